@@ -1,0 +1,87 @@
+"""Named, persistent conversation sessions for prompt objects.
+
+::
+
+    from po_sessions import Environment, ModelPaths
+
+    env = Environment.open(".prompt_objects", model_paths=ModelPaths(cache="…", runtime="/tmp"))
+    session = env.session_manager.begin("greeter")
+    answer = env.prompt_object("greeter").receive("Hello", context=env.context(session), session=session)
+    print(answer.reply.content)
+
+The layers, each importing only what stands below it::
+
+    cli                          the command `po`
+    environment                  one `.prompt_objects` directory, opened; where the parts are joined
+    prompt_object                one turn
+    manager                      what can be done with sessions
+    selector                     from what a user typed to one session
+    storage    models            kinds of store, model back ends; they never import each other
+    session    definition        the nouns
+    errors                       one tree
+
+The names below are imported when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from po_sessions.definition import Definition
+    from po_sessions.environment import Environment
+    from po_sessions.errors import PoError
+    from po_sessions.manager import SessionManager
+    from po_sessions.models import Chunk, ModelBackend, ModelPaths, Reply
+    from po_sessions.prompt_object import Answer, Context, PromptObject
+    from po_sessions.session import Message, Session, SessionSummary, Turn
+    from po_sessions.storage import SessionStorage, open_storage
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Answer": "prompt_object",
+    "Chunk": "models",
+    "Context": "prompt_object",
+    "Definition": "definition",
+    "Environment": "environment",
+    "Message": "session",
+    "ModelBackend": "models",
+    "ModelPaths": "models",
+    "PoError": "errors",
+    "PromptObject": "prompt_object",
+    "Reply": "models",
+    "Session": "session",
+    "SessionManager": "manager",
+    "SessionStorage": "storage",
+    "SessionSummary": "session",
+    "Turn": "session",
+    "open_storage": "storage",
+}
+
+__all__ = [
+    "Answer",
+    "Chunk",
+    "Context",
+    "Definition",
+    "Environment",
+    "Message",
+    "ModelBackend",
+    "ModelPaths",
+    "PoError",
+    "PromptObject",
+    "Reply",
+    "Session",
+    "SessionManager",
+    "SessionStorage",
+    "SessionSummary",
+    "Turn",
+    "open_storage",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"po_sessions.{_HOMES[name]}"), name)

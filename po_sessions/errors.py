@@ -1,0 +1,175 @@
+"""Everything that can go wrong, as one tree.
+
+Each error is a sentence, a hint that says what to do next, and the exit code of the command that meets it::
+
+    PoError                      1
+    ├── InvalidInput             2   wrong usage, a value outside its range
+    ├── NotFound                 3   no such session, prompt object, file
+    │   ├── SessionNotFound
+    │   ├── PromptObjectNotFound
+    │   └── NoCurrent                no pointer to fall back on, or one that points at nothing
+    ├── AmbiguousSelector        4   with the candidates
+    ├── Conflict                 5   a taken name, another prompt object's session
+    ├── Busy                     6   another process holds what is needed (retryable)
+    ├── Unreadable               7   data that cannot be read whole; never written to
+    │   └── NewerVersion
+    ├── ModelError               8   the model failed or is not available
+    │   ├── ModelUnavailable         unknown, not installed, weights damaged
+    │   │   └── WeightsMissing       not fetched yet
+    │   ├── NoKey
+    │   ├── Unreachable              (retryable)
+    │   ├── Refused                  the provider said no, with its status
+    │   ├── RateLimited              (retryable, with the delay)
+    │   └── ContextTooLong
+    ├── WriteFailed              9   the store or the output could not be written
+    └── Interrupted            130   Ctrl-C
+
+A bug is none of these and keeps its traceback (exit code 70).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class PoError(Exception):
+    """A failure that po foresees; `str(error)` is the sentence, `hint` what to do next (or None)."""
+
+    exit_code = 1
+    retryable = False
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+        self.session_id: str | None = None
+        """The session it happened in, where there is one."""
+
+    @property
+    def kind(self) -> str:
+        """A stable identifier for scripts: the class's name in snake case."""
+        name = type(self).__name__
+        return "".join("_" + c.lower() if c.isupper() and i else c.lower() for i, c in enumerate(name))
+
+
+class InvalidInput(PoError):
+    """A value that cannot be used as it is."""
+
+    exit_code = 2
+
+
+class NotFound(PoError):
+    """Something named is not there."""
+
+    exit_code = 3
+
+
+class SessionNotFound(NotFound):
+    """No session has this name, id or prefix."""
+
+    def __init__(self, ref: str, *, hint: str = "Run 'po session list --all' to see what there is.") -> None:
+        super().__init__(f"No session matches {ref!r}.", hint=hint)
+
+
+class PromptObjectNotFound(NotFound):
+    """No prompt object has this name."""
+
+    def __init__(self, name: str, *, hint: str = "Run 'po object list' to see what there is.") -> None:
+        super().__init__(f"No prompt object is named {name!r}.", hint=hint)
+
+
+class NoCurrent(NotFound):
+    """Nothing was named and there is no current one to fall back on."""
+
+
+class AmbiguousSelector(PoError):
+    """More than one session matches; `candidates` are lines that tell them apart."""
+
+    exit_code = 4
+
+    def __init__(self, ref: str, candidates: Sequence[str]) -> None:
+        rows = "".join(f"\n  {line}" for line in candidates)
+        super().__init__(
+            f"{ref!r} matches {len(candidates)} sessions:{rows}", hint="Use more characters of the id, or the name."
+        )
+        self.candidates = tuple(candidates)
+
+
+class Conflict(PoError):
+    """What was asked contradicts what is there."""
+
+    exit_code = 5
+
+
+class Busy(PoError):
+    """Another process holds the session; trying again later can succeed."""
+
+    exit_code = 6
+    retryable = True
+
+
+class Unreadable(PoError):
+    """Data that cannot be read whole, and is therefore never written to."""
+
+    exit_code = 7
+
+
+class NewerVersion(Unreadable):
+    """Data of a newer version: readable, not writable."""
+
+
+class ModelError(PoError):
+    """The model failed."""
+
+    exit_code = 8
+
+
+class ModelUnavailable(ModelError):
+    """The model is unknown, not installed, or its weights are damaged."""
+
+
+class WeightsMissing(ModelUnavailable):
+    """The embedded model's weights have not been fetched yet."""
+
+
+class NoKey(ModelError):
+    """The provider needs a key and there is none."""
+
+
+class Unreachable(ModelError):
+    """The provider did not answer."""
+
+    retryable = True
+
+
+class Refused(ModelError):
+    """The provider refused the request; `status` is its HTTP status where it has one."""
+
+    def __init__(self, message: str, *, status: int | None = None, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
+class RateLimited(ModelError):
+    """Too many requests; `delay` is how many seconds the provider asks to wait, if it says so."""
+
+    retryable = True
+
+    def __init__(self, message: str, *, delay: float | None = None, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.delay = delay
+
+
+class ContextTooLong(ModelError):
+    """The messages do not fit the model's context."""
+
+
+class WriteFailed(PoError):
+    """The store or the output could not be written."""
+
+    exit_code = 9
+
+
+class Interrupted(PoError):
+    """Stopped by the user."""
+
+    exit_code = 130

@@ -1,0 +1,289 @@
+"""The nouns: Session, Message, and SessionSummary, the session without its history.
+
+Plain data and its rules; nothing here touches a disk, a clock or a model. Times are ISO-8601 text in UTC with
+milliseconds (`2025-01-03T10:00:00.000Z`), so they sort as text; keys that are not known here are kept in `extra`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from po_sessions.errors import InvalidInput
+
+VERSION = 1
+"""The version of the session format written here. Newer ones are readable, and read-only."""
+
+DEFAULT_NAME = "Default"
+"""The session that a first plain use of a prompt object makes."""
+
+ROLES = ("system", "user", "assistant", "tool")
+PREVIEW_LENGTH = 80
+
+TurnState = Literal["empty", "open", "failed", "done"]
+"""The newest turn: none yet; a user's message without a reply; one that ended in an error; one that was answered."""
+
+_ID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_PO_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_UTC_MILLISECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+_JOINERS = "\u200c\u200d"  # invisible, but words in Persian and many emoji are spelt with them
+
+
+def timestamp(moment: datetime) -> str:
+    """Return an aware datetime as the store writes it."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def normal_time(text: str) -> str:
+    """Return any ISO-8601 time in the form of `timestamp`; one without a zone is taken as UTC.
+
+    Raises ValueError if it is not a time.
+    """
+    if _UTC_MILLISECONDS.fullmatch(text):
+        return text
+    moment = datetime.fromisoformat(text)
+    return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def is_session_id(text: str) -> bool:
+    """Tell whether `text` is a ULID (capital letters) or a UUID (small letters), and so safe as a file name."""
+    return _ID.fullmatch(text) is not None
+
+
+def check_session_name(name: str) -> str:
+    """Return `name` in Unicode's composed form if a new session may have it.
+
+    1 to 200 printable characters, no space at either end, not `.`, not like an id, no `-` or `@` in front.
+    Raises InvalidInput.
+    """
+    name = unicodedata.normalize("NFC", name)
+    wrong = ""
+    if not 1 <= len(name) <= 200:
+        wrong = f"it has {len(name)} characters, and 1 to 200 are allowed"
+    elif not all(c.isprintable() or c in _JOINERS for c in name):
+        wrong = "it contains a control or invisible character"
+    elif name != name.strip():
+        wrong = "it begins or ends with a space"
+    elif name[0] in "-@":
+        wrong = f"it begins with {name[0]!r}"
+    elif name == ".":
+        wrong = "'.' stands for the current prompt object"
+    elif is_session_id(name.upper()) or is_session_id(name.lower()):
+        wrong = "it looks like an id"
+    if wrong:
+        raise InvalidInput(f"{name!r} cannot be a session's name: {wrong}.", hint="Choose another name.")
+    return name
+
+
+def check_po_name(name: str) -> str:
+    """Return `name` if a prompt object may have it: 1 to 64 of `A-Z a-z 0-9 _ -`. Raises InvalidInput."""
+    if not _PO_NAME.fullmatch(name):
+        raise InvalidInput(
+            f"{name!r} cannot be a prompt object's name.",
+            hint="Use 1 to 64 letters, digits, '_' or '-'; the name becomes a file name.",
+        )
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation."""
+
+    role: str
+    """One of ROLES."""
+    content: str | None
+    """The text; None for an assistant's message that only calls tools."""
+    created_at: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """All other keys. Ours: `model`, `usage`, `duration_ms`, `finish_reason`, and `error` (`kind`, `message`) in the
+    reply of a failed turn, whose content is what had arrived."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether this is the reply of a failed turn."""
+        return self.extra.get("error") is not None
+
+    @property
+    def turn_state(self) -> TurnState:
+        """The state of a turn whose last message this is."""
+        if self.failed:
+            return "failed"
+        return "done" if self.role == "assistant" and not self.extra.get("tool_calls") else "open"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the message as it is stored."""
+        made = {"role": self.role, "content": self.content}
+        if self.created_at is not None:
+            made["created_at"] = self.created_at
+        return {**made, **self.extra}
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Message:
+        """Read a stored message. Raises ValueError, saying what is wrong with it."""
+        if not isinstance(data, dict):
+            raise ValueError("a message is not an object")
+        rest = dict(data)
+        role, content, created_at = rest.pop("role", None), rest.pop("content", None), rest.pop("created_at", None)
+        if role not in ROLES:
+            raise ValueError(f"a message has the role {role!r}")
+        if not isinstance(content, str | None):
+            raise ValueError("the content of a message is not text")
+        if not isinstance(created_at, str | None):
+            raise ValueError("the time of a message is not text")
+        return cls(role, content, created_at, rest)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A user's message with all that answers it."""
+
+    number: int
+    """Counted from 1; failed and interrupted turns keep their numbers."""
+    messages: tuple[Message, ...]
+
+    @property
+    def state(self) -> TurnState:
+        """`done`, `failed`, or `open` (being answered, or interrupted)."""
+        return self.messages[-1].turn_state
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSummary:
+    """What is known of a session without reading its history."""
+
+    id: str
+    name: str
+    po_name: str
+    created_at: str
+    updated_at: str
+    """The time of the last turn."""
+    message_count: int = 0
+    turn_count: int = 0
+    preview: str = ""
+    """The first user's message on one line, cut to PREVIEW_LENGTH characters."""
+    last_turn: TurnState = "empty"
+
+    def with_message(self, message: Message) -> SessionSummary:
+        """Return the summary of the session with one more message."""
+        first = message.role == "user" and not self.turn_count
+        return replace(
+            self,
+            updated_at=max(self.updated_at, normal_time(message.created_at or self.updated_at)),
+            message_count=self.message_count + 1,
+            turn_count=self.turn_count + (message.role == "user"),
+            preview=preview(message.content) if first else self.preview,
+            last_turn=message.turn_state,
+        )
+
+
+def preview(text: str | None) -> str:
+    """Return a text on one line, cut to PREVIEW_LENGTH characters."""
+    line = " ".join((text or "")[: 8 * PREVIEW_LENGTH].split())
+    return line if len(line) <= PREVIEW_LENGTH else line[: PREVIEW_LENGTH - 1] + "…"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One conversation with one prompt object."""
+
+    id: str
+    name: str
+    po_name: str
+    created_at: str
+    updated_at: str
+    history: tuple[Message, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    version: int = VERSION
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """All other keys."""
+
+    @property
+    def message_count(self) -> int:
+        """How many messages there are."""
+        return len(self.history)
+
+    def turns(self) -> Iterator[Turn]:
+        """Yield the turns; messages before the first user's belong to none."""
+        starts = [i for i, message in enumerate(self.history) if message.role == "user"]
+        for number, (start, end) in enumerate(zip(starts, [*starts[1:], len(self.history)], strict=True), 1):
+            yield Turn(number, self.history[start:end])
+
+    def summary(self) -> SessionSummary:
+        """Return what is known of this session without its history."""
+        users = [message for message in self.history if message.role == "user"]
+        return SessionSummary(
+            id=self.id,
+            name=self.name,
+            po_name=self.po_name,
+            created_at=self.created_at,
+            updated_at=self.updated_at,
+            message_count=len(self.history),
+            turn_count=len(users),
+            preview=preview(users[0].content) if users else "",
+            last_turn=self.history[-1].turn_state if self.history else "empty",
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the session as one JSON object, in the order in which it is stored."""
+        summary = self.summary()
+        return {
+            "version": self.version,
+            "id": self.id,
+            "name": self.name,
+            "po_name": self.po_name,
+            "created_at": self.created_at,
+            **self.extra,
+            "metadata": dict(self.metadata),
+            "history": [message.to_dict() for message in self.history],
+            "updated_at": self.updated_at,
+            "preview": summary.preview,
+            "message_count": summary.message_count,
+            "turn_count": summary.turn_count,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Session:
+        """Read a session from its JSON object; counts and preview are computed, not believed.
+
+        Raises ValueError, saying what is wrong with it.
+        """
+        if not isinstance(data, dict):
+            raise ValueError("it is not a JSON object")
+        rest = dict(data)
+        for derived in ("message_count", "turn_count", "preview"):
+            rest.pop(derived, None)
+        history = rest.pop("history", None)
+        if not isinstance(history, list):
+            raise ValueError("'history' is not a list")
+        metadata = rest.pop("metadata", {})
+        if not isinstance(metadata, dict):
+            raise ValueError("'metadata' is not an object")
+        version = rest.pop("version", VERSION)
+        if type(version) is not int or version < 1:
+            raise ValueError("'version' is not a positive whole number")
+        texts = {key: rest.pop(key, None) for key in ("id", "name", "po_name")}
+        for key, value in texts.items():
+            if not isinstance(value, str) or not value:
+                raise ValueError(f"{key!r} is missing or not text")
+        created_at = _time(rest, "created_at", "1970-01-01T00:00:00.000Z")
+        return cls(
+            **texts,
+            created_at=created_at,
+            updated_at=_time(rest, "updated_at", created_at),
+            history=tuple(Message.from_dict(message) for message in history),
+            metadata=metadata,
+            version=version,
+            extra=rest,
+        )
+
+
+def _time(data: dict[str, Any], key: str, default: str) -> str:
+    value = data.pop(key, default)
+    try:
+        return normal_time(value)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{key!r} is not a time") from None

@@ -1,0 +1,83 @@
+"""Session stores: the protocol they share and the table of kinds.
+
+A store keeps sessions and the pointers to the current ones. It knows nothing of prompt objects or models, and what time
+it is only from what it is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from importlib import import_module
+from typing import Any, Protocol
+
+from po_sessions.session import Message, Session, SessionSummary
+from po_sessions.storage.state import State
+
+Notice = Callable[[str], None]
+"""Takes one sentence about something that a user should know and that is no failure."""
+
+
+class SessionStorage(Protocol):
+    """What every store can do. Methods raise WriteFailed if a change could not be made; then nothing has changed."""
+
+    def create(self, session: Session) -> SessionSummary:
+        """Add a session. Raises Conflict if its id is taken."""
+
+    def load(self, id: str) -> Session:
+        """Return a session with its history. Raises SessionNotFound, Unreadable."""
+
+    def summary(self, id: str) -> SessionSummary:
+        """Return a session without its history. Raises SessionNotFound, Unreadable."""
+
+    def append(self, id: str, message: Message) -> SessionSummary:
+        """Add one message at the end, durably; return the session as it is then.
+
+        Raises SessionNotFound, Busy, Unreadable (NewerVersion).
+        """
+
+    def summaries(self, *, po_name: str | None = None, name: str | None = None) -> Iterator[SessionSummary]:
+        """Yield the sessions, of one prompt object and with one name if given; newest turn first, ties by id."""
+
+    def ids_matching(self, fragment: str) -> list[str]:
+        """Return the ids that begin or end with `fragment`."""
+
+    def turn(self, id: str, verb: str) -> AbstractContextManager[object]:
+        """Hold a session for one turn, so that turns follow each other. `verb` tells others what for.
+
+        Raises Busy, with the owner, after the store's lock time-out.
+        """
+
+    def turn_owner(self, id: str) -> str | None:
+        """Return who holds a session for a turn now, or None."""
+
+    def names(self) -> AbstractContextManager[object]:
+        """Hold the names, from looking one up to giving it to a session. Raises Busy."""
+
+    def state(self) -> State:
+        """Return the pointers. Raises Unreadable."""
+
+    def change_state(self, change: Callable[[State], State]) -> State:
+        """Replace the pointers by what `change` makes of them, as one step; return them."""
+
+    def path(self, id: str) -> str | None:
+        """Return the file that holds a session, or None if the store has no files. Raises SessionNotFound."""
+
+    def refresh(self) -> None:
+        """Look at every session for what other programs may have changed; worth it before saying "not found"."""
+
+    def settle(self) -> None:
+        """Do what the changes since the last call left to do; cheap where there is nothing, and never fails."""
+
+
+_TABLE = {
+    "files": "po_sessions.storage.files:FileStorage",
+    "memory": "po_sessions.storage.memory:MemoryStorage",
+}
+
+
+def open_storage(kind: str, **arguments: Any) -> SessionStorage:
+    """Return a store of this kind (`files` or `memory`), imported now, made with `arguments`."""
+    module, _, name = _TABLE[kind].partition(":")
+    made: SessionStorage = getattr(import_module(module), name)(**arguments)
+    return made

@@ -1,0 +1,191 @@
+"""All sessions of a directory: the index, never trusted blindly, brought in step with what the files say.
+
+Other programs put files there, take them away and replace them: editors, sync clients, `cp`. The directory's time tells
+that files came or went; a file's size and inode tell that it is not the one its row was taken from.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+from po_sessions.errors import PoError, SessionNotFound, Unreadable
+from po_sessions.session import is_session_id
+from po_sessions.storage import Notice, atomic
+from po_sessions.storage.index import Index, IndexDamaged, Row, sort_key
+from po_sessions.storage.session_file import dumps, loads
+
+_SETTLED_NS = 2_000_000_000
+"""A directory's time is believed if it was looked at this long after it: two changes can fall into one tick."""
+
+
+class Catalogue:
+    """The rows of all sessions in one directory."""
+
+    def __init__(self, directory: str, index: Index, read_row: Callable[[str], Row], notice: Notice) -> None:
+        """`read_row` makes a row from a session's file; `notice` hears of what is no readable session."""
+        self._directory = directory
+        self._seen = os.path.join(directory, ".locks", "seen")
+        self._index = index
+        self._read_row = read_row
+        self._notice = notice
+        self._noticed: set[str] = set()
+
+    def rows(self, needle: bytes = b"") -> Iterator[Row]:
+        """Yield the rows, newest turn first, compared with their files; with `needle`, at least those that hold it."""
+        self.look()
+        yielded = set()
+        for row in self._indexed(needle):
+            fresh = self._checked(row)
+            if fresh is not None and row["id"] not in yielded:
+                yielded.add(row["id"])
+                yield fresh
+
+    def ids(self) -> dict[str, int]:
+        """Return the ids of all session files, with their inodes."""
+        return self._scan()[0]
+
+    def look(self, *, closely: bool = False) -> None:
+        """Bring the index in step if files came or went, or the machine was restarted; `closely`, whatever happened.
+
+        Tells of all that is no readable session.
+        """
+        try:
+            mtime = os.stat(self._directory).st_mtime_ns
+        except FileNotFoundError:
+            return
+        boot = _boot_id()
+        seen = self._read_seen()
+        if seen and not closely and seen["mtime"] == mtime and seen["boot"] == boot:
+            problems = seen["problems"]
+        else:
+            # After a restart the log may miss its last lines, so every size is compared.
+            problems = self._compare(sizes=closely or not seen or seen["boot"] != boot)
+            with suppress(PoError):
+                look = {"mtime": mtime, "boot": boot, "problems": problems}
+                atomic.replace(self._seen, dumps(look), durable=False)
+        for problem in problems:
+            self._tell(problem)
+
+    def settle(self) -> None:
+        """Fold the index if it is worth it, or make it anew; a store that cannot be written is no failure."""
+        with suppress(PoError, OSError):
+            if self._index.needs_folding():
+                try:
+                    self._index.fold()
+                except IndexDamaged:
+                    self._index.rebuild(self._read_all([]))
+
+    def _indexed(self, needle: bytes) -> Iterator[Row]:
+        try:
+            yield from self._index.rows(needle)
+        except IndexDamaged:
+            rows = self._read_all([])
+            with suppress(PoError):
+                self._index.rebuild(rows)
+            yield from sorted(rows, key=sort_key, reverse=True)
+
+    def _checked(self, row: Row) -> Row | None:
+        """Return the row if its file is still the one it was taken from, a new row if not, None if there is none."""
+        about = self._stat(row["id"])
+        if about is None:
+            return None
+        if (about.st_size, about.st_ino) == (row["size"], row["inode"]):
+            return row
+        try:
+            fresh = self._read_row(row["id"])
+        except SessionNotFound:
+            return None
+        except PoError as error:
+            self._tell(str(error))
+            return None
+        with suppress(PoError):
+            self._index.record(fresh)
+        return fresh
+
+    def _compare(self, *, sizes: bool) -> list[str]:
+        """Put into the index what the files say; return what is wrong with those that cannot be read."""
+        problems: list[str] = []
+        try:
+            known = {row["id"]: row for row in self._index.rows()}
+        except IndexDamaged:
+            rows = self._read_all(problems)
+            with suppress(PoError):
+                self._index.rebuild(rows)
+            return problems
+        inodes, problems = self._scan()
+        changed = []
+        for id, inode in inodes.items():
+            row = known.get(id)
+            if row is None or row["inode"] != inode or (sizes and self._size(id) != row["size"]):
+                changed += self._read(id, problems)
+        with suppress(PoError):
+            for row in changed:
+                self._index.record(row)
+            for id in known.keys() - inodes.keys():
+                self._index.record_removal(id)
+        return problems
+
+    def _read_all(self, problems: list[str]) -> list[Row]:
+        inodes, strange = self._scan()
+        problems += strange
+        return [row for id in inodes for row in self._read(id, problems)]
+
+    def _read(self, id: str, problems: list[str]) -> list[Row]:
+        """Return a session's row, none if it went or cannot be read; the latter is a problem."""
+        try:
+            return [self._read_row(id)]
+        except SessionNotFound:
+            return []
+        except PoError as error:
+            problems.append(str(error))
+            return []
+
+    def _scan(self) -> tuple[dict[str, int], list[str]]:
+        """Return the inodes of all session files by id, and sentences about files that look like one and are not."""
+        inodes, problems = {}, []
+        with suppress(FileNotFoundError), os.scandir(self._directory) as entries:
+            for entry in entries:
+                stem, ending = os.path.splitext(entry.name)
+                if ending != ".json" or entry.name.startswith(".") or entry.name == "index.json":
+                    continue
+                if is_session_id(stem):
+                    inodes[stem] = entry.inode()
+                else:
+                    problems.append(f"{entry.path} is not named like a session; is it a sync client's copy?")
+        return inodes, problems
+
+    def _read_seen(self) -> dict[str, Any] | None:
+        """Return what the last look at the directory saw, if it can be believed."""
+        try:
+            seen = loads(atomic.read(self._seen))
+            looked = os.stat(self._seen).st_mtime_ns
+            return seen if looked - seen["mtime"] > _SETTLED_NS and {"boot", "problems"} <= seen.keys() else None
+        except (OSError, Unreadable, ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+    def _stat(self, id: str) -> os.stat_result | None:
+        try:
+            return os.stat(os.path.join(self._directory, id + ".json"), follow_symlinks=False)
+        except OSError:
+            return None
+
+    def _size(self, id: str) -> int:
+        about = self._stat(id)
+        return -1 if about is None else about.st_size
+
+    def _tell(self, sentence: str) -> None:
+        if sentence not in self._noticed:
+            self._noticed.add(sentence)
+            self._notice(sentence)
+
+
+def _boot_id() -> str:
+    """Return what changes when the machine is restarted, where the system tells."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""

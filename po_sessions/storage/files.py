@@ -1,0 +1,242 @@
+"""The file store: one JSON file a session, an index beside them, locks between processes."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import asdict, fields
+
+from po_sessions.errors import Busy, Conflict, SessionNotFound, Unreadable
+from po_sessions.session import VERSION, Message, Session, SessionSummary, is_session_id
+from po_sessions.storage import Notice, atomic, locks, session_file, state
+from po_sessions.storage.catalogue import Catalogue
+from po_sessions.storage.index import Index, Row
+from po_sessions.storage.state import State
+
+_FIELDS = frozenset(field.name for field in fields(SessionSummary))
+
+
+class FileStorage:
+    """Sessions in the directory `root`, which need not be there before the first change."""
+
+    def __init__(self, root: str, *, lock_timeout: float = 60.0, notice: Notice = lambda _: None) -> None:
+        """`lock_timeout` is in seconds, for each lock; `notice` hears of files that cannot be shown."""
+        self._root = root
+        self._sessions = os.path.join(root, "sessions")
+        self._locks = os.path.join(self._sessions, ".locks")
+        self._state = os.path.join(root, "state.toml")
+        self._timeout = lock_timeout
+        self._notice = notice
+        self._index = Index(self._sessions, timeout=lock_timeout)
+        self._catalogue = Catalogue(self._sessions, self._index, self._read_row, notice)
+
+    # One session
+
+    def create(self, session: Session) -> SessionSummary:
+        """Add a session. Raises Conflict if its id is taken."""
+        self._make_dirs()
+
+        def link(temporary: str, path: str) -> None:
+            try:
+                os.link(temporary, path)
+            except FileExistsError:
+                raise Conflict(f"There is a session with the id {session.id}.") from None
+
+        return self._publish(session, link)
+
+    def load(self, id: str) -> Session:
+        """Return a session with its history; a write that was cut is left out. Raises SessionNotFound, Unreadable."""
+        path = self._path(id)
+        with self._opened(id) as fd:
+            try:
+                parsed = session_file.parse(atomic.read_all(fd, path), path)
+            except Unreadable:
+                parsed = None
+            if parsed is None or parsed.torn is not None:
+                # Perhaps it was read while being written; nobody writes to it under the lock.
+                with locks.holding(fd, path, timeout=self._timeout, shared=True):
+                    data = atomic.read_all(fd, path)
+                parsed = session_file.parse(data, path)
+        return self._own(parsed.session, id)
+
+    def summary(self, id: str) -> SessionSummary:
+        """Return a session without its history. Raises SessionNotFound, Unreadable."""
+        return _to_summary(self._read_row(id))
+
+    def append(self, id: str, message: Message) -> SessionSummary:
+        """Add one message at the end, durably; the cost does not depend on the history.
+
+        Raises SessionNotFound, Busy, Unreadable (NewerVersion).
+        """
+        path = self._path(id)
+        while True:
+            with self._write_locked(id) as fd:
+                tail = session_file.read_tail(fd)
+                if tail is not None and os.fstat(fd).st_nlink == 1:
+                    if tail.summary.id != id:
+                        raise _not_its_own(path, tail.summary.id)
+                    append = session_file.plan_append(fd, tail, message)
+                    self._index.record(_to_row(append.summary, append.size, os.fstat(fd).st_ino))
+                    session_file.write_append(fd, path, append)
+                    return append.summary
+                self._mend(id, fd, message.created_at or "")
+
+    def path(self, id: str) -> str:
+        """Return the file that holds a session. Raises SessionNotFound."""
+        path = self._path(id)
+        if not os.path.lexists(path):
+            raise SessionNotFound(id)
+        return path
+
+    def _mend(self, id: str, fd: int, when: str) -> None:
+        """Rewrite a readable file that an append cannot extend: another layout, a torn end, a second hard link."""
+        path = self._path(id)
+        parsed = session_file.parse(atomic.read_all(fd, path), path)
+        session = self._own(parsed.session, id)
+        if session.version > VERSION:
+            raise session_file.newer_version(session.name, session.version)
+        if parsed.torn and parsed.torn.strip(b"\0\n"):
+            trash = os.path.join(self._root, "trash")
+            atomic.make_dir(trash)
+            with suppress(FileExistsError):
+                atomic.create(os.path.join(trash, f"{id}.{when.replace(':', '')}.torn"), parsed.torn)
+            self._notice(f"Repaired {path}: its last write had been cut; what there was of it is in {trash}.")
+        self._publish(session, os.replace)
+
+    def _publish(self, session: Session, move: Callable[[str, str], None]) -> SessionSummary:
+        """Write a session to a new file, locked before others can see it, and `move` it to its place."""
+        path, summary = self._path(session.id), session.summary()
+        with atomic.writing(path), atomic.staged(path, session_file.encode(session)) as (fd, temporary):
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            about = os.fstat(fd)
+            self._index.record(_to_row(summary, about.st_size, about.st_ino))
+            move(temporary, path)
+            atomic.sync_dir(self._sessions)
+        return summary
+
+    # Many sessions
+
+    def summaries(self, *, po_name: str | None = None, name: str | None = None) -> Iterator[SessionSummary]:
+        """Yield the sessions, of one prompt object and with one name if given; newest turn first, ties by id."""
+        needle = b""
+        if name is not None:
+            needle = b'"name":' + session_file.dumps(name)
+        elif po_name is not None:
+            needle = b'"po_name":' + session_file.dumps(po_name)
+        for row in self._catalogue.rows(needle):
+            if po_name in (None, row["po_name"]) and name in (None, row["name"]):
+                yield _to_summary(row)
+
+    def ids_matching(self, fragment: str) -> list[str]:
+        """Return the ids that begin or end with `fragment`."""
+        return sorted(id for id in self._catalogue.ids() if id.startswith(fragment) or id.endswith(fragment))
+
+    def refresh(self) -> None:
+        """Compare every file with the index."""
+        self._catalogue.look(closely=True)
+
+    def settle(self) -> None:
+        """Fold the index if it is worth it; it is a cache, so a store that cannot be written is no failure."""
+        self._catalogue.settle()
+
+    # Locks and pointers
+
+    @contextmanager
+    def turn(self, id: str, verb: str) -> Iterator[None]:
+        """Hold a session for one turn. Raises Busy, with the owner."""
+        self._make_dirs()
+        try:
+            with locks.owned(self._lock_path(id), verb, timeout=self._timeout, what=f"The session {id}"):
+                yield
+        except Busy as error:
+            error.session_id = id
+            raise
+
+    def turn_owner(self, id: str) -> str | None:
+        """Return who holds a session for a turn now, or None."""
+        path = self._lock_path(id)
+        return (locks.owner(path) or "another process") if locks.is_held(path) else None
+
+    def names(self) -> AbstractContextManager[object]:
+        """Hold the names of all sessions. Raises Busy."""
+        self._make_dirs()
+        return locks.locked(os.path.join(self._locks, "names"), timeout=self._timeout)
+
+    def state(self) -> State:
+        """Return the pointers. Raises Unreadable."""
+        return state.read(self._state)
+
+    def change_state(self, change: Callable[[State], State]) -> State:
+        """Replace the pointers by what `change` makes of them, as one step."""
+        self._make_dirs()
+        with locks.locked(os.path.join(self._locks, "state"), timeout=self._timeout):
+            before = self.state()
+            after = change(before)
+            if after != before:
+                state.write(self._state, after)
+        return after
+
+    # Paths and rows
+
+    def _make_dirs(self) -> None:
+        if not os.path.isdir(self._locks):
+            for directory in (self._root, self._sessions, self._locks):
+                atomic.make_dir(directory)
+            self._index.start()
+
+    def _path(self, id: str) -> str:
+        if not is_session_id(id):
+            raise SessionNotFound(id)
+        return os.path.join(self._sessions, id + ".json")
+
+    def _lock_path(self, id: str) -> str:
+        self._path(id)
+        return os.path.join(self._locks, id)
+
+    @contextmanager
+    def _opened(self, id: str) -> Iterator[int]:
+        try:
+            fd = atomic.open_regular(self._path(id))
+        except FileNotFoundError:
+            raise SessionNotFound(id) from None
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
+    @contextmanager
+    def _write_locked(self, id: str) -> Iterator[int]:
+        try:
+            with locks.locked(self._path(id), timeout=self._timeout, flags=os.O_RDWR) as fd:
+                yield fd
+        except FileNotFoundError:
+            raise SessionNotFound(id) from None
+
+    def _read_row(self, id: str) -> Row:
+        with self._opened(id) as fd:
+            about = os.fstat(fd)
+            tail = session_file.read_tail(fd)
+            if tail is not None:
+                if tail.summary.id != id:
+                    raise _not_its_own(self._path(id), tail.summary.id)
+                return _to_row(tail.summary, about.st_size, about.st_ino)
+        return _to_row(self.load(id).summary(), about.st_size, about.st_ino)
+
+    def _own(self, session: Session, id: str) -> Session:
+        if session.id != id:
+            raise _not_its_own(self._path(id), session.id)
+        return session
+
+
+def _not_its_own(path: str, id: str) -> Unreadable:
+    return Unreadable(f"{path} holds the session {id!r}, which is not its name.", hint="Rename it to the id it holds.")
+
+
+def _to_row(summary: SessionSummary, size: int, inode: int) -> Row:
+    return {**asdict(summary), "size": size, "inode": inode}
+
+
+def _to_summary(row: Row) -> SessionSummary:
+    return SessionSummary(**{key: value for key, value in row.items() if key in _FIELDS})

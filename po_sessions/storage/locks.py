@@ -1,0 +1,125 @@
+"""Locks between processes: `flock` on a file, believed only while the path still names that file.
+
+Without the second look, a process that waited for a file which was then replaced or unlinked would hold a lock that
+nobody else can see.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from po_sessions.errors import Busy
+from po_sessions.storage import atomic
+
+_GRACE = 0.05
+"""Seconds that even `timeout=0` waits: a look at a lock holds it for an instant and must not make another fail."""
+
+
+@contextmanager
+def locked(
+    path: str,
+    *,
+    timeout: float,
+    flags: int = os.O_RDWR | os.O_CREAT,
+    shared: bool = False,
+    busy: Callable[[], str] | None = None,
+) -> Iterator[int]:
+    """Hold a lock on the file at `path`, opened with `flags`; yield its descriptor.
+
+    `busy` makes the sentence of the Busy that is raised after `timeout` seconds. Raises FileNotFoundError if the file
+    is not there and `flags` do not create it, and like `open_regular`.
+    """
+    deadline = time.monotonic() + max(timeout, _GRACE)
+    while True:
+        fd = atomic.open_regular(path, flags)
+        try:
+            _wait(fd, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, deadline, path, busy)
+            if _is_at(fd, path):
+                yield fd
+                return
+        finally:
+            os.close(fd)
+
+
+@contextmanager
+def holding(fd: int, path: str, *, timeout: float, shared: bool) -> Iterator[None]:
+    """Hold a lock on a file that is open, whether or not the path still names it. Raises Busy."""
+    deadline = time.monotonic() + max(timeout, _GRACE)
+    _wait(fd, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, deadline, path, None)
+    try:
+        yield
+    finally:
+        fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+def is_held(path: str) -> bool:
+    """Tell whether another process holds the file at `path` for itself now."""
+    try:
+        fd = atomic.open_regular(path)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+@contextmanager
+def owned(path: str, verb: str, *, timeout: float, what: str) -> Iterator[None]:
+    """Hold the lock file at `path`, which is made for it, names this process and `verb`, and is removed at the end.
+
+    Raises Busy with the owner after `timeout` seconds; `what` names what is held.
+    """
+
+    def busy() -> str:
+        return f"{what} is in use by {owner(path) or 'another process'}."
+
+    with locked(path, timeout=timeout, busy=busy) as fd:
+        os.ftruncate(fd, 0)
+        atomic.write_at(fd, f"{os.getpid()} {verb}\n".encode(), 0)
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                os.unlink(path)
+
+
+def owner(path: str) -> str | None:
+    """Return who wrote a lock file, as words, or None."""
+    try:
+        pid, _, verb = atomic.read(path).decode("utf-8", "replace").strip().partition(" ")
+    except FileNotFoundError:
+        return None
+    return f"process {pid} ({verb})" if pid else None
+
+
+def _wait(fd: int, operation: int, deadline: float, path: str, busy: Callable[[], str] | None) -> None:
+    pause = 0.0001
+    while True:
+        try:
+            fcntl.flock(fd, operation | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                message = busy() if busy else f"{path} is locked by another process."
+                raise Busy(message, hint="Try again, or wait longer with --lock-timeout SECONDS.") from None
+            time.sleep(min(remaining, pause * random.uniform(0.5, 1.5)))  # noqa: S311
+            pause = min(pause * 2, 0.02)
+
+
+def _is_at(fd: int, path: str) -> bool:
+    mine = os.fstat(fd)
+    try:
+        there = os.stat(path, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return (mine.st_ino, mine.st_dev) == (there.st_ino, there.st_dev)

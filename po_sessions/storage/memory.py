@@ -1,0 +1,115 @@
+"""The memory store: the same rules without files, for tests and for one-off use as a library."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from po_sessions.errors import Busy, Conflict, SessionNotFound
+from po_sessions.session import VERSION, Message, Session, SessionSummary
+from po_sessions.storage.session_file import newer_version
+from po_sessions.storage.state import State
+
+
+class MemoryStorage:
+    """Sessions in this process, safe between its threads."""
+
+    def __init__(self, *, lock_timeout: float = 60.0) -> None:
+        """`lock_timeout` is how many seconds to wait for other threads."""
+        self._timeout = lock_timeout
+        self._sessions: dict[str, Session] = {}
+        self._owners: dict[str, str] = {}
+        self._state = State()
+        self._names = threading.RLock()
+        self._changed = threading.Condition()
+
+    def create(self, session: Session) -> SessionSummary:
+        """Add a session. Raises Conflict if its id is taken."""
+        with self._changed:
+            if session.id in self._sessions:
+                raise Conflict(f"There is a session with the id {session.id}.")
+            self._sessions[session.id] = session
+        return session.summary()
+
+    def load(self, id: str) -> Session:
+        """Return a session. Raises SessionNotFound."""
+        try:
+            return self._sessions[id]
+        except KeyError:
+            raise SessionNotFound(id) from None
+
+    def summary(self, id: str) -> SessionSummary:
+        """Return a session without its history. Raises SessionNotFound."""
+        return self.load(id).summary()
+
+    def append(self, id: str, message: Message) -> SessionSummary:
+        """Add one message at the end. Raises SessionNotFound, NewerVersion."""
+        with self._changed:
+            session = self.load(id)
+            if session.version > VERSION:
+                raise newer_version(session.name, session.version)
+            updated_at = session.summary().with_message(message).updated_at
+            session = replace(session, history=(*session.history, message), updated_at=updated_at)
+            self._sessions[id] = session
+        return session.summary()
+
+    def summaries(self, *, po_name: str | None = None, name: str | None = None) -> Iterator[SessionSummary]:
+        """Yield the sessions, newest turn first, ties by id."""
+        rows = [session.summary() for session in list(self._sessions.values())]
+        for row in sorted(rows, key=lambda row: (row.updated_at, row.id), reverse=True):
+            if po_name in (None, row.po_name) and name in (None, row.name):
+                yield row
+
+    def ids_matching(self, fragment: str) -> list[str]:
+        """Return the ids that begin or end with `fragment`."""
+        return sorted(id for id in list(self._sessions) if id.startswith(fragment) or id.endswith(fragment))
+
+    @contextmanager
+    def turn(self, id: str, verb: str) -> Iterator[None]:
+        """Hold a session for one turn. Raises Busy."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: id not in self._owners, self._timeout):
+                raise Busy(f"The session {id} is in use by {self._owners[id]}.", hint="Try again.")
+            self._owners[id] = f"thread {threading.get_ident()} ({verb})"
+        try:
+            yield
+        finally:
+            with self._changed:
+                del self._owners[id]
+                self._changed.notify_all()
+
+    def turn_owner(self, id: str) -> str | None:
+        """Return who holds a session for a turn now, or None."""
+        return self._owners.get(id)
+
+    @contextmanager
+    def names(self) -> Iterator[None]:
+        """Hold the names. Raises Busy."""
+        if not self._names.acquire(timeout=self._timeout):
+            raise Busy("The names of the sessions are in use.", hint="Try again.")
+        try:
+            yield
+        finally:
+            self._names.release()
+
+    def state(self) -> State:
+        """Return the pointers."""
+        return self._state
+
+    def change_state(self, change: Callable[[State], State]) -> State:
+        """Replace the pointers by what `change` makes of them."""
+        with self._changed:
+            self._state = change(self._state)
+        return self._state
+
+    def path(self, id: str) -> None:
+        """Return None: there are no files. Raises SessionNotFound."""
+        self.load(id)
+
+    def refresh(self) -> None:
+        """Do nothing: no other program can change this store."""
+
+    def settle(self) -> None:
+        """Do nothing: a change leaves nothing to do."""

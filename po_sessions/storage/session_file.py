@@ -1,0 +1,301 @@
+"""One session in one file: plain JSON, laid out so that a message is added without reading the others.
+
+::
+
+    {"version":1,"id":"…","name":"…","po_name":"…","created_at":"…","metadata":{},"history":[
+    {"role":"user","content":"Hello","created_at":"…"}
+    ,{"role":"assistant","content":"Hi there!",…}
+    ],"updated_at":"…","preview":"Hello","message_count":2,"turn_count":1
+    }
+
+One message a line, the comma leading; then the closing, with what changes. An append writes the new message and a new
+closing over the old closing, in one positioned write. The last brace stands alone so that no cut of that write, with
+what is left of the old closing behind it, looks like a whole message. Everything here works on bytes and descriptors;
+locks, the index and other files are the caller's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from po_sessions.errors import NewerVersion, PoError, Unreadable, WriteFailed
+from po_sessions.session import VERSION, Message, Session, SessionSummary, normal_time
+from po_sessions.storage import atomic
+
+_OPENING = b',"history":[\n'
+_END = b"\n}\n"
+_CLOSING_KEYS = ("updated_at", "preview", "message_count", "turn_count")
+_BLOCK = 4096
+
+
+def dumps(value: Any) -> bytes:
+    """Return compact JSON on one line; lone surrogates, which UTF-8 cannot hold, are written as escapes."""
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+
+
+def loads(data: bytes) -> Any:
+    """Read strict JSON. Raises ValueError, also for `NaN` and what is nested too deep."""
+    try:
+        return json.loads(data.decode(), parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def encode(session: Session) -> bytes:
+    """Return a whole file."""
+    data = session.to_dict()
+    history = data.pop("history")
+    closing = _closing({key: data.pop(key) for key in _CLOSING_KEYS})
+    messages = b"".join(b"," * (i > 0) + dumps(message) + b"\n" for i, message in enumerate(history))
+    return dumps(data)[:-1] + _OPENING + messages + closing
+
+
+def _closing(keys: dict[str, Any]) -> bytes:
+    """Return the closing; the counts come last, so that its line never ends in a brace."""
+    others = {key: value for key, value in keys.items() if key not in _CLOSING_KEYS}
+    return b"]," + dumps({**others, **{key: keys[key] for key in _CLOSING_KEYS}})[1:-1] + _END
+
+
+def _read_opening(line: bytes) -> dict[str, Any]:
+    """Read the first line. Raises ValueError if it is not one of this layout."""
+    if not line.endswith(_OPENING):
+        raise ValueError("no opening line")
+    head = loads(line[: -len(_OPENING)] + b"}")
+    if not isinstance(head, dict) or type(head.get("version")) is not int:
+        raise ValueError("no opening line")
+    return head
+
+
+def _read_closing(data: bytes) -> dict[str, Any]:
+    """Read the closing. Raises ValueError if it is not one of this layout, or not whole."""
+    if not (data.startswith(b"],") and data.endswith(_END)):
+        raise ValueError("no closing")
+    keys = loads(b"{" + data[2:])
+    count = keys.get("message_count")
+    turns = keys.get("turn_count")
+    if type(count) is not int or count < 0 or type(turns) is not int or not isinstance(keys.get("preview"), str):
+        raise ValueError("no closing")
+    keys["updated_at"] = normal_time(keys["updated_at"])
+    return dict(keys)
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """A sound file as an append sees it, its history unread."""
+
+    head: dict[str, Any]
+    closing: dict[str, Any]
+    closing_at: int
+    """Where the closing begins, in bytes."""
+    size: int
+    summary: SessionSummary
+
+
+def read_tail(fd: int) -> Tail | None:
+    """Read the first line, the last message and the closing; None if they are not whole or not of this layout.
+
+    Reads as much as those lines are long, whatever the history.
+    """
+    size = os.fstat(fd).st_size
+    try:
+        head = _read_opening(_first_line(fd, size))
+        closing_at = _line_start(fd, size - len(_END))
+        data = os.pread(fd, size - closing_at, closing_at)
+        closing = _read_closing(data)
+        if data != _closing(closing):  # written by hand: the next one could be shorter, and leave a rest behind
+            return None
+        last = None
+        if closing["message_count"]:
+            start = _line_start(fd, closing_at - 1)
+            last = _read_message(os.pread(fd, closing_at - start, start), first=closing["message_count"] == 1)
+        elif _line_start(fd, closing_at - 1) != 0:
+            return None
+        summary = _summary(head, closing, last)
+    except (ValueError, KeyError, TypeError):
+        return None
+    return Tail(head, closing, closing_at, size, summary)
+
+
+def _summary(head: dict[str, Any], closing: dict[str, Any], last: Message | None) -> SessionSummary:
+    return SessionSummary(
+        **{key: head[key] for key in ("id", "name", "po_name")},
+        created_at=normal_time(head["created_at"]),
+        **{key: closing[key] for key in _CLOSING_KEYS},
+        last_turn=last.turn_state if last else "empty",
+    )
+
+
+def _first_line(fd: int, size: int) -> bytes:
+    """Return the first line, with its end."""
+    data = b""
+    while (end := data.find(b"\n", max(0, len(data) - _BLOCK))) < 0 and len(data) < size:
+        data += os.pread(fd, _BLOCK, len(data))
+    return data[: end + 1]
+
+
+def _line_start(fd: int, end: int) -> int:
+    """Return where the line that ends before the newline at `end` begins."""
+    while end > 0:
+        start = max(0, end - _BLOCK)
+        found = os.pread(fd, end - start, start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0
+
+
+def _read_message(line: bytes, *, first: bool) -> Message:
+    if line.startswith(b",") == first:
+        raise ValueError("a comma is missing or too many")
+    return Message.from_dict(loads(line.removeprefix(b",")))
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """One append, ready to be written."""
+
+    data: bytes
+    offset: int
+    old: bytes
+    """What stands at `offset` now, to be put back if the write fails."""
+    size: int
+    """The file's size after it."""
+    summary: SessionSummary
+
+
+def plan_append(fd: int, tail: Tail, message: Message) -> Append:
+    """Return what adds `message` to a sound file. Raises NewerVersion."""
+    if tail.head["version"] > VERSION:
+        raise newer_version(tail.summary.name, tail.head["version"])
+    summary = tail.summary.with_message(message)
+    closing = {**tail.closing, **{key: getattr(summary, key) for key in _CLOSING_KEYS}}
+    data = b"," * (tail.summary.message_count > 0) + dumps(message.to_dict()) + b"\n" + _closing(closing)
+    old = os.pread(fd, tail.size - tail.closing_at, tail.closing_at)
+    return Append(data, tail.closing_at, old, tail.closing_at + len(data), summary)
+
+
+def write_append(fd: int, path: str, append: Append) -> None:
+    """Write an append durably. Raises WriteFailed; then the file is as it was, unless the message says otherwise."""
+    try:
+        atomic.write_at(fd, append.data, append.offset)
+    except OSError as error:
+        with atomic.writing(path):
+            atomic.write_at(fd, append.old, append.offset)
+            os.ftruncate(fd, append.offset + len(append.old))
+        raise atomic.write_failed(path, error) from error
+    try:
+        atomic.sync(fd)
+    except OSError:
+        # After a failed sync the kernel may have dropped what it could not write: only a new file is certain.
+        try:
+            atomic.replace(path, atomic.read_all(fd, path))
+        except PoError as error:
+            raise WriteFailed(
+                f"{path} was written, but the disk did not confirm it: whether the message is stored is unknown.",
+                hint="Look at the disk, then at the end of the session, before you send it again.",
+            ) from error
+
+
+def newer_version(name: str, version: int) -> NewerVersion:
+    """Return the error for writing to a session of a newer version."""
+    return NewerVersion(
+        f"The session {name!r} has version {version}, and this po writes {VERSION}; it can be read, not changed.",
+        hint="Upgrade po-sessions.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A file that could be read."""
+
+    session: Session
+    torn: bytes | None = None
+    """The end of a file whose last write was cut, from the end of its last whole message; None if the file is whole."""
+
+
+def parse(data: bytes, path: str) -> Parsed:
+    """Read a whole file: this layout, this layout with a torn end, or any JSON document with the same keys.
+
+    Raises Unreadable, with the place, if anything but the end of the last write is damaged.
+    """
+    try:
+        try:
+            head = _read_opening(data[: data.find(b"\n") + 1])
+        except ValueError:
+            return _parse_document(data)
+        try:
+            parsed = _parse_lines(data, head)
+        except ValueError:
+            with suppress(ValueError):  # an editor may have laid it out anew below the first line
+                return _parse_document(data)
+            raise
+        if parsed.torn is not None:
+            with suppress(ValueError):
+                return _parse_document(data)
+        return parsed
+    except ValueError as error:
+        at = getattr(error, "at", None)
+        place = f" at byte {at}" if at is not None else ""
+        raise Unreadable(
+            f"{path} cannot be read{place}: {' '.join(str(error).split())}.",
+            hint="It was left as it is; mend it, or move it out of the store.",
+        ) from None
+
+
+def _parse_document(data: bytes) -> Parsed:
+    return Parsed(Session.from_dict(loads(data)))
+
+
+class _Damage(ValueError):
+    def __init__(self, at: int, what: str) -> None:
+        super().__init__(what)
+        self.at = at
+
+
+def _parse_lines(data: bytes, head: dict[str, Any]) -> Parsed:
+    at = data.find(b"\n") + 1
+    messages: list[Message] = []
+    while True:
+        end = data.find(b"\n", at) + 1
+        line = data[at : end or None]
+        try:
+            if line.startswith(b"]"):
+                return Parsed(_session(head, messages, _read_closing(data[at:])))
+            if not end:
+                raise ValueError("the last line is cut")
+            messages.append(_read_message(line, first=not messages))
+        except ValueError as error:
+            if _is_torn_end(data[at:]):
+                return Parsed(_session(head, messages, _last_turn(messages)), data[at:])
+            raise _Damage(at, str(error)) from None
+        at = end
+
+
+def _is_torn_end(rest: bytes) -> bool:
+    """Tell whether a cut append can have left `rest`: one message was being written, so no line in it is a whole one."""
+    for line in rest.split(b"\n")[:-1]:
+        with suppress(ValueError):
+            Message.from_dict(loads(line.removeprefix(b",")))
+            return False
+    return True
+
+
+def _last_turn(messages: list[Message]) -> dict[str, Any]:
+    """Return the key of a lost closing that the messages still tell."""
+    times = [normal_time(message.created_at) for message in messages if message.created_at]
+    return {"updated_at": max(times)} if times else {}
+
+
+def _session(head: dict[str, Any], messages: list[Message], closing: dict[str, Any]) -> Session:
+    return replace(Session.from_dict({**head, "history": [], **closing}), history=tuple(messages))

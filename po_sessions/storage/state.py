@@ -1,0 +1,75 @@
+"""The pointers: the current prompt object, and the current and previous session of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from po_sessions.errors import Unreadable
+from po_sessions.storage import atomic
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """The sessions, by id, that a prompt object's `@current` and `@previous` are."""
+
+    current: str | None = None
+    previous: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All pointers of one store."""
+
+    po_name: str | None = None
+    """The current prompt object."""
+    pointers: Mapping[str, Pointer] = field(default_factory=dict)
+
+    def pointer(self, po_name: str) -> Pointer:
+        """Return the pointers of one prompt object."""
+        return self.pointers.get(po_name, Pointer())
+
+    def with_session(self, po_name: str, id: str) -> State:
+        """Return the state in which `id` is the current session of `po_name`, and the one before it the previous."""
+        before = self.pointer(po_name)
+        if before.current == id:
+            return self
+        return replace(self, pointers={**self.pointers, po_name: Pointer(id, before.current)})
+
+    def with_po(self, po_name: str) -> State:
+        """Return the state in which `po_name` is the current prompt object."""
+        return replace(self, po_name=po_name)
+
+
+def read(path: str) -> State:
+    """Read `state.toml`; without the file there are no pointers. Raises Unreadable."""
+    try:
+        data = atomic.read(path)
+    except FileNotFoundError:
+        return State()
+    import tomllib
+
+    try:
+        table = tomllib.loads(data.decode())
+        po_name, sessions = table.get("current"), table.get("sessions", {})
+        if not isinstance(po_name, str | None):
+            raise ValueError("'current' is not text")
+        pointers = {name: Pointer(one.get("current"), one.get("previous")) for name, one in sessions.items()}
+        return State(po_name, pointers)
+    except (ValueError, AttributeError) as error:
+        hint = "Mend or remove it: it holds only which sessions are current."
+        raise Unreadable(f"{path} cannot be read: {error}.", hint=hint) from None
+
+
+def write(path: str, state: State) -> None:
+    """Write `state.toml`. Raises WriteFailed."""
+    import tomli_w
+
+    table: dict[str, object] = {}
+    if state.po_name is not None:
+        table["current"] = state.po_name
+    table["sessions"] = {
+        name: {key: id for key, id in (("current", one.current), ("previous", one.previous)) if id}
+        for name, one in state.pointers.items()
+    }
+    atomic.replace(path, tomli_w.dumps(table).encode())

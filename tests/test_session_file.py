@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from test_session import assistant, messages, session, sessions, user
+
+from po_sessions.errors import NewerVersion, Unreadable
+from po_sessions.session import Message
+from po_sessions.storage import session_file
+
+
+@pytest.fixture
+def opened(tmp_path):
+    """Write bytes to a file and open it."""
+    fds = []
+
+    def write(data: bytes) -> int:
+        path = tmp_path / f"{len(fds)}.json"
+        path.write_bytes(data)
+        fds.append(os.open(path, os.O_RDWR))
+        return fds[-1]
+
+    yield write
+    for fd in fds:
+        os.close(fd)
+
+
+def content(fd: int) -> bytes:
+    return os.pread(fd, 1 << 24, 0)
+
+
+def append(fd: int, message: Message) -> None:
+    tail = session_file.read_tail(fd)
+    assert tail is not None
+    session_file.write_append(fd, "x.json", session_file.plan_append(fd, tail, message))
+
+
+@given(sessions)
+def test_a_file_is_json_and_comes_back(one):
+    data = session_file.encode(one)
+    assert json.loads(data) == one.to_dict()
+    assert data.count(b"\n") == one.message_count + 3
+    parsed = session_file.parse(data, "x.json")
+    assert (parsed.session, parsed.torn) == (one, None)
+
+
+@given(sessions, messages)
+def test_an_append_gives_what_encoding_the_longer_session_gives(one, message):
+    import tempfile
+
+    with tempfile.TemporaryFile() as file:
+        file.write(session_file.encode(one))
+        file.flush()
+        append(file.fileno(), message)
+        longer = replace(one, history=(*one.history, message))
+        assert session_file.parse(content(file.fileno()), "x").session.history == longer.history
+        assert json.loads(content(file.fileno()))["message_count"] == longer.message_count
+        tail = session_file.read_tail(file.fileno())
+        assert tail is not None
+        assert tail.summary == replace(longer, updated_at=tail.summary.updated_at).summary()
+
+
+def test_an_append_leaves_the_message_lines_before_it_alone(opened):
+    fd = opened(session_file.encode(session(user(), assistant())))
+    before = content(fd).split(b"\n")
+    append(fd, user("more"))
+    after = content(fd).split(b"\n")
+    assert after[:3] == before[:3]
+    assert len(after) == len(before) + 1
+
+
+def test_unknown_keys_of_the_closing_line_are_carried_over(opened):
+    data = session_file.encode(session(user())).replace(b'\n],"', b'\n],"mood":"calm","')
+    fd = opened(data)
+    append(fd, assistant())
+    assert json.loads(content(fd))["mood"] == "calm"
+    assert session_file.parse(content(fd), "x").session.extra == {"mood": "calm"}
+
+
+def test_lone_surrogates_are_kept_and_the_file_stays_utf8(opened):
+    fd = opened(session_file.encode(session()))
+    append(fd, user("\ud800 ü"))
+    content(fd).decode()
+    assert session_file.parse(content(fd), "x").session.history[0].content == "\ud800 ü"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: json.dumps(json.loads(d), indent=2).encode(),
+        lambda d: json.dumps(json.loads(d)).encode(),
+        lambda d: json.dumps(dict(reversed(json.loads(d).items()))).encode(),
+        lambda d: d + b"\n",
+        lambda d: d[:-1],
+        lambda d: d.replace(b'"message_count":', b'"message_count": '),
+        lambda d: d[:-3] + b"}\n",
+    ],
+)
+def test_any_other_layout_is_read_as_it_is_and_not_appended_to(change, opened):
+    one = session(user(), assistant())
+    data = change(session_file.encode(one))
+    assert session_file.read_tail(opened(data)) is None
+    parsed = session_file.parse(data, "x")
+    assert (parsed.session.history, parsed.torn) == (one.history, None)
+
+
+def test_a_file_of_the_older_kind_without_version_and_counts():
+    data = {"id": "x", "name": "Tea", "po_name": "greeter", "created_at": "2025-01-03T10:00:00", "history": [
+        {"role": "user", "content": "Hello"}]}  # fmt: skip
+    one = session_file.parse(json.dumps(data).encode(), "x").session
+    assert (one.version, one.message_count, one.updated_at) == (1, 1, "2025-01-03T10:00:00.000Z")
+
+
+def test_a_newer_version_is_refused(opened):
+    fd = opened(session_file.encode(replace(session(), version=2)))
+    before = content(fd)
+    with pytest.raises(NewerVersion, match="can be read, not changed"):
+        append(fd, user())
+    assert content(fd) == before
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"{", b"[]", b"null", b"\0" * 100, b"\xff\xfe", b'{"id":"x"}', b"{}" * 2, b"[" * 100_000, b'{"history":NaN}'],
+)
+def test_what_is_no_session(data):
+    with pytest.raises(Unreadable, match=r"x\.json cannot be read.*\.$"):
+        session_file.parse(data, "x.json")
+
+
+@pytest.mark.parametrize("line", [1, 2, 3])
+def test_damage_before_the_last_write_is_told_with_its_place(line):
+    lines = session_file.encode(session(user("a"), assistant("b"), user("c"), assistant("d"))).split(b"\n")
+    at = sum(len(one) + 1 for one in lines[:line])
+    lines[line] = lines[line][:-5] + b"\0" * 5
+    with pytest.raises(Unreadable, match=f"at byte {at}"):
+        session_file.parse(b"\n".join(lines), "x.json")
+
+
+def test_damage_in_the_last_message_looks_like_a_write_that_was_cut():
+    lines = session_file.encode(session(user("a"), assistant("b"))).split(b"\n")
+    lines[2] = b"\0" * 9
+    parsed = session_file.parse(b"\n".join(lines), "x.json")
+    assert (parsed.session.message_count, parsed.torn) == (1, b"\n".join(lines[2:]))
+
+
+def test_a_message_line_without_its_comma_is_damage_not_a_cut():
+    data = session_file.encode(session(user("a"), assistant("b"))).replace(
+        b'\n,{"role":"assistant"', b'\n{"role":"assistant"'
+    )
+    with pytest.raises(Unreadable):
+        session_file.parse(data, "x.json")

@@ -1,0 +1,192 @@
+"""What every store does, over each of them."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from test_session import ULID, assistant, sessions, user
+
+from po_sessions.errors import Busy, Conflict, NewerVersion, SessionNotFound
+from po_sessions.session import Message, Session
+from po_sessions.storage import open_storage
+
+OTHER = "01ARZ3NDEKTSV4RRFFQ69G5FAW"
+UUID = "123e4567-e89b-12d3-a456-426614174000"
+
+
+@pytest.fixture(params=["files", "memory"])
+def open_store(request, tmp_path):
+    """Open a store; for one kind, always the same sessions."""
+    memory = None
+
+    def open_(**arguments):
+        nonlocal memory
+        if request.param == "files":
+            return open_storage("files", root=str(tmp_path / "store"), **arguments)
+        memory = memory or open_storage("memory", **arguments)
+        return memory
+
+    return open_
+
+
+@pytest.fixture
+def store(open_store):
+    return open_store(lock_timeout=0.2)
+
+
+def session(id=ULID, name="Tea", po_name="greeter", updated_at="2025-01-03T10:00:00.000Z", **more) -> Session:
+    return Session(id, name, po_name, "2025-01-03T10:00:00.000Z", updated_at, **more)
+
+
+def test_a_new_store_is_empty(store):
+    assert list(store.summaries()) == []
+    assert store.ids_matching("") == []
+    assert store.state().po_name is None
+    store.refresh()
+    store.settle()
+
+
+def test_what_was_created_is_there(store):
+    made = session(history=(user(), assistant()), metadata={"a": 1}, extra={"b": [None]})
+    assert store.create(made) == made.summary()
+    assert store.load(ULID) == made
+    assert store.summary(ULID) == made.summary()
+    assert list(store.summaries()) == [made.summary()]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@given(made=sessions)
+def test_any_session_comes_back_whole(open_store, made):
+    from ulid import ULID as Fresh
+
+    store = open_store()
+    made = replace(made, id=str(Fresh()))
+    store.create(made)
+    assert store.load(made.id) == made
+    assert store.summary(made.id) == made.summary()
+
+
+def test_an_id_is_taken_once(store):
+    store.create(session())
+    with pytest.raises(Conflict):
+        store.create(session(name="Coffee"))
+    assert store.load(ULID).name == "Tea"
+
+
+@pytest.mark.parametrize("id", [OTHER, "nope", "", "../../etc/passwd", "index"])
+def test_what_is_not_there_is_not_found(store, id):
+    store.create(session())
+    for ask in (store.load, store.summary, store.path, lambda id: store.append(id, user())):
+        with pytest.raises(SessionNotFound):
+            ask(id)
+
+
+def test_appending(store):
+    store.create(session())
+    for number in range(5):
+        summary = store.append(ULID, replace(user(f"m{number}"), created_at=f"2025-01-03T11:00:0{number}.000Z"))
+        assert summary == store.load(ULID).summary() == store.summary(ULID)
+    loaded = store.load(ULID)
+    assert [message.content for message in loaded.history] == [f"m{number}" for number in range(5)]
+    assert loaded.updated_at == "2025-01-03T11:00:04.000Z"
+    assert list(store.summaries()) == [loaded.summary()]
+
+
+def test_a_newer_version_can_be_read_and_not_written(store):
+    store.create(session(version=99, extra={"future": True}))
+    assert store.load(ULID).version == 99
+    with pytest.raises(NewerVersion):
+        store.append(ULID, user())
+    assert store.load(ULID).history == ()
+
+
+def test_listing_is_newest_turn_first_and_ties_go_by_id(store):
+    store.create(session(ULID, "a", updated_at="2025-01-03T10:00:00.000Z"))
+    store.create(session(OTHER, "b", updated_at="2025-01-03T10:00:00.000Z"))
+    store.create(session(UUID, "c", updated_at="2025-01-02T10:00:00.000Z"))
+    assert [one.name for one in store.summaries()] == ["b", "a", "c"]
+    store.append(UUID, Message("user", "x", "2025-01-05T10:00:00.000Z"))
+    assert [one.name for one in store.summaries()] == ["c", "b", "a"]
+    store.settle()
+    assert [one.name for one in store.summaries()] == ["c", "b", "a"]
+
+
+def test_listing_by_prompt_object_and_name(store):
+    store.create(session(ULID, "Tea", "greeter"))
+    store.create(session(OTHER, "Tea", "reader"))
+    store.create(session(UUID, 'He said "Tea"', "reader"))
+    for _ in range(2):
+        assert [one.id for one in store.summaries(po_name="reader", name="Tea")] == [OTHER]
+        assert {one.id for one in store.summaries(po_name="reader")} == {OTHER, UUID}
+        assert {one.id for one in store.summaries(name="Tea")} == {ULID, OTHER}
+        assert [one.id for one in store.summaries(name='He said "Tea"')] == [UUID]
+        assert list(store.summaries(po_name="nobody")) == []
+        store.settle()
+
+
+def test_ids_by_either_end(store):
+    for id in (ULID, OTHER, UUID):
+        store.create(session(id, id))
+    assert store.ids_matching("01ARZ3") == [ULID, OTHER]
+    assert store.ids_matching("G5FAV") == [ULID]
+    assert store.ids_matching("174000") == [UUID]
+    assert store.ids_matching("Q69G") == []
+
+
+def test_the_pointers(store, open_store):
+    store.change_state(lambda state: state.with_po("greeter").with_session("greeter", ULID))
+    store.change_state(lambda state: state.with_session("greeter", OTHER).with_session("reader", UUID))
+    state = open_store().state()
+    assert (state.po_name, state.pointer("greeter").current, state.pointer("greeter").previous) == (
+        "greeter",
+        OTHER,
+        ULID,
+    )
+    assert (state.pointer("reader").current, state.pointer("reader").previous) == (UUID, None)
+    assert state.with_session("greeter", OTHER) == state
+    assert state.pointer("nobody").current is None
+
+
+def test_turns_follow_each_other(store):
+    store.create(session())
+    entered, leave = threading.Event(), threading.Event()
+
+    def hold():
+        with store.turn(ULID, "send"):
+            entered.set()
+            leave.wait(5)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert entered.wait(5)
+    assert "send" in store.turn_owner(ULID)
+    with pytest.raises(Busy, match=r"in use by .*send"), store.turn(ULID, "retry"):
+        pass
+    assert store.load(ULID).name == "Tea"  # readers do not wait
+    with store.turn(OTHER, "send"):
+        pass  # nor do other sessions
+    leave.set()
+    thread.join()
+    assert store.turn_owner(ULID) is None
+    with store.turn(ULID, "retry"):
+        pass
+
+
+def test_names_are_held_by_one(store):
+    with store.names():
+        seen = []
+
+        def ask():
+            try:
+                with store.names():
+                    seen.append("held")
+            except Busy:
+                seen.append("busy")
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        thread.join()
+    assert seen == ["busy"]
