@@ -1,0 +1,41 @@
+"""The command `po`: parses, calls the library, shows the result. The only layer that knows the terminal, the
+environment variables and the clock.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+
+def main() -> NoReturn:
+    """Run `po` with the arguments of this process, and end it."""
+    import gc
+    import os
+
+    gc.disable()  # a command lives too briefly to have garbage worth looking for
+    _keep_standard_descriptors()
+
+    from typer.main import get_command
+
+    from po_sessions.cli.root import app
+
+    code = 0
+    try:
+        get_command(app).main(prog_name="po")
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    finally:
+        sys.stderr and sys.stderr.flush()
+    os._exit(code)  # all output is flushed, and taking the interpreter down would cost more than a small command
+
+
+def _keep_standard_descriptors() -> None:
+    """Open closed standard descriptors on the null device, so that no store file gets their numbers."""
+    import os
+
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)

@@ -1,0 +1,37 @@
+"""`po init`: make an environment."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from po_sessions.cli.invocation import Invocation
+from po_sessions.cli.root import PoCommand
+from po_sessions.environment import DIRECTORY, Environment, starters
+from po_sessions.errors import NotFound
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(cls=PoCommand)
+def init(
+    ctx: typer.Context,
+    directory: Annotated[
+        str, typer.Argument(metavar="[DIR]", show_default=False, help="Where; the working directory if not given.")
+    ] = ".",
+) -> None:
+    """Make DIR/.prompt_objects with starter prompt objects; print its path.
+
+    One that is there already is left as it is.
+    """
+    run: Invocation = ctx.obj
+    if not os.path.isdir(directory):
+        raise NotFound(f"There is no directory {directory}.", hint=f"Run 'mkdir -p {directory}' first.")
+    path = os.path.join(os.path.abspath(directory), DIRECTORY)
+    made = Environment.create(path)
+    run.out.note(f"Made it with the prompt objects {', '.join(starters())}." if made else "It is there already.")
+    if run.out.as_json:
+        return run.out.json({"version": 1, "path": path, "made": made})
+    return run.out.line(path)

@@ -1,0 +1,112 @@
+"""`po object`: list, show and make prompt objects."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from po_sessions.cli.invocation import Invocation, read_text
+from po_sessions.cli.root import PoCommand, WaitingCommand, noun
+from po_sessions.definition import Definition
+
+app = noun("List, show and make prompt objects.")
+
+Name = Annotated[
+    str, typer.Argument(metavar="PO", show_default=False, help="The prompt object; `.` is the current one.")
+]
+
+
+@app.command("list", cls=PoCommand)
+def list_(ctx: typer.Context) -> None:
+    """List the prompt objects.
+
+    Tab-separated in a pipe: `*` if current, else `-`; name; model, or `-`; description.
+    """
+    run: Invocation = ctx.obj
+    env = run.environment()
+    current = env.session_manager.current_po()
+    found = []
+    for one in env.definitions():
+        if isinstance(one, Definition):
+            found.append(one)
+        else:
+            run.out.warn(str(one))
+    if run.out.as_json:
+        return run.out.json([_to_json(one, current=one.name == current) for one in found])
+    if not found:
+        run.out.note(f"There are no prompt objects in {env.root}; 'po init' or 'po object new NAME' makes some.")
+        return None
+    rows = [["*" if one.name == current else "-", one.name, one.model or "-", one.description] for one in found]
+    return run.out.rows(["", "Name", "Model", "Description"], rows)
+
+
+@app.command(cls=PoCommand)
+def show(ctx: typer.Context, po: Name) -> None:
+    """Print a prompt object's front matter and body."""
+    run: Invocation = ctx.obj
+    one = run.environment().prompt_object(run.po_name(po) or po).definition
+    if run.out.as_json:
+        current = run.environment().session_manager.current_po()
+        return run.out.json({**_to_json(one, current=one.name == current), "body": one.body})
+    return run.out.write(one.render())
+
+
+@app.command(cls=WaitingCommand)
+def new(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", show_default=False, help="Letters, digits, '_' and '-'.")],
+    description: Annotated[str, typer.Option("--description", "-d", metavar="TEXT", help="What it is for.")] = "",
+    model: Annotated[str | None, typer.Option("--model", "-m", metavar="MODEL", help="The model that answers.")] = None,
+    body: Annotated[
+        str | None, typer.Option("--body", metavar="TEXT", help="The system prompt; `-` reads standard input.")
+    ] = None,
+) -> None:
+    """Make a prompt object and print its name.
+
+    'po object path NAME' tells which file to edit.
+    """
+    run: Invocation = ctx.obj
+    text = f"You are {name}. Answer briefly and clearly." if body is None else read_text(body)
+    path = run.environment(to_write=True).create_prompt_object(
+        Definition(name=name, description=description, model=model, body=text)
+    )
+    run.out.note(f"Made {path}.")
+    if run.out.as_json:
+        return run.out.json({"version": 1, "name": name, "path": path})
+    return run.out.line(name)
+
+
+@app.command(cls=PoCommand)
+def path(ctx: typer.Context, po: Name) -> None:
+    """Print the path of a prompt object's file."""
+    run: Invocation = ctx.obj
+    file = run.environment().prompt_object_path(run.po_name(po) or po)
+    if run.out.as_json:
+        return run.out.json({"version": 1, "name": po, "path": file})
+    return run.out.line(file)
+
+
+@app.command(cls=WaitingCommand)
+def switch(ctx: typer.Context, po: Name) -> None:
+    """Make a prompt object the current one."""
+    run: Invocation = ctx.obj
+    env = run.environment()
+    name = env.prompt_object(run.po_name(po) or po).name
+    env.session_manager.switch_po(name)
+    run.out.note(f"{name} is the current prompt object.")
+    if run.out.as_json:
+        run.out.json({"version": 1, "name": name})
+
+
+def _to_json(one: Definition, *, current: bool) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "name": one.name,
+        "description": one.description,
+        "capabilities": list(one.capabilities),
+        "model": one.model,
+        "options": dict(one.options),
+        "extra": dict(one.extra),
+        "current": current,
+    }

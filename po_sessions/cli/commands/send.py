@@ -1,0 +1,232 @@
+"""`po send`: one message, one reply."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from po_sessions.cli.invocation import Invocation, read_text
+from po_sessions.cli.output import OutputClosed
+from po_sessions.cli.root import WaitingCommand
+from po_sessions.errors import InvalidInput, NoCurrent, PoError, SessionNotFound, WeightsMissing, WriteFailed
+from po_sessions.session import DEFAULT_NAME, Session, SessionSummary
+
+if TYPE_CHECKING:
+    from po_sessions.environment import Environment
+    from po_sessions.models import Chunk
+    from po_sessions.prompt_object import Answer, PromptObject
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(cls=WaitingCommand)
+def send(
+    ctx: typer.Context,
+    po: Annotated[
+        str, typer.Argument(metavar="PO", show_default=False, help="The prompt object; `.` is the current one.")
+    ],
+    message: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[MESSAGE]",
+            show_default=False,
+            help="The message; without it, or with `-`, standard input is read.",
+        ),
+    ] = None,
+    session: Annotated[
+        str | None, typer.Option("--session", "-s", metavar="S", help="The session; see 'po session show --help'.")
+    ] = None,
+    new: Annotated[bool, typer.Option("--new", help="Make a session, named by --session.")] = False,
+    create: Annotated[bool, typer.Option("--create", help="Make the session of --session if it is missing.")] = False,
+    switch: Annotated[bool, typer.Option("--switch", help="Make the session the current one.")] = False,
+    model: Annotated[str | None, typer.Option("--model", "-m", metavar="MODEL", help="The model to ask.")] = None,
+    option: Annotated[
+        list[str] | None, typer.Option("--option", "-o", metavar="K=V", help="An option for the model; repeatable.")
+    ] = None,
+    no_stream: Annotated[bool, typer.Option("--no-stream", help="Print the reply when it is whole.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the messages that would be sent, and send nothing.")
+    ] = False,
+) -> None:
+    """Send one message to a prompt object and print the reply.
+
+    Without --session the message goes to $PO_SESSION, else to the prompt object's current session, else to the one
+    named Default, which is made by the first message.
+    """
+    run: Invocation = ctx.obj
+    options = _options(option or [])
+    if new and create:
+        raise InvalidInput("--new and --create contradict each other.", hint="Give one of them.")
+    if create and not session:
+        raise InvalidInput("--create needs a name.", hint="Add --session NAME.")
+    env = run.environment(to_write=not dry_run, to_send=True)
+    prompt_object = env.prompt_object(run.po_name(po) or po)
+    if message in (None, "-") and sys.stdin and sys.stdin.isatty():
+        run.out.note("Type the message and end it with Ctrl-D.")
+    text = read_text(message)
+    if not text.strip():
+        raise InvalidInput("The message is empty.", hint="Give a MESSAGE, or '-' to read it from standard input.")
+    if dry_run:
+        return _show_dry_run(run, env, prompt_object, text, session, model, options, begin_new=new, may_create=create)
+    _make_ready(run, env, prompt_object, model, options)
+    target = _target(run, env, prompt_object.name, session, new=new, create=create)
+    if switch:
+        env.session_manager.switch(target)
+    reply = _Reply(run, stream=not (no_stream or run.out.as_json))
+    try:
+        context = env.context(target, model=model, options=options, on_chunk=reply.take)
+        answer = prompt_object.receive(text, context=context)
+    except WriteFailed:
+        reply.finish()  # it could not be stored, but it was paid for
+        raise
+    except PoError:
+        reply.end_line()
+        raise
+    if run.out.as_json:
+        return run.out.json(_to_json(answer))
+    reply.finish()
+    cut = " The reply was cut at its greatest length." if answer.reply.extra["finish_reason"] == "length" else ""
+    run.out.note(f"({answer.session.po_name}: {answer.session.name}, turn {answer.turn}){cut}")
+    return None
+
+
+class _Reply:
+    """Prints a reply as it comes, or keeps it; when nobody reads any more it is still received."""
+
+    def __init__(self, run: Invocation, *, stream: bool) -> None:
+        self._run = run
+        self._stream = stream
+        self._text = ""
+        self._failed: Exception | None = None
+
+    def take(self, chunk: Chunk) -> None:
+        """Take a piece."""
+        if chunk.kind != "text":
+            return
+        self._text += chunk.text
+        if self._stream:
+            self._print(chunk.text)
+
+    def finish(self) -> None:
+        """Print what is left, and tell if printing failed. Raises OutputClosed, WriteFailed."""
+        if not self._stream and not self._run.out.as_json:
+            self._print(self._text)
+        self.end_line()
+        if self._failed:
+            raise self._failed
+
+    def end_line(self) -> None:
+        """End the line of what was printed."""
+        if (self._stream and self._text and not self._text.endswith("\n")) or (
+            not self._stream and not self._run.out.as_json and self._text and not self._text.endswith("\n")
+        ):
+            self._print("\n")
+
+    def _print(self, text: str) -> None:
+        if self._failed is None:
+            try:
+                self._run.out.write(text)
+            except (OutputClosed, WriteFailed) as error:
+                self._failed = error
+
+
+def _options(given: list[str]) -> dict[str, str]:
+    options = {}
+    for one in given:
+        key, equals, value = one.partition("=")
+        if not key or not equals:
+            raise InvalidInput(f"{one!r} is not of the form K=V.", hint="For example: --option temperature=0.7")
+        options[key] = value
+    return options
+
+
+def _make_ready(
+    run: Invocation, env: Environment, prompt_object: PromptObject, model: str | None, options: dict[str, str]
+) -> None:
+    """See that the model can be asked before anything is stored; fetch the embedded one where somebody is watching."""
+    name = prompt_object.model(model or "", env.default_model)
+    all_options = prompt_object.options(options)
+    try:
+        env.resolve(name).check(name, all_options)
+    except WeightsMissing:
+        if not (run.out.remarks_seen and sys.stdin and sys.stdin.isatty()):
+            raise
+        from po_sessions.cli.commands.model import fetch
+
+        run.out.note("The embedded model is not on this machine yet; fetching it, once.")
+        fetch(run)
+        env.resolve(name).check(name, all_options)
+
+
+def _target(
+    run: Invocation, env: Environment, po_name: str, named: str | None, *, new: bool, create: bool
+) -> SessionSummary:
+    """Return the session that the message goes to."""
+    manager = env.session_manager
+    if new:
+        return manager.create(po_name, named)
+    ref = run.session_ref(named)
+    if ref is None:
+        return manager.begin(po_name)
+    try:
+        return manager.find(ref, po_name)
+    except SessionNotFound as error:
+        if create:
+            return manager.ensure(po_name, ref)[0]
+        error.hint = f"Run 'po session list --po {po_name}' to see what there is, or add --create to make it."
+        raise
+
+
+def _show_dry_run(
+    run: Invocation,
+    env: Environment,
+    prompt_object: PromptObject,
+    text: str,
+    named: str | None,
+    model: str | None,
+    options: dict[str, str],
+    *,
+    begin_new: bool,
+    may_create: bool,
+) -> None:
+    """Print the exact messages that would be sent."""
+    empty = Session(id="", name=named or DEFAULT_NAME, po_name=prompt_object.name, created_at="", updated_at="")
+    ref = run.session_ref(named)
+    session = empty
+    try:
+        session = empty if begin_new else env.session_manager.get(ref, prompt_object.name)
+    except SessionNotFound:
+        if not may_create:
+            raise
+    except NoCurrent:
+        if env.session_manager.storage.state().pointer(prompt_object.name).current:
+            raise
+    messages = prompt_object.messages(session, text)
+    if run.out.as_json:
+        about = {
+            "version": 1,
+            "po_name": prompt_object.name,
+            "session_id": session.id or None,
+            "model": prompt_object.model(model or "", env.default_model),
+            "options": prompt_object.options(options),
+            "messages": messages,
+        }
+        return run.out.json(about)
+    for number, message in enumerate(messages):
+        run.out.line(f"{chr(10) * (number > 0)}[{message['role']}]\n{message['content'] or ''}")
+    return None
+
+
+def _to_json(answer: Answer) -> dict[str, Any]:
+    about = answer.reply.extra
+    return {
+        "version": 1,
+        "session_id": answer.session.id,
+        "session_name": answer.session.name,
+        "po_name": answer.session.po_name,
+        "turn": answer.turn,
+        "reply": answer.reply.content,
+        **{key: about[key] for key in ("model", "usage", "duration_ms", "finish_reason")},
+    }

@@ -1,0 +1,171 @@
+"""The one module that prints: results to standard output, remarks and errors to standard error."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, TextIO
+
+from po_sessions.errors import PoError, WriteFailed
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_WIDEST = 30
+"""What a column of a table gets, in terminal cells, before the last column."""
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+class OutputClosed(Exception):
+    """Whoever read standard output has gone; no failure."""
+
+
+class Output:
+    """Where a command's results and remarks go."""
+
+    def __init__(self) -> None:
+        self.quiet = False
+        self.as_json = False
+        self.is_terminal = _is_terminal(sys.stdout)
+        self.remarks_seen = _is_terminal(sys.stderr)
+
+    def write(self, text: str) -> None:
+        """Write a piece of a result at once, as it is. Raises OutputClosed, WriteFailed."""
+        if self.is_terminal:
+            text = escape_controls(text)
+        try:
+            if sys.stdout is None:
+                raise OSError(9, "it is closed")
+            sys.stdout.flush()
+            sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            _let_go_of_stdout()
+            raise OutputClosed from None
+        except OSError as error:
+            _let_go_of_stdout()
+            reason = error.strerror or str(error)
+            raise WriteFailed(f"Cannot write to standard output: {reason}.", hint="Nothing was undone.") from None
+
+    def line(self, text: str) -> None:
+        """Write a result and a line end."""
+        self.write(text + "\n")
+
+    def json(self, value: Any) -> None:
+        """Write a result as JSON: indented on a terminal, one line elsewhere."""
+        # Escapes keep it ASCII only on a terminal, where a control character would act.
+        text = json.dumps(value, ensure_ascii=self.is_terminal, indent=2 if self.is_terminal else None, default=str)
+        self.line(text)
+
+    def rows(self, head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[str] = ()) -> None:
+        """Write a table on a terminal, tab-separated values elsewhere; columns named in `right` hold numbers."""
+        if not self.is_terminal:
+            text = "".join("\t".join(" ".join(cell.split("\t")) for cell in row) + "\n" for row in rows)
+            if text:
+                self.write(text)
+            return
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        cells = [[Text(escape_controls(cell)) for cell in row] for row in rows]
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for title, *column in zip(head, *cells, strict=True):
+            width = min(_WIDEST, max((cell.cell_len for cell in column), default=0))
+            table.add_column(
+                title,
+                justify="right" if title in right else "left",
+                no_wrap=True,
+                overflow="ellipsis",
+                min_width=None if title == head[-1] else width,  # the last column gives way first
+            )
+        for row in cells:
+            table.add_row(*row)
+        console = Console(file=sys.stdout, highlight=False)
+        with console.capture() as capture:
+            console.print(table)
+        self._raw(capture.get())
+
+    def note(self, sentence: str) -> None:
+        """Remark on what was done; only on a terminal, since cron mails whatever is printed."""
+        if self.remarks_seen and not self.quiet:
+            _to_stderr(sentence)
+
+    def warn(self, sentence: str) -> None:
+        """Tell of something that is wrong and no failure."""
+        if not self.quiet:
+            _to_stderr(f"po: warning: {sentence}")
+
+    def error(self, error: PoError) -> None:
+        """Tell what failed, and what to do next."""
+        if self.as_json:
+            about = {
+                "code": error.exit_code,
+                "kind": error.kind,
+                "message": str(error),
+                "hint": error.hint,
+                "retryable": error.retryable,
+                "session_id": error.session_id,
+            }
+            _to_stderr(json.dumps({"error": about}))
+        else:
+            _to_stderr(f"po: {error}" + (f"\n{error.hint}" if error.hint else ""))
+
+    def _raw(self, text: str) -> None:
+        """Write what is escaped already."""
+        terminal, self.is_terminal = self.is_terminal, False
+        try:
+            self.write(text)
+        finally:
+            self.is_terminal = terminal
+
+
+def escape_controls(text: str) -> str:
+    """Return `text` with all that could act on a terminal, or turn its direction, made visible."""
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def local_time(stamp: str, now: datetime) -> str:
+    """Return a stored time as people read it, in the zone of `now`: `14:30`, `Yesterday`, `3 Mar`, `3 Mar 2024`."""
+    moment = datetime.fromisoformat(stamp).astimezone(now.tzinfo)
+    days = (now.date() - moment.date()).days
+    if days == 0:
+        return f"{moment:%H:%M}"
+    if days == 1:
+        return "Yesterday"
+    year = "" if moment.year == now.year else f" {moment.year}"
+    return f"{moment.day} {_MONTHS[moment.month - 1]}{year}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return `1 message`, `2 messages`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:
+        return False
+
+
+def _to_stderr(text: str) -> None:
+    if sys.stderr is None:
+        return
+    if _is_terminal(sys.stderr):
+        text = escape_controls(text)
+    try:
+        sys.stderr.buffer.write((text + "\n").encode("utf-8", "backslashreplace"))
+        sys.stderr.buffer.flush()
+    except OSError:
+        pass  # there is nobody left to tell
+
+
+def _let_go_of_stdout() -> None:
+    """Drop what is buffered, so that nothing tries to write it when the process ends."""
+    if sys.stdout is not None:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)

@@ -1,0 +1,241 @@
+"""The command tree: a table of commands imported when they are run, the global options, and the error boundary."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib import import_module
+from typing import Any, NoReturn, cast
+
+import typer
+from typer.core import TyperCommand, TyperGroup, TyperOption
+from typer.exceptions import TyperException
+
+from po_sessions.cli.invocation import LOCK_TIMEOUT, Invocation
+from po_sessions.cli.output import OutputClosed
+from po_sessions.errors import Interrupted, InvalidInput, PoError, WriteFailed
+
+COMMANDS = {
+    "send": "Send one message to a prompt object and print the reply.",
+    "session": "Make, list, show and switch sessions.",
+    "object": "List, show and make prompt objects.",
+    "model": "List the models, fetch the embedded one.",
+    "init": "Make an environment with starter prompt objects.",
+    "status": "Print the current prompt object and session on one line.",
+}
+"""Every command and what it does, so that `po --help` imports none of them."""
+
+EXIT_BUG = 70
+
+
+class PoCommand(TyperCommand):
+    """A command that takes the global options behind its name too."""
+
+    def __init__(self, name: str | None, **settings: Any) -> None:
+        settings["params"] = [*settings.pop("params", []), *global_options()]
+        super().__init__(name, **settings)
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the pieces of the usage line in the form of manual pages: no braces around what is required."""
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
+
+class WaitingCommand(PoCommand):
+    """A command that may have to wait for another process."""
+
+    def __init__(self, name: str | None, **settings: Any) -> None:
+        settings["params"] = [*settings.pop("params", []), *lock_options()]
+        super().__init__(name, **settings)
+
+
+class PoGroup(TyperGroup):
+    """A group of commands of one noun."""
+
+    def __init__(self, **settings: Any) -> None:
+        settings["params"] = [*settings.pop("params", []), *global_options()]
+        super().__init__(**settings)
+
+
+class RootGroup(PoGroup):
+    """`po` itself: commands out of the table, and the place where errors become exit codes."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.params = [*self.params, *lock_options(), _version_option()]
+        self.commands = cast(Any, dict.fromkeys(COMMANDS))  # their names; `get_command` imports them
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = typer.main.get_command(import_module(f"po_sessions.cli.commands.{cmd_name}").app)
+        command.name = cmd_name
+        return command
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,  # noqa: ARG002
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> NoReturn:
+        """Run a command line and exit with its code."""
+        args = list(sys.argv[1:] if args is None else args)
+        run = Invocation()
+        run.out.as_json = "--json" in args  # for errors met before the options are read
+        command = partial(super().main, args, prog_name, complete_var, False, windows_expand_args, obj=run, **extra)
+        sys.exit(_run(command, args, run))
+
+
+def _run(command: Callable[[], Any], args: list[str], run: Invocation) -> int:
+    """Run a command, show what went wrong, return the exit code."""
+    try:
+        return _settled(command, run)
+    except TyperException as error:
+        failure: PoError = _usage_error(error, args)
+    except (KeyboardInterrupt, typer.Abort):
+        failure = Interrupted("Interrupted.")
+    except typer.Exit as end:
+        return end.exit_code
+    except PoError as error:
+        failure = error
+    except OSError as error:
+        what = f"use {error.filename}" if error.filename else "write to standard output"
+        hint = "Look at the disk and the permissions, and repeat."
+        failure = WriteFailed(f"Cannot {what}: {error.strerror or error}.", hint=hint)
+    except Exception:
+        failure = PoError(f"This is a bug in po; what is known of it is in {_write_crash_log()}.")
+        failure.exit_code = EXIT_BUG
+    if run.debug:
+        import traceback
+
+        traceback.print_exc()
+    run.out.error(failure)
+    return failure.exit_code
+
+
+def _settled(command: Callable[[], Any], run: Invocation) -> int:
+    """Run a command and what it leaves to do; that nobody reads its output any more is no failure."""
+    try:
+        return command() or 0
+    except OutputClosed:
+        return 0
+    finally:
+        run.close()
+
+
+def _usage_error(error: TyperException, args: list[str]) -> PoError:
+    """Return what Typer found wrong with a command line, as one of ours."""
+    ctx = getattr(error, "ctx", None)
+    message = error.format_message().strip() or "No command was given."
+    message = message if message[-1] in ".?!" else message + "."
+    refused = getattr(error, "option_name", None)
+    path = ctx.command_path if ctx else "po"
+    hint = f"Run '{path} --help' to see how it is used."
+    takes_text = ctx and any(param.param_type_name == "argument" for param in ctx.command.params)
+    if takes_text and refused in args and "--" not in args:
+        at = args.index(refused)
+        import shlex
+
+        hint = f"If it is text, put '--' in front: po {shlex.join([*args[:at], '--', *args[at:]])}\n{hint}"
+    return InvalidInput(message, hint=hint)
+
+
+def _write_crash_log() -> str:
+    """Write the traceback, without the values of variables, to a file; return its path."""
+    import traceback
+    from datetime import UTC, datetime
+
+    from platformdirs import user_log_path
+
+    text = traceback.format_exc()
+    try:
+        directory = user_log_path("po", ensure_exists=True)
+        path = directory / f"crash-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}.log"
+        path.touch(mode=0o600)
+        path.write_text(text, encoding="utf-8")
+    except OSError:
+        return "the traceback that --debug prints"
+    return str(path)
+
+
+def _take(ctx: Any, param: Any, value: Any) -> None:
+    """Hand a global option to the run; what is not given leaves what stood further left in force."""
+    if value not in (None, False):
+        ctx.obj.set(param.name, value)
+
+
+def _option(*names: str, **settings: Any) -> TyperOption:
+    return TyperOption(param_decls=list(names), expose_value=False, **{"callback": _take, **settings})
+
+
+def global_options() -> list[TyperOption]:
+    """Return the options that every command takes."""
+    return [
+        _option("--root", metavar="DIR", help="Use the environment DIR."),
+        _option("--quiet", "-q", is_flag=True, help="Print no remarks and no warnings."),
+        _option("--json", is_flag=True, help="Print the result, or the error, as JSON."),
+        _option("--debug", is_flag=True, help="Print the traceback of an error."),
+    ]
+
+
+def lock_options() -> list[TyperOption]:
+    """Return the options of commands that may have to wait."""
+    return [
+        _option(
+            "--lock-timeout",
+            type=_seconds,
+            metavar="SECONDS",
+            help=f"Wait so long for other processes; {LOCK_TIMEOUT:g} if not given.",
+        ),
+        _option("--no-wait", is_flag=True, help="Do not wait for other processes."),
+    ]
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds < float("inf"):
+        raise ValueError
+    return seconds
+
+
+def _version_option() -> TyperOption:
+    def show(ctx: Any, param: Any, value: bool) -> None:  # noqa: ARG001
+        if value:
+            from po_sessions import __version__
+
+            ctx.obj.out.line(f"po {__version__}")
+            ctx.exit()
+
+    return _option("--version", is_flag=True, is_eager=True, callback=show, help="Print the version.")
+
+
+def noun(help: str) -> typer.Typer:
+    """Return an empty group of commands."""
+    return typer.Typer(cls=PoGroup, help=help, add_completion=False, rich_markup_mode=None, no_args_is_help=False)
+
+
+app = typer.Typer(
+    cls=RootGroup,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
+)
+
+
+@app.callback()
+def po() -> None:
+    """Named, persistent conversation sessions for prompt objects.
+
+    A prompt object is a Markdown file whose body is the system prompt of a language model; a session is one
+    conversation with it. Try: po send greeter "Hello"
+    """

@@ -1,0 +1,145 @@
+"""How sessions look: as rows, as JSON, as a conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from po_sessions.cli.invocation import Invocation
+from po_sessions.cli.output import counted, local_time
+from po_sessions.errors import InvalidInput, NotFound
+from po_sessions.selector import short_ids
+from po_sessions.session import Message, Session, SessionSummary
+
+
+def show_list(run: Invocation, found: Sequence[SessionSummary], *, ids: bool, with_po: bool) -> None:
+    """Print sessions as ids, JSON, a table or tab-separated values."""
+    if ids:
+        run.out.write("".join(f"{session.id}\n" for session in found))
+    elif run.out.as_json:
+        run.out.json([as_json(run, session) for session in found])
+    elif run.out.is_terminal:
+        _show_table(run, found, with_po=with_po)
+    else:
+        current = _current_ids(run)
+        run.out.rows([], (_cells(run, session, current=session.id in current) for session in found))
+
+
+def as_json(run: Invocation, session: SessionSummary) -> dict[str, Any]:
+    """Return a session as `--json` shows it."""
+    about = {**asdict(session), "last_turn": _last_turn(run, session)}
+    return {"version": 1, **about, "current": session.id in _current_ids(run)}
+
+
+def show_last(run: Invocation, session: Session) -> None:
+    """Print the text of the last reply. Raises NotFound if there is none."""
+    reply = next((m for m in reversed(session.history) if m.turn_state == "done"), None)
+    if reply is None:
+        raise NotFound(f"{session.name!r} has no reply yet.", hint=f"Run 'po session show {session.id}' to see it.")
+    if run.out.as_json:
+        run.out.json({"version": 1, "session_id": session.id, **reply.to_dict()})
+    else:
+        run.out.line(reply.content or "")
+
+
+def show_conversation(run: Invocation, session: Session, range_: str | None, owner: str | None) -> None:
+    """Print the messages of a range, numbered; `owner` is who works on the last turn."""
+    first, end = _slice(range_, session.message_count)
+    if run.out.as_json:
+        data = session.to_dict()
+        numbered = [{"number": number, **message} for number, message in enumerate(data["history"], 1)]
+        return run.out.json({**data, "history": numbered[first:end]})
+    summary = session.summary()
+    counts = f"{counted(summary.message_count, 'message')}, {counted(summary.turn_count, 'turn')}"
+    lines = [f"{session.po_name}: {session.name} ({counts}, {session.id})"]
+    for number, message in enumerate(session.history[first:end], first + 1):
+        lines.append(f"\n[{number}] {_heading(run, message)}")
+        if message.content:
+            lines.append(message.content)
+        lines += [f"(tool call: {call})" for call in message.extra.get("tool_calls") or ()]
+    if summary.last_turn == "open" and end >= session.message_count:
+        lines.append(f"\n({_fate(owner)})")
+    return run.out.line("\n".join(lines))
+
+
+def _fate(owner: str | None) -> str:
+    if owner:
+        return f"Being answered by {owner}."
+    return "Interrupted: there is no reply to the last message."
+
+
+def _show_table(run: Invocation, found: Sequence[SessionSummary], *, with_po: bool) -> None:
+    if not found:
+        return
+    current = _current_ids(run)
+    shown = short_ids(session.id for session in found)
+    turns = {session.id: _last_turn(run, session) for session in found}
+    noted = {id: turn for id, turn in turns.items() if turn not in ("done", "empty")}
+    columns = {
+        "": ["*" if one.id in current else "" for one in found],
+        "PO": [one.po_name for one in found] if with_po else [],
+        "Name": [one.name for one in found],
+        "Msgs": [str(one.message_count) for one in found],
+        "Last": [local_time(one.updated_at, run.now) for one in found],
+        "Turn": [noted.get(one.id, "") for one in found] if noted else [],
+        "Id": [shown[one.id] for one in found],
+        "First message": [one.preview for one in found],
+    }
+    columns = {title: cells for title, cells in columns.items() if cells}
+    run.out.rows(list(columns), zip(*columns.values(), strict=True), right=["Msgs"])
+
+
+def _cells(run: Invocation, session: SessionSummary, *, current: bool) -> list[str]:
+    return [
+        "*" if current else "-",
+        session.id,
+        session.po_name,
+        session.name,
+        str(session.message_count),
+        str(session.turn_count),
+        _last_turn(run, session),
+        session.updated_at,
+        session.created_at,
+        session.preview,
+    ]
+
+
+def _last_turn(run: Invocation, session: SessionSummary) -> str:
+    interrupted = run.environment().session_manager.is_interrupted(session)
+    return "interrupted" if interrupted else session.last_turn
+
+
+def _current_ids(run: Invocation) -> set[str | None]:
+    pointers = run.environment().session_manager.storage.state().pointers
+    return {pointer.current for pointer in pointers.values()}
+
+
+def _heading(run: Invocation, message: Message) -> str:
+    words = [message.role]
+    if message.created_at:
+        words.append(local_time(message.created_at, run.now) if run.out.is_terminal else message.created_at)
+    if model := message.extra.get("model"):
+        words.append(str(model))
+    if message.failed:
+        error = message.extra["error"]
+        words.append(f"failed: {error.get('message', error) if isinstance(error, dict) else error}")
+    return ", ".join(words)
+
+
+def _slice(text: str | None, count: int) -> tuple[int, int]:
+    """Return the slice that `A:B` means: message numbers from 1, negative ones from the end, both included."""
+    if text is None:
+        return 0, count
+    first, colon, last = text.partition(":")
+    try:
+        begin = int(first) if first or not colon else 1
+        end = (int(last) if last else -1) if colon else begin
+        if 0 in (begin, end):
+            raise ValueError
+    except ValueError:
+        hint = "Write A:B, A:, :B or one number; they count from 1, negative ones from the end."
+        raise InvalidInput(f"{text!r} is not a range of messages.", hint=hint) from None
+    begin = max(begin if begin > 0 else count + 1 + begin, 1)
+    end = min(end if end > 0 else count + 1 + end, count)
+    return begin - 1, max(begin - 1, end)

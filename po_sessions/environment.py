@@ -1,0 +1,251 @@
+"""Environment: one `.prompt_objects` directory, opened. Where the parts are joined."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from po_sessions import definition
+from po_sessions.definition import Definition
+from po_sessions.errors import Conflict, InvalidInput, NotFound, PoError, PromptObjectNotFound, Unreadable
+from po_sessions.manager import SessionManager
+from po_sessions.session import SessionSummary, check_po_name
+from po_sessions.storage import Notice, atomic, open_storage
+
+if TYPE_CHECKING:  # what only a turn needs is imported by the turn
+    from po_sessions.models import Chunk, ModelBackend, ModelPaths
+    from po_sessions.prompt_object import Context, PromptObject
+
+DIRECTORY = ".prompt_objects"
+_STARTERS = os.path.join(os.path.dirname(__file__), "objects")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Environment:
+    """The prompt objects and sessions of one directory."""
+
+    def __init__(
+        self,
+        root: str,
+        session_manager: SessionManager,
+        *,
+        model_paths: ModelPaths | None = None,
+        default_model: str | None = None,
+    ) -> None:
+        """Join the parts; `open` makes them."""
+        self.root = root
+        self.session_manager = session_manager
+        self._model_paths = model_paths
+        self._default_model = default_model
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        clock: Callable[[], datetime] = _now,
+        lock_timeout: float = 60.0,
+        notice: Notice = lambda _: None,
+        model_paths: ModelPaths | None = None,
+        default_model: str | None = None,
+    ) -> Environment:
+        """Open the directory `path`, which need not be there: reading then finds nothing, and nothing is made.
+
+        `lock_timeout` is in seconds; `notice` hears of files that cannot be shown; `model_paths` is needed to send;
+        `default_model` answers where nobody names a model, the embedded one if it is None.
+        """
+        root = os.path.abspath(path)
+        storage = open_storage("files", root=root, lock_timeout=lock_timeout, notice=notice)
+        manager = SessionManager(storage, clock=clock)
+        return cls(root, manager, model_paths=model_paths, default_model=default_model)
+
+    @classmethod
+    def create(cls, path: str | os.PathLike[str]) -> bool:
+        """Make the directory `path` with the starter prompt objects; False if it is there, and left as it is.
+
+        Raises WriteFailed.
+        """
+        objects = os.path.join(os.path.abspath(path), "objects")
+        if os.path.isdir(objects):
+            return False
+        atomic.make_dir(os.path.dirname(objects))
+        atomic.make_dir(objects)
+        for name in starters():
+            with open(os.path.join(_STARTERS, f"{name}.md"), "rb") as file:
+                _create_file(os.path.join(objects, f"{name}.md"), file.read())
+        return True
+
+    @property
+    def current_session(self) -> SessionSummary | None:
+        """The current session of the current prompt object, if there are both."""
+        po_name = self.session_manager.current_po()
+        return None if po_name is None else self.session_manager.current(po_name)
+
+    def definitions(self) -> Iterator[Definition | Unreadable]:
+        """Yield what each `objects/*.md` holds, in the order of the file names; an error for one that is unreadable."""
+        for stem in self._stems():
+            try:
+                yield self._read(stem)
+            except FileNotFoundError:
+                continue
+            except Unreadable as error:
+                yield error
+
+    def prompt_object(self, name: str) -> PromptObject:
+        """Return the prompt object with this name.
+
+        Raises PromptObjectNotFound; Unreadable if its file is not as it should be; Conflict if two files claim it.
+        """
+        from po_sessions.prompt_object import PromptObject
+
+        return PromptObject(self._find(name)[0])
+
+    def prompt_object_path(self, name: str) -> str:
+        """Return the file of a prompt object. Raises like `prompt_object`."""
+        return self._object_path(self._find(name)[1])
+
+    def create_prompt_object(self, made: Definition) -> str:
+        """Write a new prompt object and return its file. Raises InvalidInput, Conflict if the name is taken."""
+        check_po_name(made.name)
+        for known in self.definitions():
+            if isinstance(known, Definition) and known.name == made.name:
+                raise Conflict(f"There is a prompt object named {made.name!r}.", hint="Choose another name.")
+        path = self._object_path(made.name)
+        atomic.make_dir(os.path.dirname(path))
+        if not _create_file(path, made.render().encode()):
+            raise Conflict(f"{path} is there already.", hint="Choose another name, or mend that file.")
+        return path
+
+    def context(
+        self,
+        session: SessionSummary | None = None,
+        *,
+        model: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        on_chunk: Callable[[Chunk], None] = lambda _: None,
+    ) -> Context:
+        """Return what surrounds a turn in `session`, or in the current one; `model` and `options` are for this turn.
+
+        Raises NotFound if there is no session.
+        """
+        from po_sessions.prompt_object import Context
+
+        session = session or self.current_session
+        if session is None:
+            raise NotFound("There is no current session.", hint="Name one, or run 'po session switch' first.")
+        return Context(
+            session=session,
+            session_manager=self.session_manager,
+            resolve=self.resolve,
+            default_model=self.default_model,
+            model=model,
+            options=options or {},
+            on_chunk=on_chunk,
+        )
+
+    @property
+    def default_model(self) -> str:
+        """The model that answers where nobody names one."""
+        from po_sessions.models import DEFAULT_MODEL
+
+        return self._default_model or DEFAULT_MODEL
+
+    def resolve(self, model: str) -> ModelBackend:
+        """Return the back end that answers for `model`. Raises ModelUnavailable."""
+        from po_sessions import models
+
+        if self._model_paths is None:
+            raise InvalidInput("This environment was opened without model_paths, so no model can be asked.")
+        return models.resolve(model, self._model_paths)
+
+    def _find(self, name: str) -> tuple[Definition, str]:
+        """Return a definition by its name, and its file's name without the ending."""
+        check_po_name(name)
+        found: list[tuple[Definition, str]] = []
+        broken: PoError | None = None
+        for stem in self._stems():
+            try:
+                one = self._read(stem)
+            except FileNotFoundError:
+                continue
+            except Unreadable as error:
+                broken = error if stem == name else broken
+                continue
+            if one.name == name:
+                found.append((one, stem))
+        if len(found) > 1:
+            files = " and ".join(f"{stem}.md" for _, stem in found)
+            raise Conflict(f"Two prompt objects are named {name!r}: {files}.", hint="Give one of them another name.")
+        if not found:
+            raise broken or PromptObjectNotFound(name)
+        return found[0]
+
+    def _stems(self) -> list[str]:
+        try:
+            names = sorted(os.listdir(os.path.join(self.root, "objects")))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise Unreadable(f"Cannot read {self.root}: {error.strerror}.") from error
+        return [name.removesuffix(".md") for name in names if name.endswith(".md") and not name.startswith(".")]
+
+    def _read(self, stem: str) -> Definition:
+        path = self._object_path(stem)
+        try:
+            text = atomic.read(path).decode()
+        except UnicodeDecodeError as error:
+            raise Unreadable(f"{path} is not UTF-8 text (byte {error.start}).", hint="Save it as UTF-8.") from None
+        return definition.parse(text, stem=stem, where=path)
+
+    def _object_path(self, stem: str) -> str:
+        return os.path.join(self.root, "objects", f"{stem}.md")
+
+
+def starters() -> list[str]:
+    """Return the names of the prompt objects that a new environment has."""
+    return sorted(name.removesuffix(".md") for name in os.listdir(_STARTERS) if name.endswith(".md"))
+
+
+def find_root(start: str, home: str) -> str:
+    """Return the environment that is used from the directory `start`.
+
+    The nearest `.prompt_objects` in it or in a parent, else the one in `home`, which need not be there.
+
+    Raises InvalidInput if another user owns the one found on the way or can write to it: it could have come with
+    somebody else's files.
+    """
+    directory = os.path.abspath(start)
+    while True:
+        path = os.path.join(directory, DIRECTORY)
+        if os.path.isdir(path):
+            _refuse_foreign(path)
+            return path
+        parent = os.path.dirname(directory)
+        if parent == directory:
+            return os.path.join(home, DIRECTORY)
+        directory = parent
+
+
+def _refuse_foreign(path: str) -> None:
+    about = os.stat(path)
+    if about.st_uid != os.geteuid():
+        wrong = "belongs to another user"
+    elif about.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        wrong = "can be written by other users"
+    else:
+        return
+    raise InvalidInput(f"{path} {wrong}, so it is not used unasked.", hint=f"If you trust it, add --root {path}.")
+
+
+def _create_file(path: str, data: bytes) -> bool:
+    try:
+        atomic.create(path, data)
+    except FileExistsError:
+        return False
+    return True

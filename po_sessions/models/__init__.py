@@ -1,0 +1,123 @@
+"""Model back ends: the protocol they share and the table of them.
+
+A back end turns messages into a reply. It keeps no state between calls that changes an answer, never prints, and
+reports every failure as a `ModelError`. `resolve` picks the back end for a model's name; each is imported only when it
+is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, Literal, Protocol
+
+from po_sessions.errors import ModelUnavailable
+
+DEFAULT_MODEL = "smollm2"
+"""The embedded model: what answers when nobody chose another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of the reply, as it arrives."""
+
+    kind: Literal["text", "reasoning", "tool_call"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The whole reply: the last thing that `complete` yields."""
+
+    message: Mapping[str, Any]
+    """What to append to the history: at least `role` and `content`."""
+    model: str
+    """The model that answered, in full."""
+    usage: Mapping[str, int] = field(default_factory=dict)
+    """Tokens: `input` and `output`; other counts a provider gives keep their names."""
+    duration_ms: int = 0
+    finish_reason: str = "stop"
+    """`stop`, `length`, `tool_calls`, or the provider's own word."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """One line of `po model list`."""
+
+    name: str
+    description: str
+    ready: bool
+    """Whether it can answer now."""
+    path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPaths:
+    """Where the models on this machine are; decided by the caller, since a library does not read the environment."""
+
+    cache: str
+    """The directory that holds fetched weights; made when it is needed."""
+    runtime: str
+    """A directory for sockets, on a local file system, with a short path (under 60 bytes)."""
+    gguf: str | None = None
+    """A GGUF file that stands in for the embedded model's weights (`$PO_GGUF`)."""
+
+
+class ModelBackend(Protocol):
+    """What every back end can do."""
+
+    def check(self, model: str, options: Mapping[str, Any]) -> None:
+        """Tell cheaply, without loading anything, whether `model` can be asked with these options.
+
+        Raises ModelUnavailable, NoKey; InvalidInput for an option.
+        """
+
+    def complete(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        model: str,
+        tools: Sequence[Mapping[str, Any]] = (),
+        options: Mapping[str, Any],
+        key: str | None = None,
+    ) -> Iterator[Chunk | Reply]:
+        """Ask `model`; yield chunks as they arrive, then exactly one Reply.
+
+        `messages` are dicts with `role` (`system`, `user`, `assistant`, `tool`) and `content`. Closing the iterator
+        stops the model. Raises ModelError; InvalidInput for an option the model does not have or a value out of range.
+        """
+
+    def models(self) -> list[ModelInfo]:
+        """Return the models this back end knows."""
+
+
+BACKENDS: dict[str, str] = {
+    "embedded": "po_sessions.models.embedded:EmbeddedBackend",
+}
+"""The kinds of back end, and where each is."""
+
+
+def backend(kind: str, paths: ModelPaths) -> ModelBackend:
+    """Return the back end of this kind, imported now."""
+    module, _, name = BACKENDS[kind].partition(":")
+    made: ModelBackend = getattr(import_module(module), name)(paths)
+    return made
+
+
+def resolve(model: str, paths: ModelPaths) -> ModelBackend:
+    """Return the back end that answers for `model`: `smollm2`, or `gguf:PATH` for any other GGUF file.
+
+    Raises ModelUnavailable if none does.
+    """
+    if model == DEFAULT_MODEL or model.startswith("gguf:"):
+        return backend("embedded", paths)
+    raise ModelUnavailable(
+        f"There is no model named {model!r}.",
+        hint=f"Run 'po model list' to see the models, or use --model {DEFAULT_MODEL}.",
+    )
+
+
+def known(paths: ModelPaths) -> list[ModelInfo]:
+    """Return every model of every back end."""
+    return [info for kind in BACKENDS for info in backend(kind, paths).models()]

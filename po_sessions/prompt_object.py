@@ -1,0 +1,158 @@
+"""PromptObject: a definition that receives messages. One turn, whatever the store and whatever the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from po_sessions.definition import Definition
+from po_sessions.errors import Conflict, Interrupted, InvalidInput, PoError
+from po_sessions.manager import SessionManager
+from po_sessions.models import Chunk, ModelBackend, Reply
+from po_sessions.session import Message, Session, SessionSummary
+
+_SENT = ("role", "content", "tool_calls", "tool_call_id", "name")
+"""The keys of a stored message that a model gets to see."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What surrounds a turn."""
+
+    session: SessionSummary
+    session_manager: SessionManager
+    resolve: Callable[[str], ModelBackend]
+    """Finds the back end for a model's name. Raises ModelUnavailable."""
+    default_model: str
+    """The model to ask if neither this turn nor the prompt object names one."""
+    model: str | None = None
+    """The model to ask in this turn, whatever the prompt object says."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Options for the model in this turn, over those of the prompt object."""
+    on_chunk: Callable[[Chunk], None] = lambda _: None
+    """Is given each piece of the reply as it arrives."""
+
+    @property
+    def session_id(self) -> str:
+        """The id of the session."""
+        return self.session.id
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a message."""
+
+    session: SessionSummary
+    """The session as it is afterwards."""
+    turn: int
+    """The number of the turn."""
+    reply: Message
+
+
+@dataclass(frozen=True, slots=True)
+class PromptObject:
+    """A definition that can be talked to."""
+
+    definition: Definition
+
+    @property
+    def name(self) -> str:
+        """The prompt object's name."""
+        return self.definition.name
+
+    def receive(self, message: str, *, context: Context, session: SessionSummary | None = None) -> Answer:
+        """Send a message to the model with what the session holds, store both the message and the reply.
+
+        The message is stored before the model is asked. A call that fails or is interrupted leaves a failed turn, with
+        what had arrived. `session` is the context's if it is not given.
+
+        Raises InvalidInput, Conflict (another prompt object's session), ModelUnavailable or Busy, and then nothing is
+        stored; ModelError or Interrupted, and then there is a failed turn; WriteFailed.
+        """
+        session = session or context.session
+        if not message.strip():
+            raise InvalidInput("The message is empty.", hint="Give a MESSAGE, or '-' to read it from standard input.")
+        if session.po_name != self.name:
+            raise Conflict(
+                f"The session {session.name!r} belongs to {session.po_name}, not to {self.name}.",
+                hint=f"Run 'po send {session.po_name} …', or choose another session.",
+            )
+        model, options = self.model(context.model or "", context.default_model), self.options(context.options)
+        backend = context.resolve(model)
+        manager = context.session_manager
+        with manager.turn(session.id, "send"):
+            messages = self.messages(manager.load(session.id), message)
+            backend.check(model, options)
+            before = manager.append(session.id, Message("user", message, manager.now()))
+            events = backend.complete(messages, model=model, options=options)
+            return self._record(events, model, context, before)
+
+    def model(self, chosen: str, default: str) -> str:
+        """Return the model that answers: the one chosen for a turn, the definition's, or the default.
+
+        Raises InvalidInput if the definition names a file: a directory that came from elsewhere must not choose what is
+        loaded.
+        """
+        wanted = self.definition.model or ""
+        if wanted.startswith("gguf:") and not chosen:
+            raise InvalidInput(
+                f"{self.name} names a model file, {wanted!r}; only you can choose one.",
+                hint=f"Add --model {wanted}, or set PO_GGUF.",
+            )
+        return chosen or wanted or default
+
+    def options(self, chosen: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options for the model: those chosen for a turn, over the definition's."""
+        return {**self.definition.options, **chosen}
+
+    def messages(self, session: Session, message: str) -> list[dict[str, Any]]:
+        """Return the exact messages that a model gets: the system prompt, all answered turns, the new message."""
+        system = [{"role": "system", "content": self.definition.body}] if self.definition.body else []
+        turns = list(session.turns())
+        before = session.history[: len(session.history) - sum(len(turn.messages) for turn in turns)]
+        kept = [*before, *(m for turn in turns if turn.state == "done" for m in turn.messages)]
+        sent = [{key: value for key, value in m.to_dict().items() if key in _SENT} for m in kept]
+        return [*system, *sent, {"role": "user", "content": message}]
+
+    def _record(self, events: Iterator[Chunk | Reply], model: str, context: Context, session: SessionSummary) -> Answer:
+        """Hand on what the model says, and store what comes of it."""
+        manager, arrived, reply = context.session_manager, list[str](), None
+        try:
+            for event in events:
+                if isinstance(event, Reply):
+                    reply = event
+                    continue
+                if event.kind == "text":
+                    arrived.append(event.text)
+                context.on_chunk(event)
+            if reply is None:
+                raise RuntimeError(f"the back end of {model} ended without a reply")
+        except BaseException as error:
+            failure = _failure(error)
+            partial = {"model": model, "error": {"kind": failure.kind, "message": str(failure)}}
+            manager.append(session.id, Message("assistant", "".join(arrived), manager.now(), partial))
+            if isinstance(error, PoError | KeyboardInterrupt):
+                failure.session_id = session.id
+                raise failure from error
+            raise
+        stored = _to_message(reply, manager.now())
+        return Answer(manager.append(session.id, stored), session.turn_count, stored)
+
+
+def _failure(error: BaseException) -> PoError:
+    if isinstance(error, PoError):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        return Interrupted("Interrupted; what had arrived of the reply is kept as a failed turn.")
+    return PoError(f"{type(error).__name__}: {error}")
+
+
+def _to_message(reply: Reply, now: str) -> Message:
+    about = {
+        "model": reply.model,
+        "usage": dict(reply.usage),
+        "duration_ms": reply.duration_ms,
+        "finish_reason": reply.finish_reason,
+    }
+    return Message.from_dict({**reply.message, "created_at": now, **about})

@@ -1,0 +1,109 @@
+"""The ladder from what a user typed to one session.
+
+Exact name within the prompt object; exact id; unique prefix or suffix of an id, of at least 4 characters; `@current`,
+`@previous`, `@last`. Nothing is ever made by a selector that matches nothing.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+
+from po_sessions.errors import AmbiguousSelector, NoCurrent, SessionNotFound
+from po_sessions.session import SessionSummary, is_session_id
+from po_sessions.storage import SessionStorage
+
+SHORTEST_FRAGMENT = 4
+SHORTEST_SHOWN = 6
+
+
+def select(ref: str, storage: SessionStorage, po_name: str | None) -> SessionSummary:
+    """Return the one session that `ref` means; names and `@…` are looked up in `po_name`.
+
+    Raises SessionNotFound, AmbiguousSelector; NoCurrent for `@…` without a prompt object or with no such pointer.
+    """
+    found = _look(ref, storage, po_name)
+    if found is None:
+        storage.refresh()
+        found = _look(ref, storage, po_name)
+    if found is None:
+        if po_name is None:
+            hint = "Name the prompt object with --po: without one, only ids are looked up."
+            raise SessionNotFound(ref, hint=hint)
+        raise SessionNotFound(ref, hint=f"Run 'po session list --po {po_name}' to see what there is.")
+    return found
+
+
+def _look(ref: str, storage: SessionStorage, po_name: str | None) -> SessionSummary | None:
+    if po_name is not None:
+        name = unicodedata.normalize("NFC", ref)
+        named = list(storage.summaries(po_name=po_name, name=name))
+        if named:
+            return _only(ref, named)
+    for id in (ref, ref.upper(), ref.lower()):
+        if is_session_id(id):
+            return _summary(id, storage)
+    if ref in ("@current", "@previous", "@last"):
+        return _pointed(ref, storage, po_name)
+    if len(ref) < SHORTEST_FRAGMENT:
+        return None
+    ids = {id for fragment in (ref.upper(), ref.lower()) for id in storage.ids_matching(fragment)}
+    return _only(ref, [found for id in sorted(ids) if (found := _summary(id, storage))])
+
+
+def _pointed(ref: str, storage: SessionStorage, po_name: str | None) -> SessionSummary | None:
+    if po_name is None:
+        raise no_current_po()
+    if ref == "@last":
+        return next(iter(storage.summaries(po_name=po_name)), None)
+    pointer = storage.state().pointer(po_name)
+    id = pointer.current if ref == "@current" else pointer.previous
+    if id is None:
+        raise NoCurrent(f"{po_name} has no {ref[1:]} session.", hint="Run 'po session switch NAME' to choose one.")
+    return summary_at(id, ref[1:], storage, po_name)
+
+
+def summary_at(id: str, which: str, storage: SessionStorage, po_name: str) -> SessionSummary:
+    """Return the session that a pointer names. Raises NoCurrent if it is gone."""
+    found = _summary(id, storage)
+    if found is None:
+        raise NoCurrent(
+            f"The {which} session of {po_name}, {id}, is not there any more.",
+            hint="Run 'po session list' and 'po session switch NAME' to choose another.",
+        )
+    return found
+
+
+def no_current_po() -> NoCurrent:
+    """Return the error for a command that needs a current prompt object."""
+    return NoCurrent(
+        "There is no current prompt object.", hint="Name one with --po, or run 'po object switch NAME' first."
+    )
+
+
+def _summary(id: str, storage: SessionStorage) -> SessionSummary | None:
+    try:
+        return storage.summary(id)
+    except SessionNotFound:
+        return None
+
+
+def _only(ref: str, found: list[SessionSummary]) -> SessionSummary | None:
+    if len(found) > 1:
+        raise AmbiguousSelector(ref, [f"{one.id}  {one.po_name}: {one.name}" for one in found])
+    return found[0] if found else None
+
+
+def short_ids(ids: Iterable[str]) -> dict[str, str]:
+    """Return for each id its shortest suffix, of at least 6 characters, that no other of these ids has."""
+    backwards = sorted(id[::-1] for id in ids)
+    shown = {}
+    for before, id, after in zip(["", *backwards], backwards, [*backwards[1:], ""], strict=False):
+        length = 1 + max(_common(id, before), _common(id, after))
+        shown[id[::-1]] = id[: max(length, SHORTEST_SHOWN)][::-1]
+    return shown
+
+
+def _common(one: str, other: str) -> int:
+    """Return how many characters two texts have in common at their beginning."""
+    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))

@@ -1,0 +1,123 @@
+"""What all tests share. No test reaches the real home directory, the user's settings or the network."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from platformdirs import user_cache_path
+from scripted import ScriptedBackend
+from typer.testing import CliRunner
+
+from po_sessions import models
+from po_sessions.environment import Environment
+from po_sessions.models import ModelPaths
+
+REAL_CACHE = user_cache_path("po")
+TESTS = Path(__file__).parent
+PO = str(Path(sys.executable).with_name("po"))
+
+
+class Clock:
+    """A clock that tells what it is told, and goes on by a second at each look."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2025, 1, 3, 10, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(seconds=1)
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(autouse=True)
+def _nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run each test as somebody with an empty home and no settings, in an empty directory."""
+    for name in list(os.environ):
+        if name.startswith(("PO_", "XDG_", "PYTHONUNBUFFERED", "NO_COLOR", "FORCE_COLOR", "COLUMNS")):
+            monkeypatch.delenv(name)
+    home, work = tmp_path / "home", tmp_path / "work"
+    home.mkdir()
+    work.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("TZ", "UTC")
+    monkeypatch.chdir(work)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """An environment with the starter prompt objects, found from the working directory."""
+    path = tmp_path / "work" / ".prompt_objects"
+    Environment.create(path)
+    return path
+
+
+@pytest.fixture
+def env(root: Path, clock: Clock) -> Environment:
+    return Environment.open(root, clock=clock, lock_timeout=5)
+
+
+@pytest.fixture
+def backend(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[ScriptedBackend]]:
+    """The scripted back end in the place of the embedded one."""
+    monkeypatch.setitem(models.BACKENDS, "embedded", "scripted:ScriptedBackend")
+    yield ScriptedBackend
+    ScriptedBackend.script = None
+
+
+@pytest.fixture
+def po() -> Callable[..., Any]:
+    """Run `po` in this process; the result has exit_code, stdout, stderr."""
+    from po_sessions.cli.root import app
+
+    def run(*args: str, input: str | bytes | None = None) -> Any:
+        result = CliRunner().invoke(app, list(args), input=input, prog_name="po")
+        assert "Traceback" not in result.output
+        return result
+
+    return run
+
+
+@pytest.fixture
+def po_process() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run `po` as a process of its own, on the scripted back end unless `real`."""
+
+    def run(*args: str, real: bool = False, **settings: Any) -> subprocess.CompletedProcess[str]:
+        settings = {"capture_output": True, "text": True, "timeout": 120, "stdin": subprocess.DEVNULL, **settings}
+        done = subprocess.run([*command(real=real), *args], check=False, **settings)
+        assert "Traceback" not in (done.stderr or "")
+        return done
+
+    return run
+
+
+def command(*, real: bool = False) -> list[str]:
+    """Return what starts `po`, on the scripted back end unless `real`."""
+    return [PO] if real else [sys.executable, str(TESTS / "po_scripted.py")]
+
+
+@pytest.fixture(scope="session")
+def weights() -> str:
+    """The embedded model's weights, in the cache of whoever runs the tests."""
+    from po_sessions.models import weights as module
+
+    paths = ModelPaths(cache=str(REAL_CACHE), runtime="/tmp")
+    if not module.is_ready(paths):
+        pytest.fail("The embedded model is not on this machine; run 'po model pull' first.")
+    return module.path(paths)
+
+
+@pytest.fixture
+def model(weights: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have `po` answer with the real embedded model."""
+    monkeypatch.setenv("PO_GGUF", weights)

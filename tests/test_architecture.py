@@ -1,0 +1,112 @@
+"""Imports point downwards, and what starts often imports little."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "po_sessions"
+
+LAYERS = [
+    {"errors"},
+    {"session"},
+    {"definition"},
+    {"storage", "models"},  # they never import each other
+    {"selector"},
+    {"manager"},
+    {"prompt_object"},
+    {"environment"},
+    {"cli"},
+]
+LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+
+
+def imports(path: Path, package: Path = PACKAGE) -> set[str]:
+    """Return the parts of the package that a file imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "import_module":
+            names = [a.value for a in node.args if isinstance(a, ast.Constant)]
+        else:
+            continue
+        found |= {name.split(".")[1] for name in names if name.startswith("po_sessions.")}
+    return found & set(LEVEL)
+
+
+def upward(package: Path = PACKAGE) -> list[str]:
+    """Return the imports that point sideways or up."""
+    found = []
+    for path in sorted(package.rglob("*.py")):
+        part = path.relative_to(package).parts[0].removesuffix(".py")
+        if part == "__init__":
+            continue  # hands on names, lazily
+        assert part in LEVEL, f"{part} is in no layer"
+        for other in imports(path) - {part}:
+            if LEVEL[other] >= LEVEL[part]:
+                found.append(f"{path.relative_to(package)} imports {other}")
+    return found
+
+
+def test_imports_point_downwards():
+    assert upward() == []
+
+
+def test_an_upward_import_is_seen(tmp_path):
+    for path in PACKAGE.rglob("*.py"):
+        copy = tmp_path / path.relative_to(PACKAGE)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(path.read_text())
+    with (tmp_path / "storage" / "files.py").open("a") as file:
+        file.write("\ndef late():\n    from po_sessions.manager import SessionManager\n")
+    with (tmp_path / "models" / "__init__.py").open("a") as file:
+        file.write("\nimport po_sessions.storage\n")
+    assert upward(tmp_path) == ["models/__init__.py imports storage", "storage/files.py imports manager"]
+
+
+def test_only_the_command_line_knows_the_environment_variables_and_prints():
+    for path in PACKAGE.rglob("*.py"):
+        if "cli" in path.relative_to(PACKAGE).parts:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute):
+                assert node.attr not in {"environ", "getenv", "stdout", "stderr", "stdin"}, f"{path}:{node.lineno}"
+            if isinstance(node, ast.Name):
+                assert node.id != "print", f"{path}:{node.lineno}"
+
+
+HEAVY = (
+    "rich",
+    "pydantic",
+    "asyncio",
+    "ssl",
+    "yaml",
+    "ulid",
+    "platformdirs",
+    "importlib.metadata",
+    "po_sessions.models",
+)
+
+
+@pytest.mark.parametrize(
+    "args", [["session", "list"], ["status"], ["session", "switch", "Default"], ["--version"], ["--help"]]
+)
+def test_what_starts_often_imports_little(args, root, po, backend):
+    assert po("send", "greeter", "Hello").exit_code == 0
+    code = (
+        "import sys, os\nfrom po_sessions import cli\n"
+        "os._exit = lambda code: (print('\\n', code, *(m for m in sys.modules if m in "
+        + repr(HEAVY)
+        + ")), sys.exit())\n"
+        "cli.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1].split() == ["0"]

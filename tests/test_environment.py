@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from po_sessions.definition import Definition
+from po_sessions.environment import Environment, find_root, starters
+from po_sessions.errors import Conflict, InvalidInput, NotFound, PromptObjectNotFound, Unreadable
+
+
+def test_a_new_environment_has_the_starters(root, env):
+    assert starters() == ["coordinator", "greeter", "reader"]
+    found = list(env.definitions())
+    assert [one.name for one in found] == starters()
+    assert all(one.description and one.body for one in found)
+    assert {path.stat().st_mode & 0o777 for path in (root / "objects").iterdir()} == {0o600}
+
+
+def test_an_environment_that_is_there_is_left_as_it_is(root):
+    (root / "objects" / "greeter.md").write_text("Mine.")
+    assert not Environment.create(root)
+    assert (root / "objects" / "greeter.md").read_text() == "Mine."
+
+
+def test_reading_what_is_not_there_makes_nothing(tmp_path):
+    env = Environment.open(tmp_path / "nowhere")
+    assert list(env.definitions()) == []
+    assert list(env.session_manager.list()) == []
+    assert env.current_session is None
+    with pytest.raises(NotFound):
+        env.context()
+    env.session_manager.storage.settle()
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_prompt_object_goes_by_the_name_it_gives_itself(root, env):
+    (root / "objects" / "file.md").write_text("---\nname: self\n---\nHi")
+    assert env.prompt_object("self").name == "self"
+    assert env.prompt_object_path("self") == str(root / "objects" / "file.md")
+    with pytest.raises(PromptObjectNotFound):
+        env.prompt_object("file")
+
+
+def test_two_files_may_not_claim_a_name(root, env):
+    (root / "objects" / "other.md").write_text("---\nname: greeter\n---\nHi")
+    with pytest.raises(Conflict, match=r"greeter\.md and other\.md"):
+        env.prompt_object("greeter")
+
+
+@pytest.mark.parametrize("name", ["../greeter", "", "a b", "greeter.md"])
+def test_a_name_never_leads_out_of_the_directory(env, name):
+    with pytest.raises(InvalidInput):
+        env.prompt_object(name)
+
+
+def test_an_unreadable_file_is_named_and_the_others_are_there(root, env):
+    (root / "objects" / "bad.md").write_bytes(b"---\nname: \xff\n---\n")
+    (root / "objects" / "link.md").symlink_to("/etc/passwd")
+    (root / "objects" / ".hidden.md").write_text("x")
+    found = list(env.definitions())
+    assert [one.name for one in found if isinstance(one, Definition)] == starters()
+    assert sorted(str(one).split(":")[0] for one in found if isinstance(one, Unreadable))
+    assert len([one for one in found if isinstance(one, Unreadable)]) == 2
+    with pytest.raises(Unreadable, match=r"bad\.md is not UTF-8"):
+        env.prompt_object("bad")
+    with pytest.raises(Unreadable, match="symbolic link"):
+        env.prompt_object("link")
+    assert env.prompt_object("greeter").name == "greeter"
+
+
+def test_making_a_prompt_object(root, env):
+    path = env.create_prompt_object(Definition(name="tutor", body="Teach: yes"))
+    assert path == str(root / "objects" / "tutor.md")
+    assert env.prompt_object("tutor").definition.body == "Teach: yes"
+    with pytest.raises(Conflict):
+        env.create_prompt_object(Definition(name="tutor"))
+    with pytest.raises(InvalidInput):
+        env.create_prompt_object(Definition(name="../tutor"))
+
+
+def test_the_nearest_directory_is_found(tmp_path):
+    home, deep = tmp_path / "home", tmp_path / "a" / "b" / "c"
+    deep.mkdir(parents=True)
+    assert find_root(str(deep), str(home)) == str(home / ".prompt_objects")
+    Environment.create(tmp_path / "a" / ".prompt_objects")
+    assert find_root(str(deep), str(home)) == str(tmp_path / "a" / ".prompt_objects")
+
+
+def test_a_directory_that_others_can_write_is_not_used_unasked(tmp_path):
+    path = tmp_path / ".prompt_objects"
+    Environment.create(path)
+    path.chmod(0o770)
+    with pytest.raises(InvalidInput, match="can be written by other users") as error:
+        find_root(str(tmp_path), "/nowhere")
+    assert f"--root {path}" in error.value.hint
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+def test_a_directory_of_another_user_is_not_used_unasked(tmp_path):
+    path = tmp_path / ".prompt_objects"
+    Environment.create(path)
+    os.chown(path, 12345, 12345)
+    with pytest.raises(InvalidInput, match="belongs to another user"):
+        find_root(str(tmp_path), "/nowhere")
