@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any, Literal
 
 from po_sessions.errors import InvalidInput
@@ -209,7 +210,7 @@ class Session:
     def turns(self) -> Iterator[Turn]:
         """Yield the turns; messages before the first user's belong to none."""
         starts = [i for i, message in enumerate(self.history) if message.role == "user"]
-        for number, (start, end) in enumerate(zip(starts, [*starts[1:], len(self.history)], strict=True), 1):
+        for number, (start, end) in enumerate(pairwise([*starts, len(self.history)]), 1):
             yield Turn(number, self.history[start:end])
 
     def summary(self) -> SessionSummary:

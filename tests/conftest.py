@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -68,11 +68,12 @@ def env(root: Path, clock: Clock) -> Environment:
 
 
 @pytest.fixture
-def backend(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[ScriptedBackend]]:
-    """The scripted back end in the place of the embedded one."""
+def backend(monkeypatch: pytest.MonkeyPatch) -> type[ScriptedBackend]:
+    """The scripted back end in the place of the embedded one; set its `script` to have it do something."""
+    monkeypatch.setattr(ScriptedBackend, "script", None)
+    monkeypatch.setattr(ScriptedBackend, "asked", [])
     monkeypatch.setitem(models.BACKENDS, "embedded", "scripted:ScriptedBackend")
-    yield ScriptedBackend
-    ScriptedBackend.script = None
+    return ScriptedBackend
 
 
 @pytest.fixture

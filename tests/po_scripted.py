@@ -1,4 +1,4 @@
-"""`po` as a process on the scripted back end; `PO_TEST_SCRIPT` names what it does, see `scripted.py`."""
+"""`po` as a process on the scripted back end, which does what `PO_TEST_SCRIPT` says."""
 
 from __future__ import annotations
 

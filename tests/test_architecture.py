@@ -50,9 +50,11 @@ def upward(package: Path = PACKAGE) -> list[str]:
         if part == "__init__":
             continue  # hands on names, lazily
         assert part in LEVEL, f"{part} is in no layer"
-        for other in imports(path) - {part}:
-            if LEVEL[other] >= LEVEL[part]:
-                found.append(f"{path.relative_to(package)} imports {other}")
+        found += [
+            f"{path.relative_to(package)} imports {other}"
+            for other in imports(path) - {part}
+            if LEVEL[other] >= LEVEL[part]
+        ]
     return found
 
 

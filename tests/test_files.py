@@ -271,7 +271,7 @@ def test_a_lock_on_a_file_that_was_replaced_is_not_believed(tmp_path):
 def test_an_unreadable_state_is_named(root, store):
     store.change_state(lambda state: state.with_po("greeter"))
     (root / "state.toml").write_text("current = ")
-    with pytest.raises(Unreadable, match="state.toml"):
+    with pytest.raises(Unreadable, match=r"state\.toml"):
         store.state()
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -131,8 +132,8 @@ def test_a_timestamp_is_normal_and_sorts_like_the_moment(moment):
 
 def test_turns_are_a_users_message_with_all_that_answers_it():
     one = session(
-        assistant("Welcome"), user("a"), assistant("A"), user("b"), user("c"), assistant("", error={"kind": "refused"}), user("d"),
-        assistant("", tool_calls=[{}]), Message("tool", "42"), assistant("D"),
+        assistant("Welcome"), user("a"), assistant("A"), user("b"), user("c"), assistant("", error={"kind": "refused"}),
+        user("d"), assistant("", tool_calls=[{}]), Message("tool", "42"), assistant("D"),
     )  # fmt: skip
     assert [(t.number, t.state, len(t.messages)) for t in one.turns()] == [
         (1, "done", 2),
@@ -142,12 +143,17 @@ def test_turns_are_a_users_message_with_all_that_answers_it():
     ]
 
 
+def test_without_a_users_message_there_is_no_turn():
+    assert list(session().turns()) == list(session(assistant()).turns()) == []
+
+
 def test_a_summary_grows_with_a_message_as_the_session_does():
     one = session()
     summary = one.summary()
-    for message in (user("  Hello\n there "), assistant(), user("again"), assistant("", error={"kind": "refused"})):
-        one = Session(**{f: getattr(one, f) for f in ("id", "name", "po_name", "created_at")},
-                      updated_at=max(one.updated_at, message.created_at or ""), history=(*one.history, message))  # fmt: skip
+    failure = assistant("", error={"kind": "refused"})
+    for message in (user("  Hello\n there "), assistant(), user("again"), failure):
+        updated_at = max(one.updated_at, message.created_at or "")
+        one = replace(one, updated_at=updated_at, history=(*one.history, message))
         summary = summary.with_message(message)
         assert summary == one.summary()
     assert (summary.preview, summary.turn_count, summary.message_count, summary.last_turn) == (

@@ -6,6 +6,7 @@ import threading
 from dataclasses import replace
 
 import pytest
+import ulid
 from hypothesis import HealthCheck, given, settings
 from test_session import ULID, assistant, sessions, user
 
@@ -60,10 +61,8 @@ def test_what_was_created_is_there(store):
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
 @given(made=sessions)
 def test_any_session_comes_back_whole(open_store, made):
-    from ulid import ULID as Fresh
-
     store = open_store()
-    made = replace(made, id=str(Fresh()))
+    made = replace(made, id=str(ulid.ULID()))
     store.create(made)
     assert store.load(made.id) == made
     assert store.summary(made.id) == made.summary()

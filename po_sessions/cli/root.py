@@ -137,12 +137,12 @@ def _usage_error(error: TyperException, args: list[str]) -> PoError:
     ctx = getattr(error, "ctx", None)
     message = error.format_message().strip() or "No command was given."
     message = message if message[-1] in ".?!" else message + "."
-    refused = getattr(error, "option_name", None)
+    refused = getattr(error, "option_name", None) or " "
     path = ctx.command_path if ctx else "po"
     hint = f"Run '{path} --help' to see how it is used."
     takes_text = ctx and any(param.param_type_name == "argument" for param in ctx.command.params)
-    if takes_text and refused in args and "--" not in args:
-        at = args.index(refused)
+    at = next((at for at, arg in enumerate(args) if arg.startswith(refused)), None)
+    if takes_text and at is not None and "--" not in args:
         import shlex
 
         hint = f"If it is text, put '--' in front: po {shlex.join([*args[:at], '--', *args[at:]])}\n{hint}"

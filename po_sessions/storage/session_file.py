@@ -283,7 +283,7 @@ def _parse_lines(data: bytes, head: dict[str, Any]) -> Parsed:
 
 
 def _is_torn_end(rest: bytes) -> bool:
-    """Tell whether a cut append can have left `rest`: one message was being written, so no line in it is a whole one."""
+    """Tell whether a cut append can have left `rest`: one message was being written, so no line is a whole one."""
     for line in rest.split(b"\n")[:-1]:
         with suppress(ValueError):
             Message.from_dict(loads(line.removeprefix(b",")))

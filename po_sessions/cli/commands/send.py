@@ -79,7 +79,8 @@ def send(
         context = env.context(target, model=model, options=options, on_chunk=reply.take)
         answer = prompt_object.receive(text, context=context)
     except WriteFailed:
-        reply.finish()  # it could not be stored, but it was paid for
+        if not run.out.as_json:
+            reply.finish()  # it could not be stored, but it was paid for
         raise
     except PoError:
         reply.end_line()
@@ -98,34 +99,34 @@ class _Reply:
     def __init__(self, run: Invocation, *, stream: bool) -> None:
         self._run = run
         self._stream = stream
-        self._text = ""
+        self._waiting = ""
+        self._last = "\n"
         self._failed: Exception | None = None
 
     def take(self, chunk: Chunk) -> None:
         """Take a piece."""
-        if chunk.kind != "text":
-            return
-        self._text += chunk.text
-        if self._stream:
-            self._print(chunk.text)
+        if chunk.kind == "text":
+            self._waiting += chunk.text
+            if self._stream:
+                self._print_waiting()
 
     def finish(self) -> None:
         """Print what is left, and tell if printing failed. Raises OutputClosed, WriteFailed."""
-        if not self._stream and not self._run.out.as_json:
-            self._print(self._text)
+        self._print_waiting()
         self.end_line()
         if self._failed:
             raise self._failed
 
     def end_line(self) -> None:
         """End the line of what was printed."""
-        if (self._stream and self._text and not self._text.endswith("\n")) or (
-            not self._stream and not self._run.out.as_json and self._text and not self._text.endswith("\n")
-        ):
-            self._print("\n")
+        if self._last != "\n":
+            self._waiting = "\n"
+            self._print_waiting()
 
-    def _print(self, text: str) -> None:
-        if self._failed is None:
+    def _print_waiting(self) -> None:
+        text, self._waiting = self._waiting, ""
+        if text and self._failed is None:
+            self._last = text[-1]
             try:
                 self._run.out.write(text)
             except (OutputClosed, WriteFailed) as error:
