@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
@@ -71,14 +72,29 @@ class Environment:
 
         Raises WriteFailed.
         """
-        objects = os.path.join(os.path.abspath(path), "objects")
+        root = os.path.abspath(path)
+        objects = os.path.join(root, "objects")
         if os.path.isdir(objects):
             return False
-        atomic.make_dir(os.path.dirname(objects))
-        atomic.make_dir(objects)
-        for name in starters():
-            with open(os.path.join(_STARTERS, f"{name}.md"), "rb") as file:
-                _create_file(os.path.join(objects, f"{name}.md"), file.read())
+        import tempfile
+
+        target = objects if os.path.isdir(root) else root
+        atomic.make_dir(os.path.dirname(target))
+        # Made aside and put in its place whole, so that nobody finds an environment without its prompt objects.
+        with atomic.writing(target), tempfile.TemporaryDirectory(prefix=".po-", dir=os.path.dirname(target)) as aside:
+            made = os.path.join(aside, os.path.basename(target))
+            inside = made if target == objects else os.path.join(made, "objects")
+            atomic.make_dir(made)
+            atomic.make_dir(inside)
+            for name in starters():
+                with open(os.path.join(_STARTERS, f"{name}.md"), "rb") as file:
+                    atomic.create(os.path.join(inside, f"{name}.md"), file.read())
+            try:
+                os.rename(made, target)
+            except OSError as error:
+                if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+                    return False  # somebody else was faster
+                raise
         return True
 
     @property
@@ -118,8 +134,11 @@ class Environment:
                 raise Conflict(f"There is a prompt object named {made.name!r}.", hint="Choose another name.")
         path = self._object_path(made.name)
         atomic.make_dir(os.path.dirname(path))
-        if not _create_file(path, made.render().encode()):
-            raise Conflict(f"{path} is there already.", hint="Choose another name, or mend that file.")
+        try:
+            atomic.create(path, made.render().encode())
+        except FileExistsError:
+            hint = "Choose another name, or mend that file."
+            raise Conflict(f"{path} is there already.", hint=hint) from None
         return path
 
     def context(
@@ -241,11 +260,3 @@ def _refuse_foreign(path: str) -> None:
     else:
         return
     raise InvalidInput(f"{path} {wrong}, so it is not used unasked.", hint=f"If you trust it, add --root {path}.")
-
-
-def _create_file(path: str, data: bytes) -> bool:
-    try:
-        atomic.create(path, data)
-    except FileExistsError:
-        return False
-    return True

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -115,17 +116,20 @@ class PromptObject:
         sent = [{key: value for key, value in m.to_dict().items() if key in _SENT} for m in kept]
         return [*system, *sent, {"role": "user", "content": message}]
 
-    def _record(self, events: Iterator[Chunk | Reply], model: str, context: Context, session: SessionSummary) -> Answer:
+    def _record(
+        self, events: Generator[Chunk | Reply], model: str, context: Context, session: SessionSummary
+    ) -> Answer:
         """Hand on what the model says, and store what comes of it."""
         manager, arrived, reply = context.session_manager, list[str](), None
         try:
-            for event in events:
-                if isinstance(event, Reply):
-                    reply = event
-                    continue
-                if event.kind == "text":
-                    arrived.append(event.text)
-                context.on_chunk(event)
+            with closing(events):  # an interrupt between two pieces must not leave the model running
+                for event in events:
+                    if isinstance(event, Reply):
+                        reply = event
+                        continue
+                    if event.kind == "text":
+                        arrived.append(event.text)
+                    context.on_chunk(event)
             if reply is None:
                 raise RuntimeError(f"the back end of {model} ended without a reply")
         except BaseException as error:

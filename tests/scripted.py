@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -73,13 +73,13 @@ class ScriptedBackend:
         tools: Sequence[Mapping[str, Any]] = (),
         options: Mapping[str, Any],
         key: str | None = None,
-    ) -> Iterator[Chunk | Reply]:
+    ) -> Generator[Chunk | Reply]:
         self.check(model, options)
         asked = [dict(message) for message in messages]
         self.asked.append({"messages": asked, "model": model, "tools": tools, "options": dict(options), "key": key})
         return self._reply(asked, _max_tokens(options))
 
-    def _reply(self, messages: list[dict[str, Any]], most: int) -> Iterator[Chunk | Reply]:
+    def _reply(self, messages: list[dict[str, Any]], most: int) -> Generator[Chunk | Reply]:
         script = self._script
         said = script.says
         if said is None:

@@ -6,7 +6,8 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TextIO
 
@@ -92,6 +93,26 @@ class Output:
         """Remark on what was done; only on a terminal, since cron mails whatever is printed."""
         if self.remarks_seen and not self.quiet:
             _to_stderr(sentence)
+
+    @contextmanager
+    def progress(self, label: str) -> Iterator[tuple[Callable[[str], None], Callable[[int, int], None]]]:
+        """Show a bar of bytes while the block runs, on a terminal.
+
+        Yield what takes a remark, and what takes the bytes so far and in all.
+        """
+        if not self.remarks_seen or self.quiet:
+            yield self.note, lambda _done, _all: None
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+        with Progress(*columns, console=Console(stderr=True, highlight=False), transient=True) as bar:
+            task = bar.add_task(label, visible=False)
+            yield (
+                lambda sentence: bar.console.print(escape_controls(sentence), markup=False),
+                lambda done, all_: bar.update(task, completed=done, total=all_, visible=True),
+            )
 
     def warn(self, sentence: str) -> None:
         """Tell of something that is wrong and no failure."""

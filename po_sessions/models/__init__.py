@@ -7,7 +7,7 @@ is used.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Literal, Protocol
@@ -81,8 +81,8 @@ class ModelBackend(Protocol):
         tools: Sequence[Mapping[str, Any]] = (),
         options: Mapping[str, Any],
         key: str | None = None,
-    ) -> Iterator[Chunk | Reply]:
-        """Ask `model`; yield chunks as they arrive, then exactly one Reply.
+    ) -> Generator[Chunk | Reply]:
+        """Ask `model`; yield chunks as they arrive, then exactly one Reply. The arguments are checked at the call.
 
         `messages` are dicts with `role` (`system`, `user`, `assistant`, `tool`) and `content`. Closing the iterator
         stops the model. Raises ModelError; InvalidInput for an option the model does not have or a value out of range.

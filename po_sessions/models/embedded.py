@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,7 @@ class EmbeddedBackend:
         tools: Sequence[Mapping[str, Any]] = (),
         options: Mapping[str, Any],
         key: str | None = None,  # noqa: ARG002 -- a model on this machine asks for none
-    ) -> Iterator[Chunk | Reply]:
+    ) -> Generator[Chunk | Reply]:
         """Ask the model; see ModelBackend. Options, tools and the file are checked before the first chunk is asked for.
 
         Options: OPTIONS. Unless told otherwise the same messages get the same reply, of at most 512 tokens. Loading
@@ -105,7 +105,7 @@ class EmbeddedBackend:
 
     def _reply(
         self, messages: list[dict[str, str]], model: str, settings: Mapping[str, Any]
-    ) -> Iterator[Chunk | Reply]:
+    ) -> Generator[Chunk | Reply]:
         began = time.monotonic()
         other = self._other(model)
         gguf = other or weights.path(self._paths)

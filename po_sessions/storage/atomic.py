@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 import sys
 from collections.abc import Iterator
@@ -124,7 +123,7 @@ def sync_dir(path: str) -> None:
 def staged(path: str, data: bytes, *, durable: bool = True) -> Iterator[tuple[int, str]]:
     """Write `data` to a new file beside `path`; yield its descriptor and name; it is gone afterwards unless renamed."""
     directory, name = os.path.split(path)
-    temporary = os.path.join(directory, f".{name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    temporary = os.path.join(directory, f".{name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
     fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | _OPEN, FILE_MODE)
     try:
         os.fchmod(fd, FILE_MODE)

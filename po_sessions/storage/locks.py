@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -112,7 +111,7 @@ def _wait(fd: int, operation: int, deadline: float, path: str, busy: Callable[[]
             if remaining <= 0:
                 message = busy() if busy else f"{path} is locked by another process."
                 raise Busy(message, hint="Try again, or wait longer with --lock-timeout SECONDS.") from None
-            time.sleep(min(remaining, pause * random.uniform(0.5, 1.5)))  # noqa: S311
+            time.sleep(min(remaining, pause * (0.5 + os.urandom(1)[0] / 255)))  # in step, they would meet again
             pause = min(pause * 2, 0.02)
 
 

@@ -45,4 +45,5 @@ def fetch(run: Invocation) -> str:
     """Fetch the weights, telling how it goes; return their path."""
     from po_sessions.models import weights
 
-    return str(weights.pull(run.model_paths, progress=run.out.note))
+    with run.out.progress("Fetching") as (say, fetched):
+        return weights.pull(run.model_paths, progress=say, fetched=fetched)
