@@ -187,6 +187,36 @@ def test_a_bad_file_is_named_not_written_to_and_the_others_are_listed(harm, comp
         listed.settle()
 
 
+def test_a_directory_in_which_nothing_came_or_went_is_not_looked_through(root, store, again, monkeypatch):
+    store.create(session())
+    store.settle()
+    list(again().summaries())
+    for path in ("", ".locks/seen"):  # as if all that had been three seconds ago, and the look two
+        at = 1_700_000_000 + 3 * bool(path)
+        os.utime(root / "sessions" / path, (at, at))
+    seen = root / "sessions" / ".locks" / "seen"
+    seen.write_text(json.dumps({**json.loads(seen.read_text()), "mtime": 1_700_000_000 * 10**9}))
+    os.utime(seen, (at, at))
+    monkeypatch.setattr(os, "scandir", lambda path: pytest.fail("looked through"))
+    assert len(list(again().summaries())) == 1
+    os.utime(root / "sessions")
+    with pytest.raises(pytest.fail.Exception):
+        list(again().summaries())
+
+
+def test_after_a_restart_every_file_is_looked_at(root, store, again, monkeypatch):
+    store.create(session(user("a")))
+    store.settle()
+    list(again().summaries())
+    row = rows(root)[0]
+    index = root / "sessions" / "index.json"
+    index.write_bytes(index.read_bytes().replace(b'"preview":"a"', b'"preview":"b"').replace(b'"size":3', b'"size":4'))
+    monkeypatch.setattr("po_sessions.storage.catalogue._boot_id", lambda: "another")
+    again().refresh()
+    again().settle()
+    assert rows(root)[0] == row
+
+
 def test_what_is_no_session_file_is_told(root, store, again, said):
     store.create(session())
     (root / "sessions" / f"{ULID} (1).json").write_text("{}")

@@ -52,10 +52,11 @@ class Catalogue:
 
         Tells of all that is no readable session.
         """
-        try:
-            mtime = os.stat(self._directory).st_mtime_ns
-        except FileNotFoundError:
+        if not os.path.isdir(self._directory):
             return
+        with suppress(PoError):
+            atomic.make_dir(os.path.dirname(self._seen))  # first, since it changes the directory's time
+        mtime = os.stat(self._directory).st_mtime_ns
         boot = _boot_id()
         seen = self._read_seen()
         if seen and not closely and seen["mtime"] == mtime and seen["boot"] == boot:

@@ -6,7 +6,7 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import asdict, fields
+from dataclasses import fields
 
 from po_sessions.errors import Busy, Conflict, SessionNotFound, Unreadable
 from po_sessions.session import VERSION, Message, Session, SessionSummary, is_session_id
@@ -15,7 +15,7 @@ from po_sessions.storage.catalogue import Catalogue
 from po_sessions.storage.index import Index, Row
 from po_sessions.storage.state import State
 
-_FIELDS = frozenset(field.name for field in fields(SessionSummary))
+_FIELDS = tuple(field.name for field in fields(SessionSummary))
 
 
 class FileStorage:
@@ -235,8 +235,8 @@ def _not_its_own(path: str, id: str) -> Unreadable:
 
 
 def _to_row(summary: SessionSummary, size: int, inode: int) -> Row:
-    return {**asdict(summary), "size": size, "inode": inode}
+    return {**{name: getattr(summary, name) for name in _FIELDS}, "size": size, "inode": inode}
 
 
 def _to_summary(row: Row) -> SessionSummary:
-    return SessionSummary(**{key: value for key, value in row.items() if key in _FIELDS})
+    return SessionSummary(**{name: row[name] for name in _FIELDS})

@@ -32,24 +32,30 @@ _CLOSING_KEYS = ("updated_at", "preview", "message_count", "turn_count")
 _BLOCK = 4096
 
 
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")
+
+
+# Made once: an append encodes and decodes several times, and making these takes as long as using them.
+_decode = json.JSONDecoder(parse_constant=_refuse).decode
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+_encode_ascii = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
 def dumps(value: Any) -> bytes:
     """Return compact JSON on one line; lone surrogates, which UTF-8 cannot hold, are written as escapes."""
     try:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        return _encode(value).encode()
     except UnicodeEncodeError:
-        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+        return _encode_ascii(value).encode()
 
 
 def loads(data: bytes) -> Any:
     """Read strict JSON. Raises ValueError, also for `NaN` and what is nested too deep."""
     try:
-        return json.loads(data.decode(), parse_constant=_refuse)
+        return _decode(data.decode())
     except RecursionError:
         raise ValueError("it is nested too deep") from None
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is not JSON")
 
 
 def encode(session: Session) -> bytes:
