@@ -1,0 +1,101 @@
+# bash completion for po. Generated; see po_sessions/cli/completion.py.
+
+_po() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+    local path="" words="" objects=0 given=0 i word
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        case $word in
+            --body|--description|-d|--limit|-n|--lock-timeout|--model|-m|--option|-o|--po|--range|--root|--session|-s)
+                ((i++))
+                continue
+                ;;
+            -*) continue ;;
+        esac
+        case "${path:+$path }$word" in
+            send|session|'session new'|'session ensure'|'session list'|'session show'|'session current'|'session switch'|'session path'|object|'object list'|'object show'|'object new'|'object path'|'object switch'|model|'model list'|'model pull'|init|status) path="${path:+$path }$word" ;;
+            *) ((given++)) ;;
+        esac
+    done
+    case $prev in
+        --po) objects=1 ;;
+        --root)
+            mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+            return
+            ;;
+        --body|--description|-d|--limit|-n|--lock-timeout|--model|-m|--option|-o|--range|--session|-s) return ;;
+    esac
+    [[ $prev == --po ]] || case $path in
+        "")
+            words="send session object model init status --root --quiet --json --debug --lock-timeout --no-wait --version --help"
+            ;;
+        send)
+            words="--session --new --create --switch --model --option --no-stream --dry-run --lock-timeout --no-wait --root --quiet --json --debug --help"
+            ((given == 0)) && objects=1
+            ;;
+        session)
+            words="new ensure list show current switch path --root --quiet --json --debug --help"
+            ;;
+        'session new')
+            words="--po --switch --lock-timeout --no-wait --root --quiet --json --debug --help"
+            ;;
+        'session ensure')
+            words="--po --switch --lock-timeout --no-wait --root --quiet --json --debug --help"
+            ;;
+        'session list')
+            words="--po --all --limit --ids --root --quiet --json --debug --help"
+            ;;
+        'session show')
+            words="--po --last --range --root --quiet --json --debug --help"
+            ;;
+        'session current')
+            words="--po --all --ids --root --quiet --json --debug --help"
+            ;;
+        'session switch')
+            words="--po --lock-timeout --no-wait --root --quiet --json --debug --help"
+            ;;
+        'session path')
+            words="--po --root --quiet --json --debug --help"
+            ;;
+        object)
+            words="list show new path switch --root --quiet --json --debug --help"
+            ;;
+        'object list')
+            words="--root --quiet --json --debug --help"
+            ;;
+        'object show')
+            words="--root --quiet --json --debug --help"
+            ((given == 0)) && objects=1
+            ;;
+        'object new')
+            words="--description --model --body --lock-timeout --no-wait --root --quiet --json --debug --help"
+            ;;
+        'object path')
+            words="--root --quiet --json --debug --help"
+            ((given == 0)) && objects=1
+            ;;
+        'object switch')
+            words="--lock-timeout --no-wait --root --quiet --json --debug --help"
+            ((given == 0)) && objects=1
+            ;;
+        model)
+            words="list pull --root --quiet --json --debug --help"
+            ;;
+        'model list')
+            words="--root --quiet --json --debug --help"
+            ;;
+        'model pull')
+            words="--root --quiet --json --debug --help"
+            ;;
+        init)
+            words="--root --quiet --json --debug --help"
+            ;;
+        status)
+            words="--root --quiet --json --debug --help"
+            ;;
+    esac
+    ((objects)) && words+=" $(command po object list --quiet 2>/dev/null </dev/null | cut -f 2)"
+    [[ $cur == -* ]] || words=$(tr ' ' '\n' <<<"$words" | grep -v '^-')
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+}
+complete -F _po po
