@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import command
 
-from po_sessions.cli.reference import EXIT_STATUS
+from po_sessions.cli.manual import EXIT_STATUS
 
 TOP = Path(__file__).parent.parent
 README = (TOP / "README.md").read_text()
