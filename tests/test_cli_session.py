@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -295,6 +296,13 @@ def test_a_closed_output_is_exit_9(three, po_process):
     shell = f"exec {' '.join(command())} session list >&-"
     done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.splitlines()[0]) == (9, "po: Cannot write to standard output: it is closed.")
+
+
+def test_no_store_file_gets_the_number_of_a_closed_standard_descriptor():
+    code = "from po_sessions import cli; cli._keep_standard_descriptors(); import os; os.write(9, b'%d' % os.dup(0))"
+    shell = f'exec "{sys.executable}" -c "{code}" 9>&1 <&- >&- 2>&-'
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=False)
+    assert (done.returncode, int(done.stdout) > 2) == (0, True)
 
 
 def test_a_closed_pipe_is_no_failure(root):

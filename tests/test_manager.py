@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from test_files import settled
 from test_session import ULID, assistant, user
 
 from po_sessions.errors import AmbiguousSelector, Conflict, InvalidInput, NoCurrent, SessionNotFound
@@ -105,6 +108,17 @@ def test_what_matches_nothing_is_not_found_and_makes_nothing(manager, ref):
         manager.find(ref, "greeter")
     assert "po session list" in error.value.hint
     assert len(list(manager.list())) == 1
+
+
+def test_a_name_that_another_program_wrote_is_found(tmp_path, clock):
+    manager = SessionManager(open_storage("files", root=str(tmp_path / "store")), clock=clock)
+    made = manager.create("greeter", "Tea")
+    manager.storage.settle()
+    list(manager.list())
+    settled(tmp_path / "store")
+    path = Path(manager.storage.path(made.id))
+    path.write_text(path.read_text().replace('"Tea"', '"Green tea"'))  # in place: the directory does not show it
+    assert manager.find("Green tea", "greeter").id == made.id
 
 
 def test_names_are_looked_up_within_a_prompt_object(manager):
