@@ -27,7 +27,7 @@ _po() {
     esac
     [[ $prev == --po ]] || case $path in
         "")
-            words="send session object model init status --root --quiet --json --debug --lock-timeout --no-wait --version --help"
+            words="send session object model init status --root --quiet --json --debug --help --lock-timeout --no-wait --version"
             ;;
         send)
             words="--session --new --create --switch --model --option --no-stream --dry-run --lock-timeout --no-wait --root --quiet --json --debug --help"

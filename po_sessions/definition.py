@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,7 +56,7 @@ def parse(text: str, *, stem: str, where: str) -> Definition:
 
     Raises Unreadable, with the line, if the front matter is not YAML or holds something of the wrong type.
     """
-    front, body = _split(text.removeprefix("\ufeff"), where)
+    front, body = _split(text.removeprefix("\ufeff").replace("\r\n", "\n"), where)
     data = _load(front, where)
     try:
         name = check_po_name(_text(data, "name", where) or stem)
@@ -92,7 +93,7 @@ def _load(front: str, where: str) -> dict[str, Any]:
     import yaml
 
     try:
-        data = yaml.safe_load(front)
+        data = yaml.load(front, _loader())  # noqa: S506 -- a SafeLoader
     except yaml.MarkedYAMLError as error:
         line = f" in line {error.problem_mark.line + 2}" if error.problem_mark else ""
         raise _wrong(where, f"the front matter is not YAML: {error.problem}{line}") from None
@@ -102,7 +103,30 @@ def _load(front: str, where: str) -> dict[str, Any]:
         return {}
     if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
         raise _wrong(where, "the front matter is not a mapping of names to values")
+    try:
+        json.dumps(data, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        raise _wrong(where, "the front matter holds a value that is no text, number, list or mapping") from None
     return data
+
+
+def _loader() -> Any:
+    """Return a safe loader that takes times as text, and refuses aliases, with which few bytes can stand for many."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        yaml_implicit_resolvers = {  # noqa: RUF012 -- as in the class it comes from
+            first: [(tag, pattern) for tag, pattern in pairs if tag != "tag:yaml.org,2002:timestamp"]
+            for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        }
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.AliasEvent):
+                mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+                raise yaml.composer.ComposerError(None, None, "an alias (*) is not allowed", mark)
+            return super().compose_node(parent, index)
+
+    return Loader
 
 
 def _text(data: dict[str, Any], key: str, where: str) -> str:
@@ -115,4 +139,4 @@ def _text(data: dict[str, Any], key: str, where: str) -> str:
 
 
 def _wrong(where: str, what: str) -> Unreadable:
-    return Unreadable(f"{where}: {what}.", hint=f"Mend {where}; nothing else was changed.")
+    return Unreadable(f"{where}: {what}.", hint=f"Mend {where}.")

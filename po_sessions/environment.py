@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -37,7 +38,7 @@ class Environment:
         session_manager: SessionManager,
         *,
         model_paths: ModelPaths | None = None,
-        default_model: str | None = None,
+        default_model: Callable[[], str | None] = lambda: None,
     ) -> None:
         """Join the parts; `open` makes them."""
         self.root = root
@@ -54,12 +55,12 @@ class Environment:
         lock_timeout: float = 60.0,
         notice: Notice = lambda _: None,
         model_paths: ModelPaths | None = None,
-        default_model: str | None = None,
+        default_model: Callable[[], str | None] = lambda: None,
     ) -> Environment:
         """Open the directory `path`, which need not be there: reading then finds nothing, and nothing is made.
 
         `lock_timeout` is in seconds; `notice` hears of files that cannot be shown; `model_paths` is needed to send;
-        `default_model` answers where nobody names a model, the embedded one if it is None.
+        `default_model` is asked for the model where nobody names one; the embedded one answers if it says None.
         """
         root = os.path.abspath(path)
         storage = open_storage("files", root=root, lock_timeout=lock_timeout, notice=notice)
@@ -82,6 +83,7 @@ class Environment:
         atomic.make_dir(os.path.dirname(target))
         # Made aside and put in its place whole, so that nobody finds an environment without its prompt objects.
         with atomic.writing(target), tempfile.TemporaryDirectory(prefix=".po-", dir=os.path.dirname(target)) as aside:
+            os.chmod(aside, atomic.DIR_MODE)  # whatever the umask
             made = os.path.join(aside, os.path.basename(target))
             inside = made if target == objects else os.path.join(made, "objects")
             atomic.make_dir(made)
@@ -168,12 +170,11 @@ class Environment:
             on_chunk=on_chunk,
         )
 
-    @property
     def default_model(self) -> str:
-        """The model that answers where nobody names one."""
+        """Return the model that answers where nobody names one."""
         from po_sessions.models import DEFAULT_MODEL
 
-        return self._default_model or DEFAULT_MODEL
+        return self._default_model() or DEFAULT_MODEL
 
     def resolve(self, model: str) -> ModelBackend:
         """Return the back end that answers for `model`. Raises ModelUnavailable."""
@@ -208,7 +209,7 @@ class Environment:
     def _stems(self) -> list[str]:
         try:
             names = sorted(os.listdir(os.path.join(self.root, "objects")))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
             raise Unreadable(f"Cannot read {self.root}: {error.strerror}.") from error
@@ -259,4 +260,6 @@ def _refuse_foreign(path: str) -> None:
         wrong = "can be written by other users"
     else:
         return
-    raise InvalidInput(f"{path} {wrong}, so it is not used unasked.", hint=f"If you trust it, add --root {path}.")
+    raise InvalidInput(
+        f"{path} {wrong}, so it is not used unasked.", hint=f"If you trust it, add --root {shlex.quote(path)}."
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -39,12 +40,17 @@ class SessionManager:
         with self.storage.names():
             if wanted is None:
                 return self._create(po_name, self._free_name(po_name, UNNAMED))
-            if taken := self._named(po_name, wanted):
-                raise Conflict(
-                    f"{po_name} has a session named {wanted!r}: {taken.id}.",
-                    hint="Choose another name, or use 'po session ensure' to get the one that is there.",
-                )
+            self.check_free(po_name, wanted)
             return self._create(po_name, wanted)
+
+    def check_free(self, po_name: str, name: str) -> None:
+        """Raise InvalidInput if no new session may have this name, Conflict if one has it."""
+        if taken := self._named(po_name, check_session_name(name)):
+            command = f"po session ensure {shlex.quote(taken.name)} --po {po_name}"
+            raise Conflict(
+                f"{po_name} has a session named {taken.name!r}: {taken.id}.",
+                hint=f"Choose another name, or run '{command}' to get the one that is there.",
+            )
 
     def ensure(self, po_name: str, name: str = DEFAULT_NAME) -> tuple[SessionSummary, bool]:
         """Return the session with this name, made if it is missing, and whether it was made.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -25,8 +26,8 @@ class Context:
     session_manager: SessionManager
     resolve: Callable[[str], ModelBackend]
     """Finds the back end for a model's name. Raises ModelUnavailable."""
-    default_model: str
-    """The model to ask if neither this turn nor the prompt object names one."""
+    default_model: Callable[[], str]
+    """Tells the model to ask if neither this turn nor the prompt object names one."""
     model: str | None = None
     """The model to ask in this turn, whatever the prompt object says."""
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -74,11 +75,7 @@ class PromptObject:
         session = session or context.session
         if not message.strip():
             raise InvalidInput("The message is empty.", hint="Give a MESSAGE, or '-' to read it from standard input.")
-        if session.po_name != self.name:
-            raise Conflict(
-                f"The session {session.name!r} belongs to {session.po_name}, not to {self.name}.",
-                hint=f"Run 'po send {session.po_name} …', or choose another session.",
-            )
+        self.check_own(session)
         model, options = self.model(context.model or "", context.default_model), self.options(context.options)
         backend = context.resolve(model)
         manager = context.session_manager
@@ -89,7 +86,15 @@ class PromptObject:
             events = backend.complete(messages, model=model, options=options)
             return self._record(events, model, context, before)
 
-    def model(self, chosen: str, default: str) -> str:
+    def check_own(self, session: Session | SessionSummary) -> None:
+        """Raise Conflict if a session belongs to another prompt object."""
+        if session.po_name != self.name:
+            raise Conflict(
+                f"The session {session.name!r} belongs to {session.po_name}, not to {self.name}.",
+                hint=f"Choose another session, or send to {session.po_name}.",
+            )
+
+    def model(self, chosen: str, default: Callable[[], str]) -> str:
         """Return the model that answers: the one chosen for a turn, the definition's, or the default.
 
         Raises InvalidInput if the definition names a file: a directory that came from elsewhere must not choose what is
@@ -99,9 +104,9 @@ class PromptObject:
         if wanted.startswith("gguf:") and not chosen:
             raise InvalidInput(
                 f"{self.name} names a model file, {wanted!r}; only you can choose one.",
-                hint=f"Add --model {wanted}, or set PO_GGUF.",
+                hint=f"Add --model {shlex.quote(wanted)}.",
             )
-        return chosen or wanted or default
+        return chosen or wanted or default()
 
     def options(self, chosen: Mapping[str, Any]) -> dict[str, Any]:
         """Return the options for the model: those chosen for a turn, over the definition's."""

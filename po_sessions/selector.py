@@ -55,11 +55,11 @@ def _pointed(ref: str, storage: SessionStorage, po_name: str | None) -> SessionS
     if po_name is None:
         raise no_current_po()
     if ref == "@last":
-        return next(iter(storage.summaries(po_name=po_name)), None)
+        return next((one for one in storage.summaries(po_name=po_name) if one.turn_count), None)
     pointer = storage.state().pointer(po_name)
     id = pointer.current if ref == "@current" else pointer.previous
     if id is None:
-        raise NoCurrent(f"{po_name} has no {ref[1:]} session.", hint="Run 'po session switch NAME' to choose one.")
+        raise NoCurrent(f"{po_name} has no {ref[1:]} session.", hint=f"Run 'po session switch NAME --po {po_name}'.")
     return summary_at(id, ref[1:], storage, po_name)
 
 
@@ -69,16 +69,14 @@ def summary_at(id: str, which: str, storage: SessionStorage, po_name: str) -> Se
     if found is None:
         raise NoCurrent(
             f"The {which} session of {po_name}, {id}, is not there any more.",
-            hint="Run 'po session list' and 'po session switch NAME' to choose another.",
+            hint=f"Run 'po session switch NAME --po {po_name}', or 'po session new --switch --po {po_name}'.",
         )
     return found
 
 
 def no_current_po() -> NoCurrent:
     """Return the error for a command that needs a current prompt object."""
-    return NoCurrent(
-        "There is no current prompt object.", hint="Name one with --po, or run 'po object switch NAME' first."
-    )
+    return NoCurrent("There is no current prompt object.", hint="Name one, or run 'po object switch NAME' first.")
 
 
 def _summary(id: str, storage: SessionStorage) -> SessionSummary | None:

@@ -44,10 +44,13 @@ def normal_time(text: str) -> str:
 
     Raises ValueError if it is not a time.
     """
+    moment = datetime.fromisoformat(text)
     if _UTC_MILLISECONDS.fullmatch(text):
         return text
-    moment = datetime.fromisoformat(text)
-    return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    try:
+        return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except OverflowError:
+        raise ValueError(f"{text} lies outside of time") from None
 
 
 def is_session_id(text: str) -> bool:
@@ -173,12 +176,19 @@ class SessionSummary:
         first = message.role == "user" and not self.turn_count
         return replace(
             self,
-            updated_at=max(self.updated_at, normal_time(message.created_at or self.updated_at)),
+            updated_at=max(self.updated_at, _time_or(message.created_at, self.updated_at)),
             message_count=self.message_count + 1,
             turn_count=self.turn_count + (message.role == "user"),
             preview=preview(message.content) if first else self.preview,
             last_turn=message.turn_state,
         )
+
+
+def _time_or(text: str | None, default: str) -> str:
+    try:
+        return normal_time(text or default)
+    except ValueError:
+        return default
 
 
 def preview(text: str | None) -> str:
@@ -286,5 +296,5 @@ def _time(data: dict[str, Any], key: str, default: str) -> str:
     value = data.pop(key, default)
     try:
         return normal_time(value)
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError):
         raise ValueError(f"{key!r} is not a time") from None

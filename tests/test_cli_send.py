@@ -360,7 +360,7 @@ def test_on_a_terminal(root):
     code, shown = on_terminal("send", "greeter", "red \x1b[31m green")
     assert (code, shown) == (0, "red \\x1b[31m green\n(greeter: Default, turn 1)\n")
     code, shown = on_terminal("send", "greeter", "-o", "max_tokens=1", "one two")
-    assert shown == "one \n(greeter: Default, turn 2) The reply was cut at its greatest length.\n"
+    assert shown == "one \n(greeter: Default, turn 2; cut at 1 tokens, --option max_tokens=N allows more)\n"
     code, shown = on_terminal("send", "greeter", keys=b"typed\n\x04")
     assert plain(shown).splitlines()[-2:] == ["typed", "(greeter: Default, turn 3)"]
 

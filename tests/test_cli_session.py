@@ -85,7 +85,7 @@ def test_new_prints_the_id_and_nothing_else(root, po):
         (["session", "lst"], 2, "po: No such command 'lst'. Did you mean 'list'?"),
         (["sesion"], 2, "po: No such command 'sesion'. Did you mean 'session'"),
         (["--lock-timeout", "-1", "session", "list"], 2, "po: Invalid value for '--lock-timeout'"),
-        (["--root", "nowhere", "session", "list"], 3, "po: There is no environment at nowhere."),
+        (["--root", "nowhere", "session", "list"], 3, "po: There is no environment at "),
         (["object", "show", "nobody"], 3, "po: No prompt object is named 'nobody'."),
         (["object", "show", "../x"], 2, "po: '../x' cannot be a prompt object's name."),
         (["object", "show", "."], 3, "po: There is no current prompt object."),

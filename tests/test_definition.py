@@ -45,6 +45,11 @@ def test_a_missing_name_falls_back_to_the_files(text):
     assert (one.name, one.body, one.description) == ("helper", "You help.", "")
 
 
+def test_a_time_is_text_and_line_ends_are_folded():
+    one = parse("---\r\nmade: 2025-01-01\r\n---\r\na\r\nb\r\n", stem="x", where="x.md")
+    assert (one.extra, one.body) == ({"made": "2025-01-01"}, "a\nb")
+
+
 names = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\r\x85\u2028\u2029"))
 
@@ -74,6 +79,10 @@ def test_what_is_rendered_is_parsed_back(name, description, capabilities, option
         ("---\n!!python/object/apply:os.system [id]\n---\n", "not YAML"),
         ("---\n" + "[" * 5000 + "\n---\n", "not YAML"),
         ("---\na: \x00\n---\n", "not YAML"),
+        ("---\nx: &a [*a]\n---\n", "an alias"),
+        ("---\na: &a [1]\nb: *a\n---\n", "an alias"),
+        ("---\na: .nan\n---\n", "holds a value"),
+        ("---\na: !!binary aGk=\n---\n", "holds a value"),
     ],
 )
 def test_bad_front_matter_is_named(text, complaint):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from test_storage_contract import session as named
 
 from po_sessions.errors import SessionNotFound, Unreadable, WriteFailed
 from po_sessions.session import Message
-from po_sessions.storage import atomic, locks, open_storage
+from po_sessions.storage import atomic, locks, open_storage, session_file
 from po_sessions.storage.index import Index
 
 
@@ -104,6 +105,120 @@ def test_a_torn_line_of_the_log_never_runs_into_the_next(root, store, again):
     store.create(named(OTHER, "b"))
     assert {row["name"] for row in Index(str(root / "sessions"), timeout=1).rows()} == {"a", "b"}
     assert {one.name for one in again().summaries()} == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"id": ULID}, {"id": [1]}, {"id": "../x"}, {"id": 5}, {}, [], 5, None, {"id": ULID, "updated_at": 5},
+        {"id": ULID, "name": "a", "po_name": None}, {"id": "boot", "boot": "x"},
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("place", ["index.log", "index.json"])
+def test_a_row_of_the_wrong_kind_does_no_harm(place, row, root, store, again):
+    store.create(named(ULID, "a"))
+    store.create(named(OTHER, "b"))
+    store.settle()
+    list(store.summaries())
+    line = json.dumps(row).encode()
+    path = root / "sessions" / place
+    if place == "index.log":
+        path.write_bytes(b"\n" + line + b"\n")
+    else:
+        path.write_bytes(path.read_bytes().replace(b'[\n{"id"', b"[\n" + line + b'\n,{"id"'))
+    settled(root)
+    assert {one.name for one in again().summaries()} == {"a", "b"}
+    again().settle()
+    assert {one.name for one in again().summaries()} == {"a", "b"}
+    assert {row["name"] for row in rows(root)} == {"a", "b"}
+
+
+@pytest.mark.parametrize("seen", ["", "[]", "5", '{"mtime":"x"}', '{"mtime":5,"boot":"x","problems":5}', "{}", "\0"])
+def test_a_look_of_the_wrong_kind_does_no_harm(seen, root, store, again):
+    store.create(named(ULID, "a"))
+    list(again().summaries())
+    (root / "sessions" / ".locks" / "seen").write_text(seen)
+    assert [one.name for one in again().summaries()] == ["a"]
+
+
+@pytest.mark.parametrize(
+    "state", ["x", "current = 5", "sessions = 5", "[sessions]\nx = 5", "[sessions.x]\ncurrent = 5"]
+)
+def test_a_state_of_the_wrong_kind_is_named(state, root, store):
+    store.create(session())
+    (root / "state.toml").write_text(state)
+    with pytest.raises(Unreadable, match=r"state\.toml cannot be read"):
+        store.state()
+
+
+def test_a_log_that_cannot_be_used_is_no_reason_to_list_nothing(root, store, again):
+    store.create(named(ULID, "a"))
+    store.settle()
+    (root / "sessions" / "index.log").mkdir()
+    assert [one.name for one in again().summaries()] == ["a"]
+
+
+def test_a_reader_never_puts_an_older_row_behind_a_newer_one(root, store, again, monkeypatch):
+    """A reader that saw the log before the file was written must not record what it then read."""
+    store.create(session(user("a")))
+    store.settle()
+    real = session_file.write_append
+
+    def listed_meanwhile(fd, path, append):
+        assert [one.message_count for one in again().summaries()] == [1]
+        real(fd, path, append)
+
+    monkeypatch.setattr(session_file, "write_append", listed_meanwhile)
+    store.append(ULID, user("b"))
+    row = next(Index(str(root / "sessions"), timeout=1).rows())
+    assert row["message_count"] == 2
+
+
+def test_readers_do_not_wait_for_the_log(root, store, again):
+    store.create(named(ULID, "a"))
+    store.create(named(OTHER, "b"))
+    store.settle()
+    for path in (root / "sessions").glob("01*.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()), indent=1))
+    with locks.locked(str(root / "sessions" / "index.log"), timeout=1):
+        began = time.monotonic()
+        assert len(list(open_storage("files", root=str(root), lock_timeout=30).summaries())) == 2
+        assert time.monotonic() - began < 10
+
+
+def test_a_repair_is_told_when_the_file_is_free_again(root, again):
+    def say(sentence):
+        with locks.locked(str(root / "sessions" / f"{ULID}.json"), timeout=0, flags=os.O_RDWR):
+            said.append(sentence)
+
+    said: list[str] = []
+    store = again(notice=say)
+    store.create(session(user("a")))
+    path = Path(store.path(ULID))
+    path.chmod(0o640)
+    path.write_bytes(path.read_bytes()[:-20])
+    store.append(ULID, user("b"))
+    assert len(said) == 1
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_a_name_is_found_beside_a_lone_surrogate(store):
+    store.create(named(ULID, "Café", history=(user("\ud800"),)))
+    store.settle()
+    assert [one.id for one in store.summaries(po_name="greeter", name="Café")] == [ULID]
+
+
+def test_a_file_mended_in_place_is_listed_again(root, store, again):
+    store.create(named(ULID, "a"))
+    store.settle()
+    path = Path(store.path(ULID))
+    sound = path.read_bytes()
+    path.write_bytes(b"")
+    assert list(again().summaries()) == []
+    settled(root)
+    path.write_bytes(sound)
+    settled(root)
+    assert [one.name for one in again().summaries()] == ["a"]
 
 
 def test_a_fold_that_was_cut_is_finished(root, store, again):

@@ -88,10 +88,12 @@ def test_selectors(manager):
         assert manager.find(ref, "greeter") == tea, ref
     assert manager.find(tea.id, None) == tea
     assert manager.find(tea.id, "reader") == tea
-    assert manager.find("@last", "greeter") == coffee
+    with pytest.raises(SessionNotFound):
+        manager.find("@last", "greeter")  # none has a turn yet
     manager.append(tea.id, user())
     manager.append(tea.id, assistant())
-    assert manager.find("@last", "greeter").id == coffee.id  # their times lie before it was made
+    assert manager.find("@last", "greeter").id == tea.id
+    assert manager.find("Coffee", "greeter") == coffee
     assert manager.get("Tea", "greeter").message_count == 2
 
 

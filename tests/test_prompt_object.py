@@ -31,7 +31,7 @@ def scripted(backend):
 
 @pytest.fixture
 def context(manager, scripted):
-    return Context(manager.begin("greeter"), manager, lambda model: scripted(), default_model="scripted")
+    return Context(manager.begin("greeter"), manager, lambda model: scripted(), default_model=lambda: "scripted")
 
 
 def test_a_turn_is_stored_and_answered(context, manager, scripted):
@@ -182,10 +182,10 @@ def test_a_bug_in_a_back_end_leaves_a_failed_turn_and_keeps_its_traceback(contex
 
 def test_which_model_answers():
     named = PromptObject(Definition("x", model="theirs"))
-    assert named.model("mine", "default") == "mine"
-    assert named.model("", "default") == "theirs"
-    assert PromptObject(Definition("x")).model("", "default") == "default"
+    assert named.model("mine", lambda: "default") == "mine"
+    assert named.model("", lambda: "default") == "theirs"
+    assert PromptObject(Definition("x")).model("", lambda: "default") == "default"
     file = PromptObject(Definition("x", model="gguf:/etc/passwd"))
     with pytest.raises(InvalidInput, match="only you can choose one"):
-        file.model("", "default")
-    assert file.model("gguf:/mine", "default") == "gguf:/mine"
+        file.model("", lambda: "default")
+    assert file.model("gguf:/mine", lambda: "default") == "gguf:/mine"

@@ -125,7 +125,20 @@ def test_a_newer_version_is_refused(opened):
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"{", b"[]", b"null", b"\0" * 100, b"\xff\xfe", b'{"id":"x"}', b"{}" * 2, b"[" * 100_000, b'{"history":NaN}'],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"\0" * 100,
+        b"\xff\xfe",
+        b'{"id":"x"}',
+        b"{}" * 2,
+        b"[" * 100_000,
+        b'{"history":NaN}',
+        session_file.encode(session(user())).replace(b'"metadata":{}', b'"metadata":{"a":1e999}'),
+        json.dumps(session(user()).to_dict()).encode()[:-1] + b', "history": []}',
+    ],
 )
 def test_what_is_no_session(data):
     with pytest.raises(Unreadable, match=r"x\.json cannot be read.*\.$"):
@@ -146,6 +159,48 @@ def test_damage_in_the_last_message_looks_like_a_write_that_was_cut():
     lines[2] = b"\0" * 9
     parsed = session_file.parse(b"\n".join(lines), "x.json")
     assert (parsed.session.message_count, parsed.torn) == (1, b"\n".join(lines[2:]))
+
+
+@pytest.mark.parametrize("closing", ["null", "5", '"x"', '"0001-01-01T00:00:00+14:00"', '"9999-99-99T99:99:99.999Z"'])
+def test_an_odd_time_is_an_error_of_ours(closing, opened):
+    data = session_file.encode(session(user())).replace(
+        b'"updated_at":"2025-01-03T10:00:00.000Z"', b'"updated_at":' + closing.encode()
+    )
+    assert session_file.read_tail(opened(data)) is None
+    parsed = session_file.parse(data, "x.json")  # the closing is of no use, but the messages know when they were
+    assert (parsed.session.updated_at, parsed.session.message_count) == ("2025-01-03T10:00:00.000Z", 1)
+    data = data.replace(
+        b'"created_at":"2025-01-03T10:00:00.000Z","meta', b'"created_at":' + closing.encode() + b',"meta'
+    )
+    with pytest.raises(Unreadable):
+        session_file.parse(data, "x.json")
+
+
+def test_a_whole_line_that_is_no_message_of_ours_is_never_cut_off():
+    data = session_file.encode(session(user("a"), assistant("b")))
+    for strange in (b'"role":"developer"', b'"role":"assistant","content":[{"type":"text"}],"old":true'):
+        with pytest.raises(Unreadable, match="at byte"):
+            session_file.parse(data.replace(b'"role":"assistant"', strange), "x.json")
+
+
+def test_what_could_not_be_read_is_not_written(opened):
+    fd = opened(session_file.encode(session()))
+    with pytest.raises(ValueError, match="developer"):
+        append(fd, Message("developer", "x"))
+    with pytest.raises(ValueError, match="developer"):
+        append(fd, Message("user", "x", None, {"role": "developer"}))
+
+
+def test_a_long_first_line_is_read_once(opened):
+    fd = opened(b"x" * 20_000_000)
+    reads = []
+    real = os.pread
+    session_file.os.pread = lambda *args: reads.append(args) or real(*args)
+    try:
+        assert session_file.read_tail(fd) is None
+    finally:
+        session_file.os.pread = real
+    assert len(reads) < 1000
 
 
 def test_a_message_line_without_its_comma_is_damage_not_a_cut():

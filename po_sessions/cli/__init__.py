@@ -12,7 +12,10 @@ def main() -> NoReturn:
     """Run `po` with the arguments of this process, and end it."""
     import gc
     import os
+    import signal
+    from contextlib import suppress
 
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until there is something to leave in order
     gc.disable()  # a command lives too briefly to have garbage worth looking for
     _keep_standard_descriptors()
 
@@ -20,13 +23,17 @@ def main() -> NoReturn:
 
     from po_sessions.cli.root import app
 
+    command = get_command(app)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:  # not what `nohup` had ignored
+            signal.signal(number, signal.default_int_handler)
     code = 0
     try:
-        get_command(app).main(prog_name="po")
+        command.main(prog_name="po")
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
-    finally:
-        sys.stderr and sys.stderr.flush()
+    with suppress(OSError, ValueError, AttributeError):
+        sys.stderr.flush()
     os._exit(code)  # all output is flushed, and taking the interpreter down would cost more than a small command
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from datetime import datetime
 from functools import cached_property
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from po_sessions import environment
 from po_sessions.cli.output import Output
 from po_sessions.environment import DIRECTORY, Environment
-from po_sessions.errors import InvalidInput, NotFound, Unreadable
+from po_sessions.errors import InvalidInput, NotFound, PromptObjectNotFound, Unreadable
 from po_sessions.selector import no_current_po
 
 if TYPE_CHECKING:
@@ -47,40 +48,56 @@ class Invocation:
         """When this run began, in the local zone."""
         return datetime.now().astimezone()
 
-    def environment(self, *, to_write: bool = False, to_send: bool = False) -> Environment:
-        """Open the environment that is meant; one in the home directory is made before the first write.
+    def environment(self, *, to_write_for: str | None = None, to_send: bool = False) -> Environment:
+        """Open the environment that is meant.
 
-        Only with `to_send` does it know where models are.
+        One in the home directory is made before the first write, if it will have the prompt object `to_write_for`, or
+        for any if that is empty. Only with `to_send` does it know where models are.
 
         Raises NotFound if it was named and is not there, InvalidInput if it is not safe to use unasked.
         """
         if self._environment is None:
-            root = self._find_root()
             self._environment = Environment.open(
-                root,
+                self._find_root(),
                 lock_timeout=self.lock_timeout,
                 notice=self.out.warn,
                 model_paths=self.model_paths if to_send else None,
-                default_model=(os.environ.get("PO_MODEL") or self._configured_model()) if to_send else None,
+                default_model=lambda: os.environ.get("PO_MODEL") or _configured_model(),
             )
-        if to_write and not os.path.isdir(self._environment.root) and Environment.create(self._environment.root):
-            names = ", ".join(environment.starters())
-            self.out.note(f"Made {self._environment.root} with the prompt objects {names}.")
+        root = self._environment.root
+        if to_write_for is not None and not os.path.isdir(root):
+            if to_write_for and to_write_for not in environment.starters():
+                raise PromptObjectNotFound(to_write_for, hint="Run 'po init' to make an environment first.")
+            if Environment.create(root):
+                names = ", ".join(environment.starters())
+                self.out.note(f"Made {root} with the prompt objects {names}.")
         return self._environment
 
     def _find_root(self) -> str:
+        if self.root == "":
+            raise InvalidInput("--root is empty.", hint="Give the directory of an environment.")
         named = self.root or os.environ.get("PO_ROOT")
-        if not named:
-            return environment.find_root(os.getcwd(), os.path.expanduser("~"))
+        try:
+            if not named:
+                return environment.find_root(os.getcwd(), _home())
+            named = os.path.abspath(named)
+        except FileNotFoundError:
+            raise NotFound("The working directory is not there any more.", hint="Run 'cd' to leave it.") from None
         inside = os.path.join(named, DIRECTORY)
-        if os.path.basename(os.path.abspath(named)) != DIRECTORY and os.path.isdir(inside):
+        if os.path.basename(named) != DIRECTORY and os.path.isdir(inside):
             return inside
-        if not os.path.isdir(named):
-            raise NotFound(f"There is no environment at {named}.", hint="Run 'po init DIR' to make one in DIR.")
+        known = [named] if os.path.basename(named) == DIRECTORY else []
+        known += [os.path.join(named, name) for name in ("objects", "sessions")]
+        if not any(map(os.path.isdir, known)):
+            parent = os.path.dirname(named) if os.path.basename(named) == DIRECTORY else named
+            hint = f"Run 'po init {shlex.quote(parent)}' to make one."
+            raise NotFound(f"There is no environment at {named}.", hint=hint)
         return named
 
     def po_name(self, given: str | None = None) -> str | None:
         """Return the prompt object that is meant: the one given, where `.` is the current one, or the current one."""
+        if given == "":
+            raise InvalidInput("The prompt object's name is empty.", hint="Name one; 'po object list' tells which.")
         if given not in (None, "."):
             return given
         current = self.environment().session_manager.current_po()
@@ -88,8 +105,22 @@ class Invocation:
             raise no_current_po()
         return current
 
+    def known_po(self, given: str | None) -> str | None:
+        """Return the prompt object that is meant, as `po_name` does; one that is given has sessions or a definition.
+
+        Raises PromptObjectNotFound.
+        """
+        name = self.po_name(given)
+        if given is not None and name is not None:
+            env = self.environment()
+            if next(iter(env.session_manager.list(name)), None) is None:
+                env.prompt_object(name)
+        return name
+
     def session_ref(self, given: str | None) -> str | None:
-        """Return the selector that is meant: the one given, or `$PO_SESSION`."""
+        """Return the selector that is meant: the one given, or `$PO_SESSION`. Raises InvalidInput if it is empty."""
+        if given == "":
+            raise InvalidInput("The session's name is empty.", hint="Leave it out to mean the current session.")
         return given or os.environ.get("PO_SESSION") or None
 
     @cached_property
@@ -101,30 +132,44 @@ class Invocation:
 
         from po_sessions.models import ModelPaths
 
-        runtime = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
+        runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+        if not (os.path.isabs(runtime) and os.access(runtime, os.W_OK | os.X_OK)):
+            runtime = tempfile.gettempdir()
         return ModelPaths(str(user_cache_path("po")), runtime, os.environ.get("PO_GGUF") or None)
-
-    def _configured_model(self) -> str | None:
-        """Return the `model` of the user's `config.toml`."""
-        import tomllib
-
-        from platformdirs import user_config_path
-
-        path = user_config_path("po") / "config.toml"
-        try:
-            model = tomllib.loads(path.read_text(encoding="utf-8")).get("model")
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError) as error:
-            raise Unreadable(f"{path} cannot be read: {error}.", hint="Mend or remove it.") from None
-        if not isinstance(model, str | None):
-            raise Unreadable(f"{path}: 'model' is not text.", hint=f"Mend {path}.")
-        return model
 
     def close(self) -> None:
         """Do what the run left to do."""
         if self._environment is not None:
             self._environment.session_manager.storage.settle()
+
+
+def _home() -> str:
+    home = os.path.expanduser("~")
+    if not os.path.isabs(home):
+        raise NotFound(
+            "It is not known where your home directory is.", hint="Set HOME, or name an environment: --root."
+        )
+    return home
+
+
+def _configured_model() -> str | None:
+    """Return the `model` of the user's `config.toml`."""
+    import tomllib
+
+    from platformdirs import user_config_path
+
+    path = user_config_path("po") / "config.toml"
+    try:
+        model = tomllib.loads(path.read_text(encoding="utf-8")).get("model")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise Unreadable(f"Cannot read {path}: {error.strerror}.", hint="Name the model with --model.") from None
+    except ValueError as error:
+        raise Unreadable(f"{path} cannot be read: {error}.", hint="Mend or remove it.") from None
+    if not isinstance(model, str | None):
+        raise Unreadable(f"{path}: 'model' is not text.", hint=f"Mend {path}.")
+    return model
 
 
 def read_text(argument: str | None) -> str:

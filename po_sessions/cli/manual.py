@@ -38,7 +38,7 @@ EXIT_STATUS = {
     EXIT_BUG: "A bug in po; the message names the file that holds the traceback.",
     errors.Interrupted.exit_code: "Interrupted.",
 }
-_GLOBAL = {option.name for option in [*global_options(), *lock_options()]} | {"help"}
+_GLOBAL = {option.name for option in [*global_options(), *lock_options()]}
 
 
 def pages() -> dict[str, str]:

@@ -14,8 +14,9 @@ from typing import Any, TextIO
 from po_sessions.errors import PoError, WriteFailed
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_SEPARATORS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _WIDEST = 30
-"""What a column of a table gets, in terminal cells, before the last column."""
+"""What a column of a table gets at most, in terminal cells; the last one gets what is left."""
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -48,7 +49,7 @@ class Output:
         except OSError as error:
             _let_go_of_stdout()
             reason = error.strerror or str(error)
-            raise WriteFailed(f"Cannot write to standard output: {reason}.", hint="Nothing was undone.") from None
+            raise WriteFailed(f"Cannot write to standard output: {reason}.") from None
 
     def line(self, text: str) -> None:
         """Write a result and a line end."""
@@ -57,37 +58,18 @@ class Output:
     def json(self, value: Any) -> None:
         """Write a result as JSON: indented on a terminal, one line elsewhere."""
         # Escapes keep it ASCII only on a terminal, where a control character would act.
-        text = json.dumps(value, ensure_ascii=self.is_terminal, indent=2 if self.is_terminal else None, default=str)
+        text = json.dumps(value, ensure_ascii=self.is_terminal, indent=2 if self.is_terminal else None)
         self.line(text)
 
     def rows(self, head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[str] = ()) -> None:
         """Write a table on a terminal, tab-separated values elsewhere; columns named in `right` hold numbers."""
         if not self.is_terminal:
-            text = "".join("\t".join(" ".join(cell.split("\t")) for cell in row) + "\n" for row in rows)
+            text = "".join("\t".join(_SEPARATORS.sub(" ", cell) for cell in row) + "\n" for row in rows)
             if text:
                 self.write(text)
             return
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
-
-        cells = [[Text(escape_controls(cell)) for cell in row] for row in rows]
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for title, *column in zip(head, *cells, strict=True):
-            width = min(_WIDEST, max((cell.cell_len for cell in column), default=0))
-            table.add_column(
-                title,
-                justify="right" if title in right else "left",
-                no_wrap=True,
-                overflow="ellipsis",
-                min_width=None if title == head[-1] else width,  # the last column gives way first
-            )
-        for row in cells:
-            table.add_row(*row)
-        console = Console(file=sys.stdout, highlight=False)
-        with console.capture() as capture:
-            console.print(table)
-        self._raw(capture.get())
+        cells = [[_one_line(cell) for cell in row] for row in rows]
+        self.write_escaped("".join(f"{line}\n" for line in _layout(head, cells, set(right))))
 
     def note(self, sentence: str) -> None:
         """Remark on what was done; only on a terminal, since cron mails whatever is printed."""
@@ -134,8 +116,8 @@ class Output:
         else:
             _to_stderr(f"po: {error}" + (f"\n{error.hint}" if error.hint else ""))
 
-    def _raw(self, text: str) -> None:
-        """Write what is escaped already."""
+    def write_escaped(self, text: str) -> None:
+        """Write what holds nothing that could act on a terminal but our own."""
         terminal, self.is_terminal = self.is_terminal, False
         try:
             self.write(text)
@@ -146,6 +128,32 @@ class Output:
 def escape_controls(text: str) -> str:
     """Return `text` with all that could act on a terminal, or turn its direction, made visible."""
     return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def _one_line(cell: str) -> str:
+    return escape_controls(cell).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def _layout(head: Sequence[str], rows: list[list[str]], right: set[str]) -> list[str]:
+    """Return the lines of a table, its head in bold, none wider than the terminal."""
+    from shutil import get_terminal_size
+
+    from rich.cells import cell_len, set_cell_size
+
+    def fit(text: str, width: int, title: str) -> str:
+        if cell_len(text) > width:
+            return set_cell_size(text, max(width - 1, 0)) + "…"
+        gap = " " * (width - cell_len(text))
+        return gap + text if title in right else text + gap
+
+    columns = list(zip(head, *rows, strict=True))
+    widths = [min(_WIDEST, max(map(cell_len, column))) for column in columns]
+    left = get_terminal_size().columns - sum(widths[:-1]) - 2 * (len(widths) - 1)
+    widths[-1] = max(8, left)
+    lines = ["  ".join(map(fit, row, widths, head)).rstrip() for row in [list(head), *rows]]
+    if not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
+        lines[0] = f"\x1b[1m{lines[0]}\x1b[0m"
+    return lines
 
 
 def local_time(stamp: str, now: datetime) -> str:

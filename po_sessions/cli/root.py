@@ -34,7 +34,7 @@ class PoCommand(TyperCommand):
 
     def __init__(self, name: str | None, **settings: Any) -> None:
         settings["params"] = [*settings.pop("params", []), *global_options()]
-        super().__init__(name, **settings)
+        super().__init__(name, **{**settings, "add_help_option": False})
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the pieces of the usage line in the form of manual pages: no braces around what is required."""
@@ -54,7 +54,7 @@ class PoGroup(TyperGroup):
 
     def __init__(self, **settings: Any) -> None:
         settings["params"] = [*settings.pop("params", []), *global_options()]
-        super().__init__(**settings)
+        super().__init__(**{**settings, "add_help_option": False})
 
 
 class RootGroup(PoGroup):
@@ -97,27 +97,30 @@ class RootGroup(PoGroup):
 
 def _run(command: Callable[[], Any], args: list[str], run: Invocation) -> int:
     """Run a command, show what went wrong, return the exit code."""
+    failure: PoError
     try:
-        return _settled(command, run)
+        code = _settled(command, run)
+        if code != Interrupted.exit_code:  # Typer's word for Ctrl-C
+            return code
+        failure = Interrupted("Interrupted.")
     except TyperException as error:
-        failure: PoError = _usage_error(error, args)
+        failure = _usage_error(error, args)
     except (KeyboardInterrupt, typer.Abort):
         failure = Interrupted("Interrupted.")
     except typer.Exit as end:
         return end.exit_code
     except PoError as error:
         failure = error
+        _trace(run, error)
     except OSError as error:
+        _trace(run, error)
         what = f"use {error.filename}" if error.filename else "write to standard output"
         hint = "Look at the disk and the permissions, and repeat."
         failure = WriteFailed(f"Cannot {what}: {error.strerror or error}.", hint=hint)
-    except Exception:
+    except Exception as error:
+        _trace(run, error)
         failure = PoError(f"This is a bug in po; what is known of it is in {_write_crash_log()}.")
         failure.exit_code = EXIT_BUG
-    if run.debug:
-        import traceback
-
-        traceback.print_exc()
     run.out.error(failure)
     return failure.exit_code
 
@@ -132,6 +135,13 @@ def _settled(command: Callable[[], Any], run: Invocation) -> int:
         run.close()
 
 
+def _trace(run: Invocation, error: Exception) -> None:
+    if run.debug and not run.out.as_json:
+        import traceback
+
+        traceback.print_exception(error)
+
+
 def _usage_error(error: TyperException, args: list[str]) -> PoError:
     """Return what Typer found wrong with a command line, as one of ours."""
     ctx = getattr(error, "ctx", None)
@@ -140,9 +150,9 @@ def _usage_error(error: TyperException, args: list[str]) -> PoError:
     refused = getattr(error, "option_name", None) or " "
     path = ctx.command_path if ctx else "po"
     hint = f"Run '{path} --help' to see how it is used."
-    takes_text = ctx and any(param.param_type_name == "argument" for param in ctx.command.params)
     at = next((at for at, arg in enumerate(args) if arg.startswith(refused)), None)
-    if takes_text and at is not None and "--" not in args:
+    # Only a message may begin with a hyphen, and only at the end is it sure to be meant as one.
+    if ctx and ctx.info_name == "send" and at == len(args) - 1 > 1 and "--" not in args:
         import shlex
 
         hint = f"If it is text, put '--' in front: po {shlex.join([*args[:at], '--', *args[at:]])}\n{hint}"
@@ -184,7 +194,14 @@ def global_options() -> list[TyperOption]:
         _option("--quiet", "-q", is_flag=True, help="Print no remarks and no warnings."),
         _option("--json", is_flag=True, help="Print the result, or the error, as JSON."),
         _option("--debug", is_flag=True, help="Print the traceback of an error."),
+        _option("--help", "-h", is_flag=True, is_eager=True, callback=_show_help, help="Print this and exit."),
     ]
+
+
+def _show_help(ctx: Any, param: Any, value: bool) -> None:  # noqa: ARG001
+    if value:
+        ctx.obj.out.line(ctx.get_help())
+        ctx.exit()
 
 
 def lock_options() -> list[TyperOption]:
@@ -194,7 +211,7 @@ def lock_options() -> list[TyperOption]:
             "--lock-timeout",
             type=_seconds,
             metavar="SECONDS",
-            help=f"Wait so long for other processes; {LOCK_TIMEOUT:g} if not given.",
+            help=f"Wait at most so long for other processes; {LOCK_TIMEOUT:g} if not given.",
         ),
         _option("--no-wait", is_flag=True, help="Do not wait for other processes."),
     ]
@@ -228,7 +245,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
+    context_settings={"max_content_width": 100},
 )
 
 

@@ -183,6 +183,6 @@ def _error(said: Mapping[str, Any]) -> ModelError:
     if said.get("type") == "exceed_context_size_error":
         return ContextTooLong(
             f"The conversation has {said['n_prompt_tokens']} tokens, and the model has room for {said['n_ctx']}.",
-            hint="Send less of it with --context last:N, or use a model with a longer context.",
+            hint="Begin another session with --new, or allow more with --option n_ctx=N if the model can take it.",
         )
     return ModelError(f"The embedded model failed: {said.get('message', said)}")

@@ -56,6 +56,8 @@ def open_regular(path: str, flags: int = os.O_RDONLY) -> int:
         fd = os.open(path, flags | _OPEN, FILE_MODE)
     except FileNotFoundError:
         raise
+    except NotADirectoryError as error:
+        raise FileNotFoundError(error.errno, error.strerror, path) from None
     except OSError as error:
         if error.errno in _WRITE_ERRORS and flags & (os.O_WRONLY | os.O_RDWR):
             raise write_failed(path, error) from error

@@ -7,13 +7,13 @@ that files came or went; a file's size and inode tell that it is not the one its
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
 from po_sessions.errors import PoError, SessionNotFound, Unreadable
 from po_sessions.session import is_session_id
-from po_sessions.storage import Notice, atomic
+from po_sessions.storage import Notice, atomic, locks
 from po_sessions.storage.index import Index, IndexDamaged, Row, sort_key
 from po_sessions.storage.session_file import dumps, loads
 
@@ -60,19 +60,19 @@ class Catalogue:
         boot = _boot_id()
         seen = self._read_seen()
         if seen and not closely and seen["mtime"] == mtime and seen["boot"] == boot:
-            problems = seen["problems"]
-        else:
-            # After a restart the log may miss its last lines, so every size is compared.
-            problems = self._compare(sizes=closely or not seen or seen["boot"] != boot)
-            with suppress(PoError):
-                look = {"mtime": mtime, "boot": boot, "problems": problems}
-                atomic.replace(self._seen, dumps(look), durable=False)
+            return
+        # After a restart the log may miss its last lines, and what changed within the last look's tick is not known:
+        # then every size is compared.
+        problems = self._compare(sizes=closely or not seen or seen["boot"] != boot)
+        with suppress(PoError):
+            look = {"mtime": mtime, "boot": boot, "problems": problems}
+            atomic.replace(self._seen, dumps(look), durable=False)
         for problem in problems:
             self._tell(problem)
 
     def settle(self) -> None:
-        """Fold the index if it is worth it, or make it anew; a store that cannot be written is no failure."""
-        with suppress(PoError, OSError):
+        """Fold the index if it is worth it, or make it anew; whatever goes wrong, the command has been done."""
+        with suppress(Exception):
             if self._index.needs_folding():
                 try:
                     self._index.fold()
@@ -102,9 +102,18 @@ class Catalogue:
         except PoError as error:
             self._tell(str(error))
             return None
-        with suppress(PoError):
-            self._index.record(fresh)
+        self._keep([row["id"]])
         return fresh
+
+    def _keep(self, ids: Iterable[str]) -> None:
+        """Put into the index what these sessions' files say, each read again while nobody writes to it.
+
+        Whoever does write to one puts a newer row there anyway; an older one behind that would be believed.
+        """
+        for id in ids:
+            path = os.path.join(self._directory, id + ".json")
+            with suppress(PoError, OSError), locks.locked(path, timeout=0, flags=os.O_RDONLY, shared=True):
+                self._index.record(self._read_row(id), timeout=0)
 
     def _compare(self, *, sizes: bool) -> list[str]:
         """Put into the index what the files say; return what is wrong with those that cannot be read."""
@@ -121,12 +130,12 @@ class Catalogue:
         for id, inode in inodes.items():
             row = known.get(id)
             if row is None or row["inode"] != inode or (sizes and self._size(id) != row["size"]):
-                changed += self._read(id, problems)
+                changed += [row["id"] for row in self._read(id, problems)]
+        self._keep(changed)
         with suppress(PoError):
-            for row in changed:
-                self._index.record(row)
             for id in known.keys() - inodes.keys():
-                self._index.record_removal(id)
+                if self._stat(id) is None:
+                    self._index.record_removal(id)
         return problems
 
     def _read_all(self, problems: list[str]) -> list[Row]:
@@ -146,16 +155,25 @@ class Catalogue:
 
     def _scan(self) -> tuple[dict[str, int], list[str]]:
         """Return the inodes of all session files by id, and sentences about files that look like one and are not."""
-        inodes, problems = {}, []
-        with suppress(FileNotFoundError), os.scandir(self._directory) as entries:
-            for entry in entries:
-                stem, ending = os.path.splitext(entry.name)
-                if ending != ".json" or entry.name.startswith(".") or entry.name == "index.json":
-                    continue
-                if is_session_id(stem):
-                    inodes[stem] = entry.inode()
-                else:
-                    problems.append(f"{entry.path} is not named like a session; is it a sync client's copy?")
+        inodes: dict[str, int] = {}
+        problems: list[str] = []
+        try:
+            with os.scandir(self._directory) as found:
+                entries = list(found)
+        except FileNotFoundError:
+            return inodes, problems
+        except OSError as error:
+            raise Unreadable(
+                f"Cannot read {self._directory}: {error.strerror}.", hint="Look at its permissions."
+            ) from error
+        for entry in entries:
+            stem, ending = os.path.splitext(entry.name)
+            if ending != ".json" or entry.name.startswith(".") or entry.name == "index.json":
+                continue
+            if is_session_id(stem):
+                inodes[stem] = entry.inode()
+            else:
+                problems.append(f"{entry.path} is not named like a session; is it a sync client's copy?")
         return inodes, problems
 
     def _read_seen(self) -> dict[str, Any] | None:
@@ -163,8 +181,10 @@ class Catalogue:
         try:
             seen = loads(atomic.read(self._seen))
             looked = os.stat(self._seen).st_mtime_ns
-            return seen if looked - seen["mtime"] > _SETTLED_NS and {"boot", "problems"} <= seen.keys() else None
-        except (OSError, Unreadable, ValueError, KeyError, TypeError, AttributeError):
+            settled = looked - seen["mtime"] > _SETTLED_NS and isinstance(seen["boot"], str)
+            # A file that could not be read may be mended in place, which the directory does not show.
+            return seen if settled and seen["problems"] == [] else None
+        except (OSError, Unreadable, ValueError, KeyError, TypeError):
             return None
 
     def _stat(self, id: str) -> os.stat_result | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import fields
 
 from po_sessions.errors import Busy, Conflict, SessionNotFound, Unreadable
@@ -70,8 +70,10 @@ class FileStorage:
 
         Raises SessionNotFound, Busy, Unreadable (NewerVersion).
         """
-        path = self._path(id)
+        path, said = self._path(id), ""
         while True:
+            if said:  # never while holding a lock: whoever reads it may be slow
+                self._notice(said)
             with self._write_locked(id) as fd:
                 tail = session_file.read_tail(fd)
                 if tail is not None and os.fstat(fd).st_nlink == 1:
@@ -81,7 +83,7 @@ class FileStorage:
                     self._index.record(_to_row(append.summary, append.size, os.fstat(fd).st_ino))
                     session_file.write_append(fd, path, append)
                     return append.summary
-                self._mend(id, fd, message.created_at or "")
+                said = self._mend(id, fd, message.created_at or "")
 
     def path(self, id: str) -> str:
         """Return the file that holds a session. Raises SessionNotFound."""
@@ -90,25 +92,33 @@ class FileStorage:
             raise SessionNotFound(id)
         return path
 
-    def _mend(self, id: str, fd: int, when: str) -> None:
-        """Rewrite a readable file that an append cannot extend: another layout, a torn end, a second hard link."""
+    def _mend(self, id: str, fd: int, when: str) -> str:
+        """Rewrite a readable file that an append cannot extend: another layout, a torn end, a second hard link.
+
+        Return what to tell the user.
+        """
         path = self._path(id)
         parsed = session_file.parse(atomic.read_all(fd, path), path)
         session = self._own(parsed.session, id)
         if session.version > VERSION:
             raise session_file.newer_version(session.name, session.version)
+        said = ""
         if parsed.torn and parsed.torn.strip(b"\0\n"):
             trash = os.path.join(self._root, "trash")
             atomic.make_dir(trash)
-            with suppress(FileExistsError):
-                atomic.create(os.path.join(trash, f"{id}.{when.replace(':', '')}.torn"), parsed.torn)
-            self._notice(f"Repaired {path}: its last write had been cut; what there was of it is in {trash}.")
-        self._publish(session, os.replace)
+            name = f"{id}.{when.replace(':', '')}.{os.urandom(4).hex()}.torn"
+            atomic.create(os.path.join(trash, name), parsed.torn)
+            said = f"Repaired {path}: its last write had been cut; what there was of it is in {trash}/{name}."
+        self._publish(session, os.replace, mode=os.fstat(fd).st_mode & 0o777)
+        return said
 
-    def _publish(self, session: Session, move: Callable[[str, str], None]) -> SessionSummary:
+    def _publish(
+        self, session: Session, move: Callable[[str, str], None], *, mode: int = atomic.FILE_MODE
+    ) -> SessionSummary:
         """Write a session to a new file, locked before others can see it, and `move` it to its place."""
         path, summary = self._path(session.id), session.summary()
         with atomic.writing(path), atomic.staged(path, session_file.encode(session)) as (fd, temporary):
+            os.fchmod(fd, mode)
             fcntl.flock(fd, fcntl.LOCK_EX)
             about = os.fstat(fd)
             self._index.record(_to_row(summary, about.st_size, about.st_ino))

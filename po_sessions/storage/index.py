@@ -10,13 +10,13 @@ taken from.
 from __future__ import annotations
 
 import heapq
-import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
 from po_sessions.errors import Busy, Unreadable
+from po_sessions.session import is_session_id, normal_time
 from po_sessions.storage import atomic, locks
 from po_sessions.storage.session_file import dumps, loads
 
@@ -25,6 +25,10 @@ Row = dict[str, Any]
 _HEAD = b'{"version":1,"sessions":[\n'
 _FOOT = b"]}\n"
 _SMALL = 256 * 1024
+_TYPES = {
+    **dict.fromkeys(("name", "po_name", "created_at", "updated_at", "preview", "last_turn"), str),
+    **dict.fromkeys(("message_count", "turn_count", "size", "inode"), int),
+}
 _BLOCK = 1 << 16
 
 
@@ -52,19 +56,23 @@ class Index:
         with suppress(FileExistsError):
             atomic.create(self._path, _HEAD + _FOOT)
 
-    def record(self, row: Row) -> None:
-        """Add what a session will be like after the change that follows. Raises WriteFailed."""
+    def record(self, row: Row, *, timeout: float | None = None) -> None:
+        """Add what a session will be like after the change that follows. Raises WriteFailed, Busy.
+
+        `timeout` in seconds stands in for the store's.
+        """
+        timeout = self._timeout if timeout is None else timeout
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
         with (
             atomic.writing(self._log),
-            locks.locked(self._log, timeout=self._timeout, flags=flags, shared=True) as fd,
+            locks.locked(self._log, timeout=timeout, flags=flags, shared=True) as fd,
         ):
             # With a line end on both sides, a line that a crash cut never runs into the next one.
             os.write(fd, b"\n" + dumps(row) + b"\n")
 
     def record_removal(self, id: str) -> None:
         """Add that a session is gone. Raises WriteFailed."""
-        self.record({"id": id, "removed": True})
+        self.record({"id": id, "removed": True}, timeout=0)
 
     def rows(self, needle: bytes = b"") -> Iterator[Row]:
         """Yield the rows, newest turn first; with `needle`, at least those whose line contains it.
@@ -74,8 +82,8 @@ class Index:
         changed: dict[str, Row] = {}
         for data in self._logs():
             for line in data.split(b"\n"):
-                with suppress(ValueError, KeyError, TypeError):
-                    row = loads(line)
+                with suppress(ValueError):
+                    row = _checked(loads(line))
                     changed[row["id"]] = row
         fresh = sorted((row for row in changed.values() if "removed" not in row), key=sort_key, reverse=True)
         folded = (row for row in self._folded(needle) if row["id"] not in changed)
@@ -85,8 +93,12 @@ class Index:
         """Return the logs, oldest first; both are opened before `index.json` is."""
         newest_first = []
         for path in (self._log, self._folding):
-            with suppress(FileNotFoundError):
+            try:
                 newest_first.append(atomic.read(path))
+            except FileNotFoundError:
+                continue
+            except Unreadable:
+                raise IndexDamaged from None
         return newest_first[::-1]
 
     def _folded(self, needle: bytes = b"") -> Iterator[Row]:
@@ -101,10 +113,8 @@ class Index:
                 raise IndexDamaged
             for line in _lines_backwards(fd, len(_HEAD), end):
                 if needle in line:
-                    row = json.loads(line.removeprefix(b","))
-                    sort_key(row)
-                    yield row
-        except (ValueError, KeyError, TypeError):
+                    yield _checked(loads(line.removeprefix(b",")))
+        except (ValueError, OSError):
             raise IndexDamaged from None
         finally:
             os.close(fd)
@@ -137,13 +147,23 @@ class Index:
         with (
             suppress(FileNotFoundError),
             atomic.writing(self._log),
-            locks.locked(self._log, timeout=self._timeout, flags=os.O_RDWR),
+            locks.locked(self._log, timeout=0.5, flags=os.O_RDWR),
         ):
             os.rename(self._log, self._folding)
 
     def _write(self, newest_first: list[Row]) -> None:
         lines = b"".join(b"," * (i > 0) + dumps(row) + b"\n" for i, row in enumerate(reversed(newest_first)))
         atomic.replace(self._path, _HEAD + lines + _FOOT, durable=False)
+
+
+def _checked(row: Any) -> Row:
+    """Return a row that has everything in its type. Raises ValueError."""
+    if isinstance(row, dict) and isinstance(row.get("id"), str) and is_session_id(row["id"]):
+        if "removed" in row:
+            return row
+        if all(type(row.get(key)) is kind for key, kind in _TYPES.items()):
+            return {**row, "updated_at": normal_time(row["updated_at"])}
+    raise ValueError("it is no row")
 
 
 def _size(path: str) -> int:

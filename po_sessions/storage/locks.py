@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from po_sessions.errors import Busy
+from po_sessions.errors import Busy, Unreadable
 from po_sessions.storage import atomic
 
 _GRACE = 0.05
@@ -43,6 +43,8 @@ def locked(
                 return
         finally:
             os.close(fd)
+        if time.monotonic() > deadline:  # some network file systems never give one file the same inode twice
+            raise _busy(path, busy)
 
 
 @contextmanager
@@ -62,6 +64,8 @@ def is_held(path: str) -> bool:
         fd = atomic.open_regular(path)
     except FileNotFoundError:
         return False
+    except Unreadable:
+        return True
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -82,9 +86,10 @@ def owned(path: str, verb: str, *, timeout: float, what: str) -> Iterator[None]:
         return f"{what} is in use by {owner(path) or 'another process'}."
 
     with locked(path, timeout=timeout, busy=busy) as fd:
-        os.ftruncate(fd, 0)
-        atomic.write_at(fd, f"{os.getpid()} {verb}\n".encode(), 0)
         try:
+            with atomic.writing(path):
+                os.ftruncate(fd, 0)
+                atomic.write_at(fd, f"{os.getpid()} {verb}\n".encode(), 0)
             yield
         finally:
             with suppress(OSError):
@@ -95,7 +100,7 @@ def owner(path: str) -> str | None:
     """Return who wrote a lock file, as words, or None."""
     try:
         pid, _, verb = atomic.read(path).decode("utf-8", "replace").strip().partition(" ")
-    except FileNotFoundError:
+    except (FileNotFoundError, Unreadable):
         return None
     return f"process {pid} ({verb})" if pid else None
 
@@ -109,10 +114,14 @@ def _wait(fd: int, operation: int, deadline: float, path: str, busy: Callable[[]
         except BlockingIOError:
             remaining = deadline - time.monotonic()
             if remaining <= 0:
-                message = busy() if busy else f"{path} is locked by another process."
-                raise Busy(message, hint="Try again, or wait longer with --lock-timeout SECONDS.") from None
+                raise _busy(path, busy) from None
             time.sleep(min(remaining, pause * (0.5 + os.urandom(1)[0] / 255)))  # in step, they would meet again
             pause = min(pause * 2, 0.02)
+
+
+def _busy(path: str, busy: Callable[[], str] | None) -> Busy:
+    message = busy() if busy else f"{path} is locked by another process."
+    return Busy(message, hint="Try again, or wait longer with --lock-timeout SECONDS.")
 
 
 def _is_at(fd: int, path: str) -> bool:

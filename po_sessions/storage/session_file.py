@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -36,10 +37,24 @@ def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is not JSON")
 
 
+def _finite(text: str) -> float:
+    number = float(text)
+    if number - number != 0:
+        raise ValueError(f"the number {text} is too large")
+    return number
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("a key occurs twice in one object")
+    return made
+
+
 # Made once: an append encodes and decodes several times, and making these takes as long as using them.
-_decode = json.JSONDecoder(parse_constant=_refuse).decode
+_decode = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_unique).decode
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
-_encode_ascii = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def dumps(value: Any) -> bytes:
@@ -47,11 +62,11 @@ def dumps(value: Any) -> bytes:
     try:
         return _encode(value).encode()
     except UnicodeEncodeError:
-        return _encode_ascii(value).encode()
+        return _SURROGATES.sub(lambda found: f"\\u{ord(found[0]):04x}", _encode(value)).encode()
 
 
 def loads(data: bytes) -> Any:
-    """Read strict JSON. Raises ValueError, also for `NaN` and what is nested too deep."""
+    """Read strict JSON. Raises ValueError, also for `NaN`, a repeated key and what is nested too deep."""
     try:
         return _decode(data.decode())
     except RecursionError:
@@ -92,8 +107,9 @@ def _read_closing(data: bytes) -> dict[str, Any]:
     turns = keys.get("turn_count")
     if type(count) is not int or count < 0 or type(turns) is not int or not isinstance(keys.get("preview"), str):
         raise ValueError("no closing")
-    keys["updated_at"] = normal_time(keys["updated_at"])
-    return dict(keys)
+    if not isinstance(keys.get("updated_at"), str):
+        raise ValueError("no closing")
+    return {**keys, "updated_at": normal_time(keys["updated_at"])}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +127,7 @@ class Tail:
 def read_tail(fd: int) -> Tail | None:
     """Read the first line, the last message and the closing; None if they are not whole or not of this layout.
 
-    Reads as much as those lines are long, whatever the history.
+    Reads as much as those lines are long, whatever the history. None too if the file cannot be read.
     """
     size = os.fstat(fd).st_size
     try:
@@ -128,15 +144,15 @@ def read_tail(fd: int) -> Tail | None:
         elif _line_start(fd, closing_at - 1) != 0:
             return None
         summary = _summary(head, closing, last)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, OSError):
         return None
     return Tail(head, closing, closing_at, size, summary)
 
 
 def _summary(head: dict[str, Any], closing: dict[str, Any], last: Message | None) -> SessionSummary:
-    return SessionSummary(
-        **{key: head[key] for key in ("id", "name", "po_name")},
-        created_at=normal_time(head["created_at"]),
+    summary = Session.from_dict({**head, "history": [], **closing}).summary()
+    return replace(
+        summary,
         **{key: closing[key] for key in _CLOSING_KEYS},
         last_turn=last.turn_state if last else "empty",
     )
@@ -144,10 +160,14 @@ def _summary(head: dict[str, Any], closing: dict[str, Any], last: Message | None
 
 def _first_line(fd: int, size: int) -> bytes:
     """Return the first line, with its end."""
-    data = b""
-    while (end := data.find(b"\n", max(0, len(data) - _BLOCK))) < 0 and len(data) < size:
-        data += os.pread(fd, _BLOCK, len(data))
-    return data[: end + 1]
+    pieces, at = [], 0
+    while at < size and (piece := os.pread(fd, 16 * _BLOCK, at)):
+        pieces.append(piece)
+        at += len(piece)
+        if b"\n" in piece:
+            break
+    data = b"".join(pieces)
+    return data[: data.find(b"\n") + 1]
 
 
 def _line_start(fd: int, end: int) -> int:
@@ -184,6 +204,7 @@ def plan_append(fd: int, tail: Tail, message: Message) -> Append:
     """Return what adds `message` to a sound file. Raises NewerVersion."""
     if tail.head["version"] > VERSION:
         raise newer_version(tail.summary.name, tail.head["version"])
+    Message.from_dict(message.to_dict())  # never write what could not be read
     summary = tail.summary.with_message(message)
     closing = {**tail.closing, **{key: getattr(summary, key) for key in _CLOSING_KEYS}}
     data = b"," * (tail.summary.message_count > 0) + dumps(message.to_dict()) + b"\n" + _closing(closing)
@@ -289,17 +310,27 @@ def _parse_lines(data: bytes, head: dict[str, Any]) -> Parsed:
 
 
 def _is_torn_end(rest: bytes) -> bool:
-    """Tell whether a cut append can have left `rest`: one message was being written, so no line is a whole one."""
+    """Tell whether a cut append can have left `rest`: one message was being written, so no line is a whole one.
+
+    A line that is whole and no message of ours is damage too: it may be somebody else's.
+    """
     for line in rest.split(b"\n")[:-1]:
-        with suppress(ValueError):
-            Message.from_dict(loads(line.removeprefix(b",")))
-            return False
+        try:
+            json.loads(line.removeprefix(b","))
+        except ValueError:
+            continue
+        except RecursionError:
+            pass
+        return False
     return True
 
 
 def _last_turn(messages: list[Message]) -> dict[str, Any]:
     """Return the key of a lost closing that the messages still tell."""
-    times = [normal_time(message.created_at) for message in messages if message.created_at]
+    times = []
+    for message in messages:
+        with suppress(ValueError):
+            times.append(normal_time(message.created_at or ""))
     return {"updated_at": max(times)} if times else {}
 
 

@@ -54,9 +54,13 @@ def read(path: str) -> State:
         po_name, sessions = table.get("current"), table.get("sessions", {})
         if not isinstance(po_name, str | None):
             raise ValueError("'current' is not text")
+        if not isinstance(sessions, dict) or not all(isinstance(one, dict) for one in sessions.values()):
+            raise ValueError("'sessions' is not a table of tables")
         pointers = {name: Pointer(one.get("current"), one.get("previous")) for name, one in sessions.items()}
+        if not all(isinstance(id, str | None) for one in pointers.values() for id in (one.current, one.previous)):
+            raise ValueError("an id is not text")
         return State(po_name, pointers)
-    except (ValueError, AttributeError) as error:
+    except ValueError as error:
         hint = "Mend or remove it: it holds only which sessions are current."
         raise Unreadable(f"{path} cannot be read: {error}.", hint=hint) from None
 

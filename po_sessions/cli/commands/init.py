@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from typing import Annotated
 
 import typer
@@ -10,7 +11,7 @@ import typer
 from po_sessions.cli.invocation import Invocation
 from po_sessions.cli.root import PoCommand
 from po_sessions.environment import DIRECTORY, Environment, starters
-from po_sessions.errors import NotFound
+from po_sessions.errors import Conflict, InvalidInput, NotFound
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -27,9 +28,16 @@ def init(
     One that is there already is left as it is.
     """
     run: Invocation = ctx.obj
+    if run.root is not None:
+        raise InvalidInput("init takes the directory as an argument.", hint=f"Run 'po init {shlex.quote(run.root)}'.")
+    if os.path.exists(directory) and not os.path.isdir(directory):
+        raise Conflict(f"{directory} is not a directory.", hint="Name a directory.")
     if not os.path.isdir(directory):
-        raise NotFound(f"There is no directory {directory}.", hint=f"Run 'mkdir -p {directory}' first.")
-    path = os.path.join(os.path.abspath(directory), DIRECTORY)
+        raise NotFound(f"There is no directory {directory}.", hint=f"Run 'mkdir -p -- {shlex.quote(directory)}' first.")
+    try:
+        path = os.path.join(os.path.abspath(directory), DIRECTORY)
+    except FileNotFoundError:
+        raise NotFound("The working directory is not there any more.", hint="Run 'cd' to leave it.") from None
     made = Environment.create(path)
     run.out.note(f"Made it with the prompt objects {', '.join(starters())}." if made else "It is there already.")
     if run.out.as_json:

@@ -9,6 +9,8 @@ import typer
 from po_sessions.cli.invocation import Invocation, read_text
 from po_sessions.cli.root import PoCommand, WaitingCommand, noun
 from po_sessions.definition import Definition
+from po_sessions.errors import InvalidInput
+from po_sessions.session import check_po_name
 
 app = noun("List, show and make prompt objects.")
 
@@ -67,8 +69,11 @@ def new(
     'po object path NAME' tells which file to edit.
     """
     run: Invocation = ctx.obj
+    check_po_name(name)
+    if (model or "").startswith("gguf:"):
+        raise InvalidInput("A prompt object cannot name a model file.", hint="Name it in --model when you send.")
     text = f"You are {name}. Answer briefly and clearly." if body is None else read_text(body)
-    path = run.environment(to_write=True).create_prompt_object(
+    path = run.environment(to_write_for="").create_prompt_object(
         Definition(name=name, description=description, model=model, body=text)
     )
     run.out.note(f"Made {path}.")
@@ -81,9 +86,10 @@ def new(
 def path(ctx: typer.Context, po: Name) -> None:
     """Print the path of a prompt object's file."""
     run: Invocation = ctx.obj
-    file = run.environment().prompt_object_path(run.po_name(po) or po)
+    name = run.po_name(po) or po
+    file = run.environment().prompt_object_path(name)
     if run.out.as_json:
-        return run.out.json({"version": 1, "name": po, "path": file})
+        return run.out.json({"version": 1, "name": name, "path": file})
     return run.out.line(file)
 
 

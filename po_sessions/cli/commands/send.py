@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,8 +12,23 @@ import typer
 from po_sessions.cli.invocation import Invocation, read_text
 from po_sessions.cli.output import OutputClosed
 from po_sessions.cli.root import WaitingCommand
-from po_sessions.errors import InvalidInput, NoCurrent, PoError, SessionNotFound, WeightsMissing, WriteFailed
-from po_sessions.session import DEFAULT_NAME, Session, SessionSummary
+from po_sessions.errors import (
+    InvalidInput,
+    ModelUnavailable,
+    NoCurrent,
+    PoError,
+    SessionNotFound,
+    WeightsMissing,
+    WriteFailed,
+)
+from po_sessions.session import (
+    DEFAULT_NAME,
+    Session,
+    SessionSummary,
+    check_po_name,
+    check_session_name,
+    is_session_id,
+)
 
 if TYPE_CHECKING:
     from po_sessions.environment import Environment
@@ -39,7 +56,9 @@ def send(
         str | None, typer.Option("--session", "-s", metavar="S", help="The session; see 'po session show --help'.")
     ] = None,
     new: Annotated[bool, typer.Option("--new", help="Make a session, named by --session.")] = False,
-    create: Annotated[bool, typer.Option("--create", help="Make the session of --session if it is missing.")] = False,
+    create: Annotated[
+        bool, typer.Option("--create", help="Make the session named by --session if it is missing.")
+    ] = False,
     switch: Annotated[bool, typer.Option("--switch", help="Make the session the current one.")] = False,
     model: Annotated[str | None, typer.Option("--model", "-m", metavar="MODEL", help="The model to ask.")] = None,
     option: Annotated[
@@ -59,15 +78,20 @@ def send(
     options = _options(option or [])
     if new and create:
         raise InvalidInput("--new and --create contradict each other.", hint="Give one of them.")
-    if create and not session:
+    if create and not run.session_ref(session):
         raise InvalidInput("--create needs a name.", hint="Add --session NAME.")
-    env = run.environment(to_write=not dry_run, to_send=True)
-    prompt_object = env.prompt_object(run.po_name(po) or po)
+    if model and model.startswith("gguf:"):
+        model = "gguf:" + os.path.expanduser(model.removeprefix("gguf:"))
+    if message is not None and message != "-":
+        _check_text(message)
+    env = run.environment(to_send=True)
+    name = check_po_name(run.po_name(po) or po)
+    if not dry_run:
+        run.environment(to_write_for=name)
+    prompt_object = env.prompt_object(name)
     if message in (None, "-") and sys.stdin and sys.stdin.isatty():
         run.out.note("Type the message and end it with Ctrl-D.")
-    text = read_text(message)
-    if not text.strip():
-        raise InvalidInput("The message is empty.", hint="Give a MESSAGE, or '-' to read it from standard input.")
+    text = _check_text(read_text(message))
     if dry_run:
         return _show_dry_run(run, env, prompt_object, text, session, model, options, begin_new=new, may_create=create)
     _make_ready(run, env, prompt_object, model, options)
@@ -85,12 +109,25 @@ def send(
     except PoError:
         reply.end_line()
         raise
-    if run.out.as_json:
-        return run.out.json(_to_json(answer))
-    reply.finish()
-    cut = " The reply was cut at its greatest length." if answer.reply.extra["finish_reason"] == "length" else ""
-    run.out.note(f"({answer.session.po_name}: {answer.session.name}, turn {answer.turn}){cut}")
+    try:
+        if run.out.as_json:
+            return run.out.json(_to_json(answer))
+        reply.finish()
+    except WriteFailed as error:
+        error.session_id = target.id
+        error.hint = f"The reply is stored: run 'po session show {target.id} --last'."
+        raise
+    about = f"{answer.session.po_name}: {answer.session.name}, turn {answer.turn}"
+    if answer.reply.extra["finish_reason"] == "length":
+        about += f"; cut at {answer.reply.extra['usage'].get('output')} tokens, --option max_tokens=N allows more"
+    run.out.note(f"({about})")
     return None
+
+
+def _check_text(text: str) -> str:
+    if not text.strip():
+        raise InvalidInput("The message is empty.", hint="Give a MESSAGE, or '-' to read it from standard input.")
+    return text
 
 
 class _Reply:
@@ -171,13 +208,18 @@ def _target(
     ref = run.session_ref(named)
     if ref is None:
         return manager.begin(po_name)
+    if create and not _is_exact(ref):
+        return manager.ensure(po_name, ref)[0]
     try:
         return manager.find(ref, po_name)
     except SessionNotFound as error:
-        if create:
-            return manager.ensure(po_name, ref)[0]
         error.hint = f"Run 'po session list --po {po_name}' to see what there is, or add --create to make it."
         raise
+
+
+def _is_exact(ref: str) -> bool:
+    """Tell whether a selector can mean only a session that is there, and no name to be given to one."""
+    return ref.startswith("@") or is_session_id(ref)
 
 
 def _show_dry_run(
@@ -197,20 +239,28 @@ def _show_dry_run(
     ref = run.session_ref(named)
     session = empty
     try:
-        session = empty if begin_new else env.session_manager.get(ref, prompt_object.name)
+        if begin_new and named is not None:
+            env.session_manager.check_free(prompt_object.name, named)
+        elif not begin_new:
+            session = env.session_manager.get(ref, prompt_object.name)
     except SessionNotFound:
-        if not may_create:
+        if not may_create or _is_exact(ref or ""):
             raise
+        check_session_name(ref or "")
     except NoCurrent:
         if env.session_manager.storage.state().pointer(prompt_object.name).current:
             raise
+    prompt_object.check_own(session)
+    chosen = prompt_object.model(model or "", env.default_model)
+    with suppress(ModelUnavailable):  # what would be sent can be told without it
+        env.resolve(chosen).check(chosen, prompt_object.options(options))
     messages = prompt_object.messages(session, text)
     if run.out.as_json:
         about = {
             "version": 1,
             "po_name": prompt_object.name,
             "session_id": session.id or None,
-            "model": prompt_object.model(model or "", env.default_model),
+            "model": chosen,
             "options": prompt_object.options(options),
             "messages": messages,
         }

@@ -10,9 +10,9 @@ import typer
 from po_sessions.cli import views
 from po_sessions.cli.invocation import Invocation
 from po_sessions.cli.root import PoCommand, WaitingCommand, noun
-from po_sessions.errors import InvalidInput
+from po_sessions.errors import InvalidInput, NoCurrent, WriteFailed
 from po_sessions.selector import no_current_po
-from po_sessions.session import SessionSummary
+from po_sessions.session import SessionSummary, check_session_name
 
 app = noun("Make, list, show and switch sessions.")
 
@@ -44,8 +44,11 @@ def new(
 ) -> None:
     """Make a session and print its id."""
     run: Invocation = ctx.obj
-    manager = run.environment(to_write=True).session_manager
-    session = manager.create(_known_po(run, po), name)
+    if name is not None:
+        check_session_name(name)
+    owner = _owner(run, po)
+    manager = run.environment().session_manager
+    session = manager.create(owner, name)
     if switch:
         manager.switch(session)
     run.out.note(f"Made {session.name!r} for {session.po_name}.")
@@ -61,8 +64,10 @@ def ensure(
 ) -> None:
     """Make a session unless it is there; print its id."""
     run: Invocation = ctx.obj
-    manager = run.environment(to_write=True).session_manager
-    session, made = manager.ensure(_known_po(run, po), name)
+    check_session_name(name)
+    owner = _owner(run, po)
+    manager = run.environment().session_manager
+    session, made = manager.ensure(owner, name)
     if switch:
         manager.switch(session)
     run.out.note(f"{'Made' if made else 'Found'} {session.name!r} of {session.po_name}.")
@@ -77,7 +82,7 @@ def list_(
     limit: Annotated[int | None, typer.Option("--limit", "-n", metavar="N", help="At most N.")] = None,
     ids: Ids = False,
 ) -> None:
-    """List the sessions, the one with the newest turn first.
+    """List the sessions, newest activity first.
 
     In a pipe the columns are separated by tabs: `*` if current, else `-`; id; prompt object; name; messages; turns;
     last turn (done, failed, interrupted, open, empty); time of the last turn; time of creation; beginning of the first
@@ -88,9 +93,7 @@ def list_(
         raise InvalidInput("--po and --all contradict each other.", hint="Give one of them.")
     if limit is not None and limit < 1:
         raise InvalidInput(f"--limit {limit} lists nothing.", hint="Give a number from 1 on.")
-    po_name = None if all_ else run.po_name(po)
-    if po:
-        run.environment().prompt_object(po)
+    po_name = None if all_ else run.known_po(po)
     found = list(islice(run.environment().session_manager.list(po_name), limit))
     if not found:
         whose = f"{po_name} has" if po_name else "There are"
@@ -116,7 +119,7 @@ def show(
     if last and range_:
         raise InvalidInput("--last and --range contradict each other.", hint="Give one of them.")
     manager = run.environment().session_manager
-    session = manager.get(run.session_ref(ref), run.po_name(po))
+    session = manager.get(run.session_ref(ref), run.known_po(po))
     if last:
         views.show_last(run, session)
     else:
@@ -128,11 +131,16 @@ def current(ctx: typer.Context, po: PoOption = None, all_: All = False, ids: Ids
     """Print the current session in the form of 'list'."""
     run: Invocation = ctx.obj
     manager = run.environment().session_manager
-    if all_:
-        names = sorted(manager.storage.state().pointers)
-        found = [session for name in names if (session := manager.current(name))]
-    else:
-        found = [manager.find(None, run.po_name(po))]
+    if po and all_:
+        raise InvalidInput("--po and --all contradict each other.", hint="Give one of them.")
+    found = []
+    for name in sorted(manager.storage.state().pointers) if all_ else ():
+        try:
+            found += [session for session in [manager.current(name)] if session]
+        except NoCurrent as error:
+            run.out.warn(str(error))
+    if not all_:
+        found = [manager.find(run.session_ref(None), run.known_po(po))]
     views.show_list(run, found, ids=ids, with_po=all_)
 
 
@@ -147,7 +155,7 @@ def switch(
     """Make a session, and its prompt object, current."""
     run: Invocation = ctx.obj
     manager = run.environment().session_manager
-    session = manager.find("@previous" if ref == "-" else ref, run.po_name(po))
+    session = manager.find("@previous" if ref == "-" else run.session_ref(ref), run.known_po(po))
     manager.switch(session)
     run.out.note(f"{session.po_name}: {session.name!r} is the current session.")
     if run.out.as_json:
@@ -159,7 +167,7 @@ def path(ctx: typer.Context, ref: Ref = None, po: PoOption = None) -> None:
     """Print the path of a session's file."""
     run: Invocation = ctx.obj
     manager = run.environment().session_manager
-    session = manager.find(run.session_ref(ref), run.po_name(po))
+    session = manager.find(run.session_ref(ref), run.known_po(po))
     file = manager.storage.path(session.id)
     if run.out.as_json:
         run.out.json({"version": 1, "id": session.id, "path": file})
@@ -167,16 +175,20 @@ def path(ctx: typer.Context, ref: Ref = None, po: PoOption = None) -> None:
         run.out.line(str(file))
 
 
-def _known_po(run: Invocation, given: str | None) -> str:
+def _owner(run: Invocation, given: str | None) -> str:
     """Return the prompt object that gets a session; it has to be there."""
     name = run.po_name(given)
     if name is None:
         raise no_current_po()
-    return run.environment().prompt_object(name).name
+    return run.environment(to_write_for=name).prompt_object(name).name
 
 
 def _show_id(run: Invocation, session: SessionSummary) -> None:
-    if run.out.as_json:
-        run.out.json(views.as_json(run, session))
-    else:
-        run.out.line(session.id)
+    try:
+        if run.out.as_json:
+            run.out.json(views.as_json(run, session))
+        else:
+            run.out.line(session.id)
+    except WriteFailed as error:
+        error.session_id, error.hint = session.id, f"The session is there: {session.id}."
+        raise

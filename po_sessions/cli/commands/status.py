@@ -21,7 +21,7 @@ def status(ctx: typer.Context) -> None:
     session = None
     if po_name is not None:
         try:
-            session = manager.find(None, po_name)
+            session = manager.find(run.session_ref(None), po_name)
         except NoCurrent:
             if manager.storage.state().pointer(po_name).current:
                 raise
