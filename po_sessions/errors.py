@@ -22,6 +22,7 @@ Each error is a sentence, a hint that says what to do next, and the exit code of
     │   ├── RateLimited              (retryable, with the delay)
     │   └── ContextTooLong
     ├── WriteFailed              9   the store or the output could not be written
+    │   └── ReplyNotStored           with the reply
     └── Interrupted            130   Ctrl-C
 
 A bug is none of these and keeps its traceback (exit code 70).
@@ -167,6 +168,14 @@ class WriteFailed(PoError):
     """The store or the output could not be written."""
 
     exit_code = 9
+
+
+class ReplyNotStored(WriteFailed):
+    """The model answered, and its reply could not be stored; `reply` is its text."""
+
+    def __init__(self, reason: PoError, reply: str) -> None:
+        super().__init__(f"The reply could not be stored: {reason}", hint=reason.hint)
+        self.reply = reply
 
 
 class Interrupted(PoError):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Generator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from po_sessions.definition import Definition
-from po_sessions.errors import Conflict, Interrupted, InvalidInput, PoError
+from po_sessions.errors import Conflict, Interrupted, InvalidInput, PoError, ReplyNotStored
 from po_sessions.manager import SessionManager
 from po_sessions.models import Chunk, ModelBackend, Reply
 from po_sessions.session import Message, Session, SessionSummary
@@ -70,7 +70,7 @@ class PromptObject:
         what had arrived. `session` is the context's if it is not given.
 
         Raises InvalidInput, Conflict (another prompt object's session), ModelUnavailable or Busy, and then nothing is
-        stored; ModelError or Interrupted, and then there is a failed turn; WriteFailed.
+        stored; ModelError or Interrupted, and then there is a failed turn; ReplyNotStored, with the reply.
         """
         session = session or context.session
         if not message.strip():
@@ -140,13 +140,19 @@ class PromptObject:
         except BaseException as error:
             failure = _failure(error)
             partial = {"model": model, "error": {"kind": failure.kind, "message": str(failure)}}
-            manager.append(session.id, Message("assistant", "".join(arrived), manager.now(), partial))
+            with suppress(PoError):  # without it the turn is an interrupted one
+                manager.append(session.id, Message("assistant", "".join(arrived), manager.now(), partial))
             if isinstance(error, PoError | KeyboardInterrupt):
                 failure.session_id = session.id
                 raise failure from error
             raise
         stored = _to_message(reply, manager.now())
-        return Answer(manager.append(session.id, stored), session.turn_count, stored)
+        try:
+            return Answer(manager.append(session.id, stored), session.turn_count, stored)
+        except PoError as error:
+            failed = ReplyNotStored(error, stored.content or "")
+            failed.session_id = session.id
+            raise failed from error
 
 
 def _failure(error: BaseException) -> PoError:

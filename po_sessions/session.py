@@ -116,7 +116,8 @@ class Message:
         """The state of a turn whose last message this is."""
         if self.failed:
             return "failed"
-        return "done" if self.role == "assistant" and not self.extra.get("tool_calls") else "open"
+        answered = self.role == "assistant" and not self.extra.get("tool_calls")
+        return "done" if answered or self.role == "system" else "open"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the message as it is stored."""

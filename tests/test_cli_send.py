@@ -17,7 +17,8 @@ from conftest import command
 from scripted import Script
 from test_cli_session import on_terminal, plain
 
-from po_sessions.errors import ModelUnavailable, RateLimited, Unreachable, WeightsMissing
+from po_sessions.errors import Busy, ModelUnavailable, RateLimited, Unreachable, WeightsMissing
+from po_sessions.storage.files import FileStorage
 
 
 def history(po, *ref: str) -> list[dict]:
@@ -338,6 +339,87 @@ def test_a_full_output_is_exit_9_and_the_reply_is_stored(root, po, po_process):
         assert done.returncode == 9
         assert "Cannot write to standard output" in done.stderr
     assert [m["content"] for m in history(po)] == ["Hello"] * 6
+
+
+@pytest.mark.parametrize("options", [[], ["--no-stream"], ["--json"]])
+def test_a_reply_that_cannot_be_stored_is_shown(options, root, po, backend, monkeypatch):
+    real = FileStorage.append
+
+    def busy(self, id, message):
+        if message.role == "assistant":
+            raise Busy("The session is in use.")
+        return real(self, id, message)
+
+    monkeypatch.setattr(FileStorage, "append", busy)
+    result = po("send", "greeter", "Hello", *options)
+    assert result.exit_code == 9
+    if options == ["--json"]:
+        error = json.loads(result.stderr)["error"]
+        assert (error["kind"], error["retryable"], error["reply"], result.stdout) == (
+            "reply_not_stored",
+            False,
+            "Hello",
+            "",
+        )
+    else:
+        assert (result.stdout, result.stderr.splitlines()[0]) == (
+            "Hello\n",
+            "po: The reply could not be stored: The session is in use.",
+        )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_send_that_is_ended_keeps_what_had_arrived(number, root, po):
+    environment = {**os.environ, "PO_TEST_SCRIPT": json.dumps({"says": "one two three", "delay": 0.4})}
+    with subprocess.Popen(
+        [*command(), "send", "greeter", "x"], stdout=subprocess.PIPE, env=environment, text=True
+    ) as process:
+        assert process.stdout.read(4) == "one "
+        process.send_signal(number)
+        process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert (history(po)[-1]["content"], po("session", "list").stdout.split("\t")[6]) == ("one ", "failed")
+
+
+def test_an_empty_selector_is_not_the_current_session(root, po, backend):
+    po("send", "greeter", "Hello")
+    for args in (
+        ["send", "greeter", "x", "-s", ""],
+        ["session", "show", ""],
+        ["session", "path", ""],
+        ["session", "switch", ""],
+        ["session", "show", "--po", ""],
+        ["--root", "", "session", "list"],
+    ):
+        assert po(*args).exit_code == 2, args
+    assert len(history(po)) == 2
+
+
+def test_a_dry_run_refuses_what_a_send_would(root, po, backend):
+    book = po("session", "new", "Book", "--po", "reader").stdout.strip()
+    for args, code in (
+        (["greeter", "x", "-s", book], 5),
+        (["reader", "x", "--new", "-s", "Book"], 5),
+        (["reader", "x", "--new", "-s", "@x"], 2),
+        (["reader", "x", "--create", "-s", "-z"], 2),
+        (["reader", "x", "-o", "bogus=1"], 2),
+        (["reader", "x", "-m", "nope"], 8),
+    ):
+        assert po("send", *args, "--dry-run").exit_code == po("send", *args).exit_code == code, args
+
+
+def test_a_name_that_is_to_be_made_is_never_taken_for_a_piece_of_an_id(root, po, backend):
+    id = po("session", "new", "Tea", "--po", "greeter").stdout.strip()
+    po("send", "greeter", "x", "--create", "-s", id[-6:])
+    assert {line.split("\t")[3] for line in po("session", "list").stdout.splitlines()} == {"Tea", id[-6:]}
+
+
+def test_what_fails_first_makes_no_environment(po, backend):
+    for args in (["nope", "hi"], ["greeter", ""], ["a/b", "hi"]):
+        assert po("send", *args).exit_code in (2, 3)
+    assert po("session", "new", "@x", "--po", "greeter").exit_code == 2
+    assert po("object", "new", "a/b").exit_code == 2
+    assert not Path.home().joinpath(".prompt_objects").exists()
 
 
 def test_a_closed_pipe_is_no_failure_and_the_reply_is_stored(root, po):

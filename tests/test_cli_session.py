@@ -292,6 +292,99 @@ def test_a_full_output_is_exit_9(three, po_process):
         )  # fmt: skip
 
 
+@pytest.mark.parametrize("target", ["2>/dev/full", "2>&1 | true", "2>&-"])
+def test_the_exit_code_does_not_depend_on_who_hears_the_error(target, three):
+    shell = f"{' '.join(command())} session show nope --po greeter {target}; exit ${{PIPESTATUS[0]}}"
+    assert subprocess.run(["bash", "-c", shell], capture_output=True, check=False).returncode == 3
+
+
+def test_help_to_nobody(three):
+    shell = f"{' '.join(command())} --help | true; echo ${{PIPESTATUS[0]}}; {' '.join(command())} --help >&-; echo $?"
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["0", "9"]
+
+
+def test_rows_stay_rows_and_columns_columns(root, po):
+    store = open_storage("files", root=str(root))
+    name = "R\nx\ty\u2028z " + "w" * 80
+    store.create(Session(ULID, name, "greeter", "2025-01-03T10:00:00.000Z", "2025-01-03T10:00:00.000Z"))
+    (line,) = po("session", "list").stdout.splitlines()
+    assert line.split("\t")[3].startswith("R x y z www")
+    for columns in (60, 100):
+        code, shown = on_terminal("session", "list", columns=columns)
+        head, row = plain(shown).splitlines()
+        assert code == 0
+        assert head.split()[:3] == ["PO", "Name", "Msgs"]
+        assert ULID[-6:] in row
+        assert len(row) <= columns
+
+
+def test_debug_shows_where_it_failed(three):
+    done = subprocess.run(
+        [*command(), "--debug", "session", "show", "nope"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, "SessionNotFound" in done.stderr) == (3, True)
+    done = subprocess.run(
+        [*command(), "--debug", "--json", "session", "show", "nope"], capture_output=True, text=True, check=False
+    )
+    assert json.loads(done.stderr)["error"]["code"] == 3
+
+
+def test_a_bug_leaves_a_log_without_values(root, po, monkeypatch):
+    secret = "s3cret"
+    monkeypatch.setattr("po_sessions.cli.views.show_list", lambda *args, **more: {}[secret[:0]])
+    result = po("session", "list")
+    assert result.exit_code == 70
+    (log,) = Path.home().rglob("crash-*.log")
+    assert str(log) in result.stderr
+    assert "KeyError" in log.read_text()
+    assert secret not in log.read_text()
+    assert log.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_working_directory_that_is_gone(root, po, tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    for args in (["status"], ["init"], ["--root", "x", "session", "list"]):
+        result = po(*args)
+        assert (result.exit_code, result.stderr.splitlines()[0]) == (
+            3,
+            "po: The working directory is not there any more.",
+        )
+
+
+def test_status_obeys_the_variable_as_send_does(three, po, monkeypatch):
+    po("session", "switch", "Tea", "--po", "greeter")
+    monkeypatch.setenv("PO_SESSION", "Coffee")
+    assert po("status").stdout == "greeter: Coffee (0 msgs)\n"
+    assert po("session", "current", "--ids").stdout.strip() == three["Coffee"]
+
+
+def test_a_directory_that_is_no_environment_is_not_made_one(po, tmp_path):
+    (tmp_path / "plain").mkdir()
+    assert po("--root", str(tmp_path / "plain"), "object", "new", "foo").exit_code == 3
+    assert list((tmp_path / "plain").iterdir()) == []
+    assert po("init", "--root", str(tmp_path / "plain")).exit_code == 2
+
+
+def test_a_pointer_that_leads_nowhere_spoils_only_itself(three, po, root):
+    po("session", "switch", "Tea", "--po", "greeter")
+    po("session", "ensure", "Book", "--po", "reader", "--switch")
+    (root / "sessions" / f"{three['Tea']}.json").unlink()
+    result = po("session", "current", "--all")
+    assert (result.exit_code, result.stdout.split("\t")[3]) == (0, "Book")
+    assert result.stderr.startswith("po: warning: The current session of greeter")
+
+
+def test_an_alias_in_one_prompt_object_spoils_only_itself(root, po):
+    (root / "objects" / "bomb.md").write_text("---\nx: &a [*a]\n---\n")
+    result = po("object", "list", "--json")
+    assert (result.exit_code, len(json.loads(result.stdout))) == (0, 3)
+    assert "alias" in result.stderr
+
+
 def test_a_closed_output_is_exit_9(three, po_process):
     shell = f"exec {' '.join(command())} session list >&-"
     done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=False)

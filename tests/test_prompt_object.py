@@ -9,7 +9,16 @@ from scripted import Script, ScriptedBackend
 from test_session import ULID, assistant, user
 
 from po_sessions.definition import Definition
-from po_sessions.errors import Busy, Conflict, Interrupted, InvalidInput, ModelUnavailable, Unreachable, WriteFailed
+from po_sessions.errors import (
+    Busy,
+    Conflict,
+    Interrupted,
+    InvalidInput,
+    ModelUnavailable,
+    ReplyNotStored,
+    Unreachable,
+    WriteFailed,
+)
 from po_sessions.manager import SessionManager
 from po_sessions.prompt_object import Context, PromptObject
 from po_sessions.session import Session
@@ -164,8 +173,10 @@ def test_a_reply_that_cannot_be_stored_is_an_error(context, manager, monkeypatch
         return real(id, message)
 
     monkeypatch.setattr(manager.storage, "append", full)
-    with pytest.raises(WriteFailed):
+    with pytest.raises(ReplyNotStored, match="The disk is full") as error:
         GREETER.receive("Hello", context=context)
+    assert error.value.reply == "Hello"
+    assert not error.value.retryable
     assert [m.content for m in manager.load(context.session_id).history] == ["Hello"]
 
 

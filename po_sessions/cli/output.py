@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TextIO
 
-from po_sessions.errors import PoError, WriteFailed
+from po_sessions.errors import PoError, ReplyNotStored, WriteFailed
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _SEPARATORS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -111,6 +111,7 @@ class Output:
                 "hint": error.hint,
                 "retryable": error.retryable,
                 "session_id": error.session_id,
+                **({"reply": error.reply} if isinstance(error, ReplyNotStored) else {}),
             }
             _to_stderr(json.dumps({"error": about}))
         else:
@@ -148,8 +149,10 @@ def _layout(head: Sequence[str], rows: list[list[str]], right: set[str]) -> list
 
     columns = list(zip(head, *rows, strict=True))
     widths = [min(_WIDEST, max(map(cell_len, column))) for column in columns]
-    left = get_terminal_size().columns - sum(widths[:-1]) - 2 * (len(widths) - 1)
-    widths[-1] = max(8, left)
+    room = get_terminal_size().columns - 2 * (len(widths) - 1)
+    widest = max(range(len(widths) - 1), key=widths.__getitem__)
+    widths[widest] -= max(0, min(widths[widest] - 8, sum(widths[:-1]) + 8 - room))
+    widths[-1] = max(0, room - sum(widths[:-1]))
     lines = ["  ".join(map(fit, row, widths, head)).rstrip() for row in [list(head), *rows]]
     if not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
         lines[0] = f"\x1b[1m{lines[0]}\x1b[0m"
@@ -158,7 +161,10 @@ def _layout(head: Sequence[str], rows: list[list[str]], right: set[str]) -> list
 
 def local_time(stamp: str, now: datetime) -> str:
     """Return a stored time as people read it, in the zone of `now`: `14:30`, `Yesterday`, `3 Mar`, `3 Mar 2024`."""
-    moment = datetime.fromisoformat(stamp).astimezone(now.tzinfo)
+    try:
+        moment = datetime.fromisoformat(stamp).astimezone(now.tzinfo)
+    except (ValueError, OverflowError):
+        return stamp  # of a file that others wrote
     days = (now.date() - moment.date()).days
     if days == 0:
         return f"{moment:%H:%M}"

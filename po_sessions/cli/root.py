@@ -114,9 +114,9 @@ def _run(command: Callable[[], Any], args: list[str], run: Invocation) -> int:
         _trace(run, error)
     except OSError as error:
         _trace(run, error)
-        what = f"use {error.filename}" if error.filename else "write to standard output"
+        what = f" of {error.filename}" if error.filename else ""
         hint = "Look at the disk and the permissions, and repeat."
-        failure = WriteFailed(f"Cannot {what}: {error.strerror or error}.", hint=hint)
+        failure = WriteFailed(f"The system refused the use{what}: {error.strerror or error}.", hint=hint)
     except Exception as error:
         _trace(run, error)
         failure = PoError(f"This is a bug in po; what is known of it is in {_write_crash_log()}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -57,7 +58,8 @@ def show_conversation(run: Invocation, session: Session, range_: str | None, own
         lines.append(f"\n[{number}] {_heading(run, message)}")
         if message.content:
             lines.append(message.content)
-        lines += [f"(tool call: {call})" for call in message.extra.get("tool_calls") or ()]
+        if calls := message.extra.get("tool_calls"):
+            lines.append(f"(tool calls: {json.dumps(calls, ensure_ascii=False)})")
     if summary.last_turn == "open" and end >= session.message_count:
         lines.append(f"\n({_fate(owner)})")
     return run.out.line("\n".join(lines))

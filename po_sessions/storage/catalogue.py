@@ -35,6 +35,8 @@ class Catalogue:
 
     def rows(self, needle: bytes = b"") -> Iterator[Row]:
         """Yield the rows, newest turn first, compared with their files; with `needle`, at least those that hold it."""
+        if not os.path.isdir(self._directory):
+            return
         self.look()
         yielded = set()
         for row in self._indexed(needle):
@@ -77,16 +79,13 @@ class Catalogue:
                 try:
                     self._index.fold()
                 except IndexDamaged:
-                    self._index.rebuild(self._read_all([]))
+                    self._rebuild([])
 
     def _indexed(self, needle: bytes) -> Iterator[Row]:
         try:
             yield from self._index.rows(needle)
         except IndexDamaged:
-            rows = self._read_all([])
-            with suppress(PoError):
-                self._index.rebuild(rows)
-            yield from sorted(rows, key=sort_key, reverse=True)
+            yield from sorted(self._rebuild([]), key=sort_key, reverse=True)
 
     def _checked(self, row: Row) -> Row | None:
         """Return the row if its file is still the one it was taken from, a new row if not, None if there is none."""
@@ -121,9 +120,7 @@ class Catalogue:
         try:
             known = {row["id"]: row for row in self._index.rows()}
         except IndexDamaged:
-            rows = self._read_all(problems)
-            with suppress(PoError):
-                self._index.rebuild(rows)
+            self._rebuild(problems)
             return problems
         inodes, problems = self._scan()
         changed = []
@@ -137,6 +134,18 @@ class Catalogue:
                 if self._stat(id) is None:
                     self._index.record_removal(id)
         return problems
+
+    def _rebuild(self, problems: list[str]) -> list[Row]:
+        """Make the index anew and return its rows, also where it cannot be written."""
+        rows: list[Row] = []
+
+        def read() -> list[Row]:
+            rows[:] = self._read_all(problems)
+            return rows
+
+        with suppress(PoError, FileNotFoundError):
+            self._index.rebuild(read)
+        return rows or read()
 
     def _read_all(self, problems: list[str]) -> list[Row]:
         inodes, strange = self._scan()

@@ -9,13 +9,14 @@ taken from.
 
 from __future__ import annotations
 
+import errno
 import heapq
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
-from po_sessions.errors import Busy, Unreadable
+from po_sessions.errors import Busy, Unreadable, WriteFailed
 from po_sessions.session import is_session_id, normal_time
 from po_sessions.storage import atomic, locks
 from po_sessions.storage.session_file import dumps, loads
@@ -49,6 +50,7 @@ class Index:
         self._log = os.path.join(directory, "index.log")
         self._folding = self._log + ".1"
         self._lock = os.path.join(directory, ".locks", "index")
+        self._seen = os.path.join(directory, ".locks", "seen")
         self._timeout = timeout
 
     def start(self) -> None:
@@ -62,13 +64,25 @@ class Index:
         `timeout` in seconds stands in for the store's.
         """
         timeout = self._timeout if timeout is None else timeout
+        try:
+            self._append(row, timeout)
+        except (WriteFailed, Unreadable):
+            if os.path.isfile(self._log) and os.access(self._log, os.W_OK):
+                raise
+            # Another user's, or no file: the files are the truth, so it can go, and is made up for at the next look.
+            with atomic.writing(self._log):
+                os.replace(self._log, f"{self._log}.unusable-{os.urandom(4).hex()}")
+                with suppress(FileNotFoundError):
+                    os.unlink(self._seen)
+            self._append(row, timeout)
+
+    def _append(self, row: Row, timeout: float) -> None:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-        with (
-            atomic.writing(self._log),
-            locks.locked(self._log, timeout=timeout, flags=flags, shared=True) as fd,
-        ):
-            # With a line end on both sides, a line that a crash cut never runs into the next one.
-            os.write(fd, b"\n" + dumps(row) + b"\n")
+        # With a line end on both sides, a line that a crash cut never runs into the next one.
+        line = b"\n" + dumps(row) + b"\n"
+        with atomic.writing(self._log), locks.locked(self._log, timeout=timeout, flags=flags, shared=True) as fd:
+            if os.write(fd, line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def record_removal(self, id: str) -> None:
         """Add that a session is gone. Raises WriteFailed."""
@@ -136,9 +150,13 @@ class Index:
             with suppress(FileNotFoundError):
                 os.unlink(self._folding)
 
-    def rebuild(self, rows: Iterable[Row]) -> None:
-        """Replace `index.json` by these rows; what is in the log still overrides them. Raises WriteFailed."""
-        self._write(sorted(rows, key=sort_key, reverse=True))
+    def rebuild(self, read: Callable[[], Iterable[Row]]) -> None:
+        """Replace `index.json` by the rows that are read, unless another process is writing it.
+
+        What is in the log still overrides them. Raises WriteFailed.
+        """
+        with suppress(Busy), locks.locked(self._lock, timeout=0):
+            self._write(sorted(read(), key=sort_key, reverse=True))
 
     def _set_log_aside(self) -> None:
         """Rename the log, so that appenders begin a new one; a log set aside by a fold that was cut is merged first."""

@@ -39,8 +39,11 @@ def locked(
         try:
             _wait(fd, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, deadline, path, busy)
             if _is_at(fd, path):
-                yield fd
-                return
+                if not flags & os.O_CREAT or os.fstat(fd).st_nlink == 1:
+                    yield fd
+                    return
+                with atomic.writing(path):
+                    os.unlink(path)  # what is ours to make is never another file under a second name
         finally:
             os.close(fd)
         if time.monotonic() > deadline:  # some network file systems never give one file the same inode twice
@@ -117,6 +120,8 @@ def _wait(fd: int, operation: int, deadline: float, path: str, busy: Callable[[]
                 raise _busy(path, busy) from None
             time.sleep(min(remaining, pause * (0.5 + os.urandom(1)[0] / 255)))  # in step, they would meet again
             pause = min(pause * 2, 0.02)
+        except OSError as error:
+            raise atomic.write_failed(path, error) from error
 
 
 def _busy(path: str, busy: Callable[[], str] | None) -> Busy:

@@ -17,6 +17,7 @@ from po_sessions.errors import (
     ModelUnavailable,
     NoCurrent,
     PoError,
+    ReplyNotStored,
     SessionNotFound,
     WeightsMissing,
     WriteFailed,
@@ -102,9 +103,9 @@ def send(
     try:
         context = env.context(target, model=model, options=options, on_chunk=reply.take)
         answer = prompt_object.receive(text, context=context)
-    except WriteFailed:
+    except ReplyNotStored:
         if not run.out.as_json:
-            reply.finish()  # it could not be stored, but it was paid for
+            reply.finish()  # as JSON the error has it
         raise
     except PoError:
         reply.end_line()
@@ -252,8 +253,9 @@ def _show_dry_run(
             raise
     prompt_object.check_own(session)
     chosen = prompt_object.model(model or "", env.default_model)
+    backend = env.resolve(chosen)
     with suppress(ModelUnavailable):  # what would be sent can be told without it
-        env.resolve(chosen).check(chosen, prompt_object.options(options))
+        backend.check(chosen, prompt_object.options(options))
     messages = prompt_object.messages(session, text)
     if run.out.as_json:
         about = {
