@@ -309,7 +309,8 @@ def test_a_busy_session_is_exit_6_with_the_owner(root, po, backend):
             assert re.match(rf"po: The session \w+ is in use by process {process.pid} \(send\)\.\n", result.stderr)
         assert po("session", "list").stdout.split("\t")[6] == "open"
         assert f"Being answered by process {process.pid} (send)." in po("session", "show").stdout
-        assert po("send", "greeter", "patient").exit_code == 0
+        code, shown = on_terminal("send", "greeter", "patient")
+        assert (code, shown.splitlines()[0]) == (0, f"Waiting for process {process.pid} (send), which uses 'Default'.")
     assert [m["content"] for m in history(po)] == ["first", "first", "slow", "a b", "patient", "patient"]
 
 

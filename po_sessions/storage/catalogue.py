@@ -45,9 +45,9 @@ class Catalogue:
                 yielded.add(row["id"])
                 yield fresh
 
-    def ids(self) -> dict[str, int]:
-        """Return the ids of all session files, with their inodes."""
-        return self._scan()[0]
+    def ids(self) -> list[str]:
+        """Return the ids of all session files."""
+        return list(self._scan()[0])
 
     def look(self, *, closely: bool = False) -> None:
         """Bring the index in step if files came or went, or the machine was restarted; `closely`, whatever happened.
@@ -127,7 +127,7 @@ class Catalogue:
         for id, inode in inodes.items():
             row = known.get(id)
             if row is None or row["inode"] != inode or (sizes and self._size(id) != row["size"]):
-                changed += [row["id"] for row in self._read(id, problems)]
+                changed += [fresh["id"] for fresh in self._read(id, problems)]
         self._keep(changed)
         with suppress(PoError):
             for id in known.keys() - inodes.keys():

@@ -99,9 +99,11 @@ def send(
     target = _target(run, env, prompt_object.name, session, new=new, create=create)
     if switch:
         env.session_manager.switch(target)
+    if run.lock_timeout and (owner := env.session_manager.storage.turn_owner(target.id)):
+        run.out.note(f"Waiting for {owner}, which uses {target.name!r}.")
     reply = _Reply(run, stream=not (no_stream or run.out.as_json))
+    context = env.context(target, model=model, options=options, on_chunk=reply.take)
     try:
-        context = env.context(target, model=model, options=options, on_chunk=reply.take)
         answer = prompt_object.receive(text, context=context)
     except ReplyNotStored:
         if not run.out.as_json:
@@ -110,19 +112,24 @@ def send(
     except PoError:
         reply.end_line()
         raise
+    _show_answer(run, reply, answer)
+    return None
+
+
+def _show_answer(run: Invocation, reply: _Reply, answer: Answer) -> None:
+    """Print what is left to print of an answer."""
+    id = answer.session.id
     try:
         if run.out.as_json:
             return run.out.json(_to_json(answer))
         reply.finish()
     except WriteFailed as error:
-        error.session_id = target.id
-        error.hint = f"The reply is stored: run 'po session show {target.id} --last'."
+        error.session_id, error.hint = id, f"The reply is stored: run 'po session show {id} --last'."
         raise
     about = f"{answer.session.po_name}: {answer.session.name}, turn {answer.turn}"
     if answer.reply.extra["finish_reason"] == "length":
         about += f"; cut at {answer.reply.extra['usage'].get('output')} tokens, --option max_tokens=N allows more"
-    run.out.note(f"({about})")
-    return None
+    return run.out.note(f"({about})")
 
 
 def _check_text(text: str) -> str:
