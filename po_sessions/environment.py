@@ -203,7 +203,10 @@ class Environment:
             files = " and ".join(f"{stem}.md" for _, stem in found)
             raise Conflict(f"Two prompt objects are named {name!r}: {files}.", hint="Give one of them another name.")
         if not found:
-            raise broken or PromptObjectNotFound(name)
+            if os.path.isdir(self.root):
+                raise broken or PromptObjectNotFound(name)
+            hint = "There is no environment yet: run 'po init', or send a first message to greeter."
+            raise PromptObjectNotFound(name, hint=hint)
         return found[0]
 
     def _stems(self) -> list[str]:

@@ -82,6 +82,7 @@ def test_new_prints_the_id_and_nothing_else(root, po):
         (["session", "list", "-n", "0"], 2, "po: --limit 0 lists nothing."),
         (["session", "list", "-n", "x"], 2, "po: Invalid value for '--limit'"),
         (["session", "list", "extra"], 2, "po: Got unexpected extra argument"),
+        (["session"], 2, "po: Missing command.\nOne of new, ensure, list, show, current, switch, path. Run "),
         (["session", "lst"], 2, "po: No such command 'lst'. Did you mean 'list'?"),
         (["sesion"], 2, "po: No such command 'sesion'. Did you mean 'session'"),
         (["--lock-timeout", "-1", "session", "list"], 2, "po: Invalid value for '--lock-timeout'"),
