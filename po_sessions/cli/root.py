@@ -151,7 +151,8 @@ def _usage_error(error: TyperException, args: list[str]) -> PoError:
     path = ctx.command_path if ctx else "po"
     hint = f"Run '{path} --help' to see how it is used."
     if message == "Missing command.":
-        hint = f"One of {', '.join(ctx.command.commands)}. {hint}"
+        names = ", ".join(getattr(ctx.command, "commands", ())) if ctx else ""
+        hint = f"One of {names}. {hint}"
     at = next((at for at, arg in enumerate(args) if arg.startswith(refused)), None)
     # Only a message may begin with a hyphen, and only at the end is it sure to be meant as one.
     if ctx and ctx.info_name == "send" and at == len(args) - 1 > 1 and "--" not in args:
