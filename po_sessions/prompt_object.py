@@ -81,7 +81,7 @@ class PromptObject:
         manager = context.session_manager
         with manager.turn(session.id, "send"):
             messages = self.messages(manager.load(session.id), message)
-            backend.check(model, options)
+            self.check(backend, model, context.options)
             before = manager.append(session.id, Message("user", message, manager.now()))
             events = backend.complete(messages, model=model, options=options)
             return self._record(events, model, context, before)
@@ -107,6 +107,17 @@ class PromptObject:
                 hint=f"Add --model {shlex.quote(wanted)}.",
             )
         return chosen or wanted or default()
+
+    def check(self, backend: ModelBackend, model: str, options: Mapping[str, Any]) -> None:
+        """See that `model` can be asked with the definition's options, and these over them.
+
+        Raises ModelUnavailable, NoKey; InvalidInput, which tells whose option it is.
+        """
+        try:
+            backend.check(model, self.definition.options)
+        except InvalidInput as error:
+            raise InvalidInput(f"In the front matter of {self.name}: {error}", hint=error.hint) from None
+        backend.check(model, self.options(options))
 
     def options(self, chosen: Mapping[str, Any]) -> dict[str, Any]:
         """Return the options for the model: those chosen for a turn, over the definition's."""

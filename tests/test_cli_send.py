@@ -241,6 +241,13 @@ def test_a_model_that_fails_is_exit_8_and_leaves_a_failed_turn(error, kind, retr
     assert po("send", "greeter", "Hello again").exit_code == 0
 
 
+def test_a_bad_option_is_told_from_where_it_comes(root, po, backend):
+    (root / "objects" / "odd.md").write_text("---\noptions: {colour: red}\n---\nHi")
+    assert po("send", "odd", "x").stderr.startswith("po: In the front matter of odd: ")
+    assert po("send", "greeter", "x", "-o", "colour=red").stderr.startswith("po: The scripted model has no option")
+    assert po("session", "list", "--all").stdout == ""
+
+
 def test_missing_weights_are_exit_8_and_leave_nothing(root, po, backend):
     missing = WeightsMissing("The weights are missing.", hint="Run 'po model pull'.")
     backend.script = Script(unavailable=missing)

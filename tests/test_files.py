@@ -391,6 +391,21 @@ def test_a_sync_that_fails_is_made_good_by_a_new_file(root, store, monkeypatch):
     assert store.append(ULID, Message("user", "c")).message_count == 2
 
 
+def test_a_directory_that_does_not_confirm_is_told_as_what_it_is(store, monkeypatch):
+    real = os.fsync
+
+    def refuse(fd):
+        if stat.S_ISDIR(os.fstat(fd).st_mode):
+            raise OSError(5, "Input/output error")
+        real(fd)
+
+    store.create(session())
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(WriteFailed, match="It is done, but"):
+        store.create(named(OTHER, "Coffee"))
+    assert store.load(OTHER).name == "Coffee"
+
+
 def test_a_lock_on_a_file_that_was_replaced_is_not_believed(tmp_path):
     path = tmp_path / "file"
     path.write_text("old")

@@ -50,7 +50,8 @@ def show_conversation(run: Invocation, session: Session, range_: str | None, own
     if run.out.as_json:
         data = session.to_dict()
         numbered = [{"number": number, **message} for number, message in enumerate(data["history"], 1)]
-        return run.out.json({**data, "history": numbered[first:end]})
+        last_turn = _last_turn(run, session.summary())
+        return run.out.json({**data, "history": numbered[first:end], "last_turn": last_turn})
     summary = session.summary()
     counts = f"{counted(summary.message_count, 'message')}, {counted(summary.turn_count, 'turn')}"
     lines = [f"{session.po_name}: {session.name} ({counts}, {session.id})"]

@@ -113,12 +113,18 @@ def sync(fd: int) -> None:
 
 
 def sync_dir(path: str) -> None:
-    """Bring a directory's entries to the disk."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    """Bring a directory's entries to the disk. Raises WriteFailed: they are there, but a power cut may undo them."""
     try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise WriteFailed(
+            f"It is done, but the disk did not confirm a change in {path}: {error.strerror}.",
+            hint="Look at the disk: after a power cut the change may be gone.",
+        ) from error
 
 
 @contextmanager

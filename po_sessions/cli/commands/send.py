@@ -193,9 +193,9 @@ def _make_ready(
 ) -> None:
     """See that the model can be asked before anything is stored; fetch the embedded one where somebody is watching."""
     name = prompt_object.model(model or "", env.default_model)
-    all_options = prompt_object.options(options)
+    backend = env.resolve(name)
     try:
-        env.resolve(name).check(name, all_options)
+        prompt_object.check(backend, name, options)
     except WeightsMissing:
         if not (run.out.remarks_seen and sys.stdin and sys.stdin.isatty()):
             raise
@@ -203,7 +203,7 @@ def _make_ready(
 
         run.out.note("The embedded model is not on this machine yet; fetching it, once.")
         fetch(run)
-        env.resolve(name).check(name, all_options)
+        prompt_object.check(backend, name, options)
 
 
 def _target(
@@ -262,7 +262,7 @@ def _show_dry_run(
     chosen = prompt_object.model(model or "", env.default_model)
     backend = env.resolve(chosen)
     with suppress(ModelUnavailable):  # what would be sent can be told without it
-        backend.check(chosen, prompt_object.options(options))
+        prompt_object.check(backend, chosen, options)
     messages = prompt_object.messages(session, text)
     if run.out.as_json:
         about = {
