@@ -34,7 +34,7 @@ from po_sessions.session import (
 if TYPE_CHECKING:
     from po_sessions.environment import Environment
     from po_sessions.models import Chunk
-    from po_sessions.prompt_object import Answer, PromptObject
+    from po_sessions.prompt_object import Answer, Context, PromptObject
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -83,16 +83,14 @@ def send(
         raise InvalidInput("--create needs a name.", hint="Add --session NAME.")
     if model and model.startswith("gguf:"):
         model = "gguf:" + os.path.expanduser(model.removeprefix("gguf:"))
-    if message is not None and message != "-":
-        _check_text(message)
+    typed = message in (None, "-")
+    text = "" if typed else _check_text(read_text(message))  # a bad message makes no environment
     env = run.environment(to_send=True)
     name = check_po_name(run.po_name(po) or po)
     if not dry_run:
         run.environment(to_write_for=name)
     prompt_object = env.prompt_object(name)
-    if message in (None, "-") and sys.stdin and sys.stdin.isatty():
-        run.out.note("Type the message and end it with Ctrl-D.")
-    text = _check_text(read_text(message))
+    text = _read_message(run) if typed else text
     if dry_run:
         return _show_dry_run(run, env, prompt_object, text, session, model, options, begin_new=new, may_create=create)
     _make_ready(run, env, prompt_object, model, options)
@@ -103,8 +101,13 @@ def send(
         run.out.note(f"Waiting for {owner}, which uses {target.name!r}.")
     reply = _Reply(run, stream=not (no_stream or run.out.as_json))
     context = env.context(target, model=model, options=options, on_chunk=reply.take)
+    return _show_answer(run, reply, _receive(run, prompt_object, text, context, reply))
+
+
+def _receive(run: Invocation, prompt_object: PromptObject, text: str, context: Context, reply: _Reply) -> Answer:
+    """Send the message; where that fails, leave what was printed in order."""
     try:
-        answer = prompt_object.receive(text, context=context)
+        return prompt_object.receive(text, context=context)
     except ReplyNotStored:
         if not run.out.as_json:
             reply.finish()  # as JSON the error has it
@@ -112,8 +115,6 @@ def send(
     except PoError:
         reply.end_line()
         raise
-    _show_answer(run, reply, answer)
-    return None
 
 
 def _show_answer(run: Invocation, reply: _Reply, answer: Answer) -> None:
@@ -130,6 +131,13 @@ def _show_answer(run: Invocation, reply: _Reply, answer: Answer) -> None:
     if answer.reply.extra["finish_reason"] == "length":
         about += f"; cut at {answer.reply.extra['usage'].get('output')} tokens, --option max_tokens=N allows more"
     return run.out.note(f"({about})")
+
+
+def _read_message(run: Invocation) -> str:
+    """Return what standard input says."""
+    if sys.stdin and sys.stdin.isatty():
+        run.out.note("Type the message and end it with Ctrl-D.")
+    return _check_text(read_text(None))
 
 
 def _check_text(text: str) -> str:
