@@ -13,7 +13,7 @@ _po() {
             -*) continue ;;
         esac
         case "${path:+$path }$word" in
-            send|session|'session new'|'session ensure'|'session list'|'session show'|'session current'|'session switch'|'session path'|object|'object list'|'object show'|'object new'|'object path'|'object switch'|model|'model list'|'model pull'|init|status) path="${path:+$path }$word" ;;
+            send|session|'session new'|'session ensure'|'session list'|'session show'|'session current'|'session switch'|'session rename'|'session path'|object|'object list'|'object show'|'object new'|'object path'|'object switch'|model|'model list'|'model pull'|init|status) path="${path:+$path }$word" ;;
             *) ((given++)) ;;
         esac
     done
@@ -34,7 +34,7 @@ _po() {
             ((given == 0)) && objects=1
             ;;
         session)
-            words="new ensure list show current switch path --root --quiet --json --debug --help"
+            words="new ensure list show current switch rename path --root --quiet --json --debug --help"
             ;;
         'session new')
             words="--po --switch --lock-timeout --no-wait --root --quiet --json --debug --help"
@@ -52,6 +52,9 @@ _po() {
             words="--po --all --ids --root --quiet --json --debug --help"
             ;;
         'session switch')
+            words="--po --lock-timeout --no-wait --root --quiet --json --debug --help"
+            ;;
+        'session rename')
             words="--po --lock-timeout --no-wait --root --quiet --json --debug --help"
             ;;
         'session path')

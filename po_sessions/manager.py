@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import datetime
 
 from po_sessions import selector
@@ -64,6 +65,14 @@ class SessionManager:
             if found := self._named(po_name, wanted):
                 return found, False
             return self._create(po_name, wanted), True
+
+    def rename(self, session: SessionSummary, name: str) -> SessionSummary:
+        """Give a session another name; the time of its last turn stays. Raises InvalidInput, Conflict."""
+        wanted = check_session_name(name)
+        with self.storage.names():
+            if wanted != self.storage.summary(session.id).name:
+                self.check_free(session.po_name, wanted)
+            return self.storage.update(session.id, lambda one: replace(one, name=wanted))
 
     def find(self, ref: str | None, po_name: str | None) -> SessionSummary:
         """Return the session that `ref` means, or without one the current session of `po_name`, else its `Default`.

@@ -299,3 +299,9 @@ def _time(data: dict[str, Any], key: str, default: str) -> str:
         return normal_time(value)
     except (TypeError, ValueError):
         raise ValueError(f"{key!r} is not a time") from None
+
+
+def unchanged_history(before: Session, after: Session) -> None:
+    """Raise ValueError unless a change leaves a session's id and its messages as they are."""
+    if (before.id, before.history) != (after.id, after.history):
+        raise ValueError("a change may not touch a session's id or its messages")

@@ -77,12 +77,16 @@ def test_new_prints_the_id_and_nothing_else(root, po):
         (["session", "switch", "Nope", "--po", "greeter"], 3, "po: No session matches 'Nope'."),
         (["session", "switch", "-", "--po", "greeter"], 3, "po: greeter has no previous session."),
         (["session", "switch"], 2, "po: Missing argument 'S'."),
+        (["session", "rename", "Tea"], 2, "po: Missing argument 'NAME'."),
+        (["session", "rename", "Tea", "Coffee", "--po", "greeter"], 5, "po: greeter has a session named 'Coffee'"),
+        (["session", "rename", "Tea", "a\x1bb", "--po", "greeter"], 2, r"po: 'a\x1bb' cannot be a session's name"),
+        (["session", "rename", "Nope", "X", "--po", "greeter"], 3, "po: No session matches 'Nope'."),
         (["session", "list", "--po", "nobody"], 3, "po: No prompt object is named 'nobody'."),
         (["session", "list", "--po", "greeter", "--all"], 2, "po: --po and --all contradict"),
         (["session", "list", "-n", "0"], 2, "po: --limit 0 lists nothing."),
         (["session", "list", "-n", "x"], 2, "po: Invalid value for '--limit'"),
         (["session", "list", "extra"], 2, "po: Got unexpected extra argument"),
-        (["session"], 2, "po: Missing command.\nOne of new, ensure, list, show, current, switch, path. Run "),
+        (["session"], 2, "po: Missing command.\nOne of new, ensure, list, show, current, switch, rename, path. Run "),
         (["session", "lst"], 2, "po: No such command 'lst'. Did you mean 'list'?"),
         (["sesion"], 2, "po: No such command 'sesion'. Did you mean 'session'"),
         (["--lock-timeout", "-1", "session", "list"], 2, "po: Invalid value for '--lock-timeout'"),
@@ -180,6 +184,20 @@ def test_switching_moves_both_pointers_and_dash_goes_back(three, po):
     }  # fmt: skip
     assert po("object", "switch", "reader").exit_code == 0
     assert po("status").stdout == "reader: Default (0 msgs)\n"
+
+
+def test_renaming(three, po):
+    po("session", "switch", "Tea", "--po", "greeter")
+    assert (po("session", "rename", "Tea", "Green tea").stdout, po("status").stdout) == (
+        "",
+        "greeter: Green tea (0 msgs)\n",
+    )
+    assert json.loads(po("session", "rename", three["Coffee"], "Mocha", "--json").stdout)["name"] == "Mocha"
+    assert [line.split("\t")[3] for line in po("session", "list").stdout.splitlines()] == [
+        "Debug task",
+        "Mocha",
+        "Green tea",
+    ]
 
 
 def test_new_moves_no_pointer_unless_told(three, po):

@@ -71,6 +71,22 @@ def test_making_a_session_moves_no_pointer(manager):
     assert manager.current("greeter").name == "Default"
 
 
+def test_renaming(manager):
+    tea, coffee = manager.create("greeter", "Tea"), manager.create("greeter", "Coffee")
+    manager.append(tea.id, user())
+    renamed = manager.rename(tea, "Green tea")
+    assert (renamed.id, renamed.name, renamed.message_count) == (tea.id, "Green tea", 1)
+    assert renamed.updated_at == tea.updated_at  # viewing and naming are no turns
+    assert manager.find("Green tea", "greeter") == renamed == manager.rename(renamed, "Green tea")
+    with pytest.raises(SessionNotFound):
+        manager.find("Tea", "greeter")
+    with pytest.raises(Conflict):
+        manager.rename(coffee, "Green tea")
+    with pytest.raises(InvalidInput):
+        manager.rename(coffee, "@x")
+    assert manager.create("greeter", "Tea").name == "Tea"
+
+
 def test_switching_there_and_back(manager):
     default, tea = manager.begin("greeter"), manager.create("reader", "Tea")
     other = manager.create("reader", "Coffee")

@@ -94,12 +94,34 @@ def test_appending(store):
     assert list(store.summaries()) == [loaded.summary()]
 
 
+def test_updating(store):
+    made = session(history=(user("a"), assistant("b")), metadata={"x": 1}, extra={"y": 2})
+    store.create(made)
+    assert store.update(ULID, lambda one: replace(one, name="Green tea")) == replace(made, name="Green tea").summary()
+    assert store.load(ULID) == replace(made, name="Green tea")
+    assert [one.name for one in store.summaries()] == ["Green tea"]
+    assert store.append(ULID, user("c")).message_count == 3
+    with pytest.raises(SessionNotFound):
+        store.update(OTHER, lambda one: one)
+
+
+@pytest.mark.parametrize("change", [lambda s: replace(s, history=s.history[:1]), lambda s: replace(s, id=OTHER)])
+def test_an_update_never_touches_messages_or_the_id(change, store):
+    made = session(history=(user("a"), assistant("b")))
+    store.create(made)
+    with pytest.raises(ValueError, match="may not touch"):
+        store.update(ULID, change)
+    assert store.load(ULID) == made
+
+
 def test_a_newer_version_can_be_read_and_not_written(store):
     store.create(session(version=99, extra={"future": True}))
     assert store.load(ULID).version == 99
     with pytest.raises(NewerVersion):
         store.append(ULID, user())
-    assert store.load(ULID).history == ()
+    with pytest.raises(NewerVersion):
+        store.update(ULID, lambda one: replace(one, name="x"))
+    assert (store.load(ULID).history, store.load(ULID).name) == ((), "Tea")
 
 
 def test_listing_is_newest_turn_first_and_ties_go_by_id(store):

@@ -36,6 +36,12 @@ class SessionStorage(Protocol):
         Raises SessionNotFound, Busy, Unreadable (NewerVersion).
         """
 
+    def update(self, id: str, change: Callable[[Session], Session]) -> SessionSummary:
+        """Replace a session by what `change` makes of it, durably and as one step; its messages stay what they are.
+
+        Raises SessionNotFound, Busy, Unreadable (NewerVersion), and what `change` raises.
+        """
+
     def summaries(self, *, po_name: str | None = None, name: str | None = None) -> Iterator[SessionSummary]:
         """Yield the sessions, of one prompt object and with one name if given; newest turn first, ties by id."""
 

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import fields
 
 from po_sessions.errors import Busy, Conflict, SessionNotFound, Unreadable
-from po_sessions.session import VERSION, Message, Session, SessionSummary, is_session_id
+from po_sessions.session import VERSION, Message, Session, SessionSummary, is_session_id, unchanged_history
 from po_sessions.storage import Notice, atomic, locks, session_file, state
 from po_sessions.storage.catalogue import Catalogue
 from po_sessions.storage.index import Index, Row
@@ -83,7 +83,18 @@ class FileStorage:
                     self._index.record(_to_row(append.summary, append.size, os.fstat(fd).st_ino))
                     session_file.write_append(fd, path, append)
                     return append.summary
-                said = self._mend(id, fd, message.created_at or "")
+                said = self._mend(id, fd)
+
+    def update(self, id: str, change: Callable[[Session], Session]) -> SessionSummary:
+        """Replace a session by what `change` makes of it, in a new file. Raises as `append` does."""
+        path = self._path(id)
+        with self._write_locked(id) as fd:
+            parsed = session_file.parse(atomic.read_all(fd, path), path)
+            before = self._writable(parsed.session, id)
+            self._keep_torn(id, parsed)
+            after = change(before)
+            unchanged_history(before, after)
+            return self._publish(after, os.replace, mode=os.fstat(fd).st_mode & 0o777)
 
     def path(self, id: str) -> str:
         """Return the file that holds a session. Raises SessionNotFound."""
@@ -92,25 +103,27 @@ class FileStorage:
             raise SessionNotFound(id)
         return path
 
-    def _mend(self, id: str, fd: int, when: str) -> str:
+    def _mend(self, id: str, fd: int) -> str:
         """Rewrite a readable file that an append cannot extend: another layout, a torn end, a second hard link.
 
         Return what to tell the user.
         """
         path = self._path(id)
         parsed = session_file.parse(atomic.read_all(fd, path), path)
-        session = self._own(parsed.session, id)
-        if session.version > VERSION:
-            raise session_file.newer_version(session.name, session.version)
-        said = ""
-        if parsed.torn and parsed.torn.strip(b"\0\n"):
-            trash = os.path.join(self._root, "trash")
-            atomic.make_dir(trash)
-            name = f"{id}.{when.replace(':', '')}.{os.urandom(4).hex()}.torn"
-            atomic.create(os.path.join(trash, name), parsed.torn)
-            said = f"Repaired {path}: its last write had been cut; what there was of it is in {trash}/{name}."
+        session = self._writable(parsed.session, id)
+        kept = self._keep_torn(id, parsed)
         self._publish(session, os.replace, mode=os.fstat(fd).st_mode & 0o777)
-        return said
+        return f"Repaired {path}: its last write had been cut; what there was of it is in {kept}." if kept else ""
+
+    def _keep_torn(self, id: str, parsed: session_file.Parsed) -> str:
+        """Put what a rewrite cuts off into the trash; return where it is, if there is anything."""
+        if not (parsed.torn and parsed.torn.strip(b"\0\n")):
+            return ""
+        trash = os.path.join(self._root, "trash")
+        atomic.make_dir(trash)
+        path = os.path.join(trash, f"{id}.{os.urandom(8).hex()}.torn")
+        atomic.create(path, parsed.torn)
+        return path
 
     def _publish(
         self, session: Session, move: Callable[[str, str], None], *, mode: int = atomic.FILE_MODE
@@ -233,6 +246,11 @@ class FileStorage:
                     raise _not_its_own(self._path(id), tail.summary.id)
                 return _to_row(tail.summary, about.st_size, about.st_ino)
         return _to_row(self.load(id).summary(), about.st_size, about.st_ino)
+
+    def _writable(self, session: Session, id: str) -> Session:
+        if session.version > VERSION:
+            raise session_file.newer_version(session.name, session.version)
+        return self._own(session, id)
 
     def _own(self, session: Session, id: str) -> Session:
         if session.id != id:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from po_sessions.errors import Busy, Conflict, SessionNotFound
-from po_sessions.session import VERSION, Message, Session, SessionSummary
+from po_sessions.session import VERSION, Message, Session, SessionSummary, unchanged_history
 from po_sessions.storage.session_file import newer_version
 from po_sessions.storage.state import State
 
@@ -54,6 +54,17 @@ class MemoryStorage:
             session = replace(session, history=(*session.history, message), updated_at=updated_at)
             self._sessions[id] = session
         return session.summary()
+
+    def update(self, id: str, change: Callable[[Session], Session]) -> SessionSummary:
+        """Replace a session by what `change` makes of it. Raises SessionNotFound, NewerVersion."""
+        with self._changed:
+            before = self.load(id)
+            if before.version > VERSION:
+                raise newer_version(before.name, before.version)
+            after = change(before)
+            unchanged_history(before, after)
+            self._sessions[id] = after
+        return after.summary()
 
     def summaries(self, *, po_name: str | None = None, name: str | None = None) -> Iterator[SessionSummary]:
         """Yield the sessions, newest turn first, ties by id."""

@@ -69,6 +69,26 @@ def test_one_session(workers, tmp_path):
     json.loads((root / "sessions" / f"{ULID}.json").read_text())
 
 
+RENAME = """
+import sys
+from dataclasses import replace
+from po_sessions.storage import open_storage
+store = open_storage("files", root=sys.argv[1])
+for number in range(int(sys.argv[2])):
+    store.update(sys.argv[3], lambda one: replace(one, name=f"name {number}"))
+"""
+
+
+def test_one_session_while_it_is_renamed(tmp_path):
+    root = tmp_path / "store"
+    store = open_storage("files", root=str(root))
+    store.create(session())
+    wait([*(start(APPEND, root, worker, 40, ULID) for worker in range(4)), start(RENAME, root, 60, ULID)])
+    loaded = store.load(ULID)
+    assert (loaded.message_count, loaded.name) == (160, "name 59")
+    assert [(one.message_count, one.name) for one in store.summaries()] == [(160, "name 59")]
+
+
 def test_many_sessions_while_others_list_and_fold(tmp_path):
     root = tmp_path / "store"
     store = open_storage("files", root=str(root))

@@ -162,6 +162,23 @@ def switch(
         run.out.json(views.as_json(run, session))
 
 
+@app.command(cls=WaitingCommand)
+def rename(
+    ctx: typer.Context,
+    ref: Annotated[str, typer.Argument(metavar="S", show_default=False, help="A session, as for 'show'.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", show_default=False, help="Its new name, not taken yet.")],
+    po: PoOption = None,
+) -> None:
+    """Give a session another name."""
+    run: Invocation = ctx.obj
+    manager = run.environment().session_manager
+    before = manager.find(run.session_ref(ref), run.known_po(po))
+    session = manager.rename(before, name)
+    run.out.note(f"Renamed {before.name!r} of {session.po_name} to {session.name!r}.")
+    if run.out.as_json:
+        run.out.json(views.as_json(run, session))
+
+
 @app.command(cls=PoCommand)
 def path(ctx: typer.Context, ref: Ref = None, po: PoOption = None) -> None:
     """Print the path of a session's file."""
