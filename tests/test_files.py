@@ -6,6 +6,7 @@ import json
 import os
 import stat
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -200,6 +201,23 @@ def test_a_repair_is_told_when_the_file_is_free_again(root, again):
     store.append(ULID, user("b"))
     assert len(said) == 1
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_an_update_tells_of_a_repair_too(store, said):
+    store.create(session(user("a")))
+    path = Path(store.path(ULID))
+    path.write_bytes(path.read_bytes()[:-20])
+    assert store.update(ULID, lambda one: replace(one, name="Mended")).message_count == 1
+    assert len(said) == 1
+    assert "its last write had been cut" in said[0]
+
+
+def test_a_file_that_cannot_be_extended_however_often_it_is_made_is_given_up(store, monkeypatch):
+    store.create(session(user("a")))
+    monkeypatch.setattr(session_file, "read_tail", lambda fd: None)
+    with pytest.raises(WriteFailed, match="changes whenever it is written"):
+        store.append(ULID, user("b"))
+    assert [one.content for one in store.load(ULID).history] == ["a"]
 
 
 def test_a_name_is_found_beside_a_lone_surrogate(store):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import fields
 
-from po_sessions.errors import Busy, Conflict, SessionNotFound, Unreadable
+from po_sessions.errors import Busy, Conflict, SessionNotFound, Unreadable, WriteFailed
 from po_sessions.session import VERSION, Message, Session, SessionSummary, is_session_id, unchanged_history
 from po_sessions.storage import Notice, atomic, locks, session_file, state
 from po_sessions.storage.catalogue import Catalogue
@@ -16,6 +16,9 @@ from po_sessions.storage.index import Index, Row
 from po_sessions.storage.state import State
 
 _FIELDS = tuple(field.name for field in fields(SessionSummary))
+
+_ROUNDS = 3
+"""How often an append finds a file that it cannot extend, and makes it anew, before it gives up."""
 
 
 class FileStorage:
@@ -70,10 +73,8 @@ class FileStorage:
 
         Raises SessionNotFound, Busy, Unreadable (NewerVersion).
         """
-        path, said = self._path(id), ""
-        while True:
-            if said:  # never while holding a lock: whoever reads it may be slow
-                self._notice(said)
+        path = self._path(id)
+        for _ in range(_ROUNDS):
             with self._write_locked(id) as fd:
                 tail = session_file.read_tail(fd)
                 if tail is not None and os.fstat(fd).st_nlink == 1:
@@ -83,18 +84,19 @@ class FileStorage:
                     self._index.record(_to_row(append.summary, append.size, os.fstat(fd).st_ino))
                     session_file.write_append(fd, path, append)
                     return append.summary
-                said = self._mend(id, fd)
+                # Another layout, a torn end or a second hard link: a file made anew has none of them.
+                _, repaired = self._rewrite(id, fd, lambda session: session)
+            self._tell_repaired(path, repaired)
+        raise WriteFailed(
+            f"{path} changes whenever it is written.", hint="Look for what else writes to it, and repeat."
+        )
 
     def update(self, id: str, change: Callable[[Session], Session]) -> SessionSummary:
         """Replace a session by what `change` makes of it, in a new file. Raises as `append` does."""
-        path = self._path(id)
         with self._write_locked(id) as fd:
-            parsed = session_file.parse(atomic.read_all(fd, path), path)
-            before = self._writable(parsed.session, id)
-            self._keep_torn(id, parsed)
-            after = change(before)
-            unchanged_history(before, after)
-            return self._publish(after, os.replace, mode=os.fstat(fd).st_mode & 0o777)
+            summary, repaired = self._rewrite(id, fd, change)
+        self._tell_repaired(self._path(id), repaired)
+        return summary
 
     def path(self, id: str) -> str:
         """Return the file that holds a session. Raises SessionNotFound."""
@@ -103,17 +105,22 @@ class FileStorage:
             raise SessionNotFound(id)
         return path
 
-    def _mend(self, id: str, fd: int) -> str:
-        """Rewrite a readable file that an append cannot extend: another layout, a torn end, a second hard link.
-
-        Return what to tell the user.
-        """
+    def _rewrite(self, id: str, fd: int, change: Callable[[Session], Session]) -> tuple[SessionSummary, str]:
+        """Put what `change` makes of the open session in its place; return also where a torn end was kept, if any."""
         path = self._path(id)
         parsed = session_file.parse(atomic.read_all(fd, path), path)
-        session = self._writable(parsed.session, id)
+        before = self._own(parsed.session, id)
+        if before.version > VERSION:
+            raise session_file.newer_version(before.name, before.version)
+        after = change(before)
+        unchanged_history(before, after)
         kept = self._keep_torn(id, parsed)
-        self._publish(session, os.replace, mode=os.fstat(fd).st_mode & 0o777)
-        return f"Repaired {path}: its last write had been cut; what there was of it is in {kept}." if kept else ""
+        return self._publish(after, os.replace, mode=os.fstat(fd).st_mode & 0o777), kept
+
+    def _tell_repaired(self, path: str, kept: str) -> None:
+        """Tell of a repair; never while holding a lock, since whoever reads it may be slow."""
+        if kept:
+            self._notice(f"Repaired {path}: its last write had been cut; what there was of it is in {kept}.")
 
     def _keep_torn(self, id: str, parsed: session_file.Parsed) -> str:
         """Put what a rewrite cuts off into the trash; return where it is, if there is anything."""
@@ -246,11 +253,6 @@ class FileStorage:
                     raise _not_its_own(self._path(id), tail.summary.id)
                 return _to_row(tail.summary, about.st_size, about.st_ino)
         return _to_row(self.load(id).summary(), about.st_size, about.st_ino)
-
-    def _writable(self, session: Session, id: str) -> Session:
-        if session.version > VERSION:
-            raise session_file.newer_version(session.name, session.version)
-        return self._own(session, id)
 
     def _own(self, session: Session, id: str) -> Session:
         if session.id != id:
