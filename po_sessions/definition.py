@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from po_sessions import front_matter
 from po_sessions.errors import InvalidInput, Unreadable
 from po_sessions.session import check_po_name
-
-_FENCE = "---"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +42,7 @@ class Definition:
 
     def render(self) -> str:
         """Return the file's text; `parse` reads it back."""
-        import yaml
-
-        front = yaml.safe_dump(self.front_matter(), sort_keys=False, allow_unicode=True)
-        return f"{_FENCE}\n{front}{_FENCE}\n\n{self.body}\n"
+        return f"{front_matter.dump(self.front_matter())}\n{self.body}\n"
 
 
 def parse(text: str, *, stem: str, where: str) -> Definition:
@@ -56,8 +51,12 @@ def parse(text: str, *, stem: str, where: str) -> Definition:
 
     Raises Unreadable, with the line, if the front matter is not YAML or holds something of the wrong type.
     """
-    front, body = _split(text.removeprefix("\ufeff").replace("\r\n", "\n"), where)
-    data = _load(front, where)
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    try:
+        front, body = front_matter.split(text) or ("", text)
+        data = front_matter.load(front)
+    except ValueError as error:
+        raise _wrong(where, str(error)) from None
     try:
         name = check_po_name(_text(data, "name", where) or stem)
     except InvalidInput as error:
@@ -77,56 +76,6 @@ def parse(text: str, *, stem: str, where: str) -> Definition:
         body=body.strip("\n"),
         extra=data,
     )
-
-
-def _split(text: str, where: str) -> tuple[str, str]:
-    lines = text.split("\n")
-    if lines[0].rstrip() != _FENCE:
-        return "", text
-    for number, line in enumerate(lines[1:], 1):
-        if line.rstrip() == _FENCE:
-            return "\n".join(lines[1:number]), "\n".join(lines[number + 1 :])
-    raise _wrong(where, f"the front matter that begins in line 1 has no closing {_FENCE!r}")
-
-
-def _load(front: str, where: str) -> dict[str, Any]:
-    import yaml
-
-    try:
-        data = yaml.load(front, _loader())  # noqa: S506 -- a SafeLoader
-    except yaml.MarkedYAMLError as error:
-        line = f" in line {error.problem_mark.line + 2}" if error.problem_mark else ""
-        raise _wrong(where, f"the front matter is not YAML: {error.problem}{line}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise _wrong(where, f"the front matter is not YAML: {' '.join(str(error).split())}") from None
-    if data is None:
-        return {}
-    if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
-        raise _wrong(where, "the front matter is not a mapping of names to values")
-    try:
-        json.dumps(data, allow_nan=False)
-    except (TypeError, ValueError, RecursionError):
-        raise _wrong(where, "the front matter holds a value that is no text, number, list or mapping") from None
-    return data
-
-
-def _loader() -> Any:
-    """Return a safe loader that takes times as text, and refuses aliases, with which few bytes can stand for many."""
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        yaml_implicit_resolvers = {  # noqa: RUF012 -- as in the class it comes from
-            first: [(tag, pattern) for tag, pattern in pairs if tag != "tag:yaml.org,2002:timestamp"]
-            for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
-        }
-
-        def compose_node(self, parent: Any, index: Any) -> Any:
-            if self.check_event(yaml.AliasEvent):
-                mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-                raise yaml.composer.ComposerError(None, None, "an alias (*) is not allowed", mark)
-            return super().compose_node(parent, index)
-
-    return Loader
 
 
 def _text(data: dict[str, Any], key: str, where: str) -> str:

@@ -12,10 +12,10 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "po_sessions"
 
 LAYERS = [
-    {"errors"},
+    {"errors", "json_text", "front_matter"},
     {"session"},
     {"definition"},
-    {"storage", "models"},  # they never import each other
+    {"storage", "models", "formats"},  # they never import each other
     {"selector"},
     {"manager"},
     {"prompt_object"},

@@ -12,10 +12,10 @@ from contextlib import suppress
 from typing import Any
 
 from po_sessions.errors import PoError, SessionNotFound, Unreadable
+from po_sessions.json_text import dumps, loads
 from po_sessions.session import is_session_id
 from po_sessions.storage import Notice, atomic, locks
 from po_sessions.storage.index import Index, IndexDamaged, Row, sort_key
-from po_sessions.storage.session_file import dumps, loads
 
 _SETTLED_NS = 2_000_000_000
 """A directory's time is believed if it was looked at this long after it: two changes can fall into one tick."""

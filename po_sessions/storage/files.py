@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import fields
 
 from po_sessions.errors import Busy, Conflict, SessionNotFound, Unreadable, WriteFailed
+from po_sessions.json_text import dumps
 from po_sessions.session import VERSION, Message, Session, SessionSummary, is_session_id, unchanged_history
 from po_sessions.storage import Notice, atomic, locks, session_file, state
 from po_sessions.storage.catalogue import Catalogue
@@ -152,9 +153,9 @@ class FileStorage:
         """Yield the sessions, of one prompt object and with one name if given; newest turn first, ties by id."""
         needle = b""
         if name is not None:
-            needle = b'"name":' + session_file.dumps(name)
+            needle = b'"name":' + dumps(name)
         elif po_name is not None:
-            needle = b'"po_name":' + session_file.dumps(po_name)
+            needle = b'"po_name":' + dumps(po_name)
         for row in self._catalogue.rows(needle):
             if po_name in (None, row["po_name"]) and name in (None, row["name"]):
                 yield _to_summary(row)

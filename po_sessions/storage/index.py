@@ -17,9 +17,9 @@ from contextlib import suppress
 from typing import Any
 
 from po_sessions.errors import Busy, Unreadable, WriteFailed
+from po_sessions.json_text import dumps, loads
 from po_sessions.session import is_session_id, normal_time
 from po_sessions.storage import atomic, locks
-from po_sessions.storage.session_file import dumps, loads
 
 Row = dict[str, Any]
 
