@@ -6,14 +6,14 @@ _po() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-            --body|--description|-d|--limit|-n|--lock-timeout|--model|-m|--option|-o|--po|--range|--root|--session|-s)
+            --as|--body|--description|-d|--limit|-n|--lock-timeout|--model|-m|--number|-n|--option|-o|--po|--range|--root|--session|-s|--to)
                 ((i++))
                 continue
                 ;;
             -*) continue ;;
         esac
         case "${path:+$path }$word" in
-            send|session|'session new'|'session ensure'|'session list'|'session show'|'session current'|'session switch'|'session rename'|'session path'|object|'object list'|'object show'|'object new'|'object path'|'object switch'|model|'model list'|'model pull'|init|status) path="${path:+$path }$word" ;;
+            send|session|'session new'|'session ensure'|'session list'|'session show'|'session current'|'session switch'|'session rename'|'session delete'|'session duplicate'|'session adopt'|'session undo'|'session retry'|'session path'|trash|'trash list'|'trash restore'|'trash empty'|object|'object list'|'object show'|'object new'|'object path'|'object switch'|model|'model list'|'model pull'|init|status) path="${path:+$path }$word" ;;
             *) ((given++)) ;;
         esac
     done
@@ -23,18 +23,18 @@ _po() {
             mapfile -t COMPREPLY < <(compgen -d -- "$cur")
             return
             ;;
-        --body|--description|-d|--limit|-n|--lock-timeout|--model|-m|--option|-o|--range|--session|-s) return ;;
+        --as|--body|--description|-d|--limit|-n|--lock-timeout|--model|-m|--number|-n|--option|-o|--range|--session|-s|--to) return ;;
     esac
     [[ $prev == --po ]] || case $path in
         "")
-            words="send session object model init status --root --quiet --json --debug --help --lock-timeout --no-wait --version"
+            words="send session trash object model init status --root --quiet --json --debug --help --lock-timeout --no-wait --version"
             ;;
         send)
             words="--session --new --create --switch --model --option --no-stream --dry-run --lock-timeout --no-wait --root --quiet --json --debug --help"
             ((given == 0)) && objects=1
             ;;
         session)
-            words="new ensure list show current switch rename path --root --quiet --json --debug --help"
+            words="new ensure list show current switch rename delete duplicate adopt undo retry path --root --quiet --json --debug --help"
             ;;
         'session new')
             words="--po --switch --lock-timeout --no-wait --root --quiet --json --debug --help"
@@ -43,7 +43,7 @@ _po() {
             words="--po --switch --lock-timeout --no-wait --root --quiet --json --debug --help"
             ;;
         'session list')
-            words="--po --all --limit --ids --root --quiet --json --debug --help"
+            words="--po --all --limit --ids --orphaned --root --quiet --json --debug --help"
             ;;
         'session show')
             words="--po --last --range --root --quiet --json --debug --help"
@@ -57,8 +57,35 @@ _po() {
         'session rename')
             words="--po --lock-timeout --no-wait --root --quiet --json --debug --help"
             ;;
+        'session delete')
+            words="--po --purge --yes --lock-timeout --no-wait --root --quiet --json --debug --help"
+            ;;
+        'session duplicate')
+            words="--po --to --switch --lock-timeout --no-wait --root --quiet --json --debug --help"
+            ;;
+        'session adopt')
+            words="--po --lock-timeout --no-wait --root --quiet --json --debug --help"
+            ;;
+        'session undo')
+            words="--number --po --lock-timeout --no-wait --root --quiet --json --debug --help"
+            ;;
+        'session retry')
+            words="--po --model --option --no-stream --lock-timeout --no-wait --root --quiet --json --debug --help"
+            ;;
         'session path')
             words="--po --root --quiet --json --debug --help"
+            ;;
+        trash)
+            words="list restore empty --root --quiet --json --debug --help"
+            ;;
+        'trash list')
+            words="--ids --root --quiet --json --debug --help"
+            ;;
+        'trash restore')
+            words="--as --lock-timeout --no-wait --root --quiet --json --debug --help"
+            ;;
+        'trash empty')
+            words="--yes --root --quiet --json --debug --help"
             ;;
         object)
             words="list show new path switch --root --quiet --json --debug --help"

@@ -7,6 +7,7 @@ import os
 import shlex
 import stat
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,7 @@ class Environment:
         self.session_manager = session_manager
         self._model_paths = model_paths
         self._default_model = default_model
+        self._known: dict[str, bool] = {}
 
     @classmethod
     def open(
@@ -123,6 +125,26 @@ class Environment:
         from po_sessions.prompt_object import PromptObject
 
         return PromptObject(self._find(name)[0])
+
+    def has_prompt_object(self, name: str) -> bool:
+        """Tell whether a prompt object has this name; asked once, and cheap where its file is named like it."""
+        if name not in self._known:
+            self._known[name] = self._is_defined(name)
+        return self._known[name]
+
+    def _is_defined(self, name: str) -> bool:
+        with suppress(InvalidInput, Unreadable, FileNotFoundError):
+            front = atomic.read(self._object_path(check_po_name(name))).partition(b"\n---")[0]
+            named = [line.removeprefix(b"name:").strip() for line in front.split(b"\n") if line.startswith(b"name:")]
+            if named in ([], [name.encode()]):
+                return True
+        try:
+            self._find(name)
+        except (NotFound, InvalidInput):
+            return False
+        except PoError:
+            pass  # it is there, and not as it should be
+        return True
 
     def prompt_object_path(self, name: str) -> str:
         """Return the file of a prompt object. Raises like `prompt_object`."""

@@ -23,7 +23,8 @@ Each error is a sentence, a hint that says what to do next, and the exit code of
     │   └── ContextTooLong
     ├── WriteFailed              9   the store or the output could not be written
     │   └── ReplyNotStored           with the reply
-    └── Interrupted            130   Ctrl-C
+    ├── Interrupted            130   Ctrl-C
+    └── Several                      more than one of these, of as many things; the exit code of the first
 
 A bug is none of these and keeps its traceback (exit code 70).
 """
@@ -182,3 +183,15 @@ class Interrupted(PoError):
     """Stopped by the user."""
 
     exit_code = 130
+
+
+class Several(PoError):
+    """More than one thing failed; `errors` are in the order in which they were asked for."""
+
+    def __init__(self, errors: Sequence[PoError]) -> None:
+        lines = "".join(f"\n  {error}" for error in errors)
+        hints = list(dict.fromkeys(error.hint for error in errors if error.hint))
+        super().__init__(f"{len(errors)} of what was asked for failed:{lines}", hint="\n".join(hints) or None)
+        self.errors = tuple(errors)
+        self.exit_code = errors[0].exit_code
+        self.retryable = all(error.retryable for error in errors)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
 
 from po_sessions import selector
-from po_sessions.errors import Conflict, NoCurrent
+from po_sessions.errors import AmbiguousSelector, Conflict, InvalidInput, NoCurrent, SessionNotFound
 from po_sessions.session import (
     DEFAULT_NAME,
     Message,
@@ -19,6 +19,7 @@ from po_sessions.session import (
     timestamp,
 )
 from po_sessions.storage import SessionStorage
+from po_sessions.storage.trash import UNDONE_AT, TrashEntry, not_there
 
 UNNAMED = "Session"
 """What a session made without a name is called, with a number behind it if that is taken."""
@@ -73,6 +74,134 @@ class SessionManager:
             if wanted != self.storage.summary(session.id).name:
                 self.check_free(session.po_name, wanted)
             return self.storage.update(session.id, lambda one: replace(one, name=wanted))
+
+    def delete(self, session: SessionSummary, *, purge: bool = False) -> str | None:
+        """Move a session to the trash and return the entry's id; with `purge`, remove it for good.
+
+        Nothing points at it afterwards. Raises SessionNotFound; Busy if another process is in a turn with it.
+        """
+        with self.storage.turn(session.id, "delete"):
+            entry_id = None
+            if purge:
+                self.storage.purge(session.id)
+            else:
+                entry_id = self.storage.delete(session.id, self.now())
+        self.storage.change_state(lambda state: state.without_session(session.id))
+        return entry_id
+
+    def duplicate(self, session: SessionSummary, name: str | None = None, *, to: str | None = None) -> SessionSummary:
+        """Copy a whole session, within its prompt object or to another; the copy's metadata tell of what.
+
+        Without a name it keeps its own, with a number if that is taken. Raises InvalidInput, Conflict, Unreadable.
+        """
+        po_name, wanted = to or session.po_name, None if name is None else check_session_name(name)
+        original = self.load(session.id)
+        with self.storage.names():
+            if wanted is not None:
+                self.check_free(po_name, wanted)
+            now = self._clock()
+            copy = replace(
+                original,
+                id=_new_id(now),
+                name=wanted or self._free_name(po_name, original.name),
+                po_name=po_name,
+                created_at=timestamp(now),
+                metadata={**original.metadata, "duplicate_of": original.id},
+            )
+            return self.storage.create(copy)
+
+    def adopt(self, session: SessionSummary, po_name: str) -> SessionSummary:
+        """Give a session to a prompt object; its name gets a number if it is taken there. Raises Busy, Unreadable."""
+        with self.storage.names():
+            name = self._free_name(po_name, session.name)
+            adopted = self.storage.update(session.id, lambda one: replace(one, po_name=po_name, name=name))
+        self.storage.change_state(lambda state: state.without_session(session.id))
+        return adopted
+
+    def undo(self, session: SessionSummary, turns: int = 1) -> tuple[SessionSummary, str]:
+        """Move the last turns to the trash; return the session as it is then, and the entry's id.
+
+        Raises InvalidInput if there are not as many; Busy if another process is in a turn with it.
+        """
+        with self.storage.turn(session.id, "undo"):
+            stored = self.load(session.id)
+            there = list(stored.turns())
+            if not 1 <= turns <= len(there):
+                raise InvalidInput(
+                    f"Cannot undo {turns} turns: {stored.name!r} has {len(there)}.",
+                    hint=f"Run 'po session show {session.id}' to see them.",
+                )
+            cut = sum(len(turn.messages) for turn in there[-turns:])
+            return self.storage.truncate(session.id, stored.message_count - cut, self.now())
+
+    def trash(self) -> Sequence[TrashEntry]:
+        """Return what is in the trash, newest first."""
+        return self.storage.trash()
+
+    def find_trashed(self, ref: str) -> TrashEntry:
+        """Return the entry that `ref` means: its id, the session's id or name, or 4 characters of either end of either.
+
+        Raises NotFound, AmbiguousSelector.
+        """
+        entries = self.trash()
+        for matches in (
+            lambda one: one.id == ref,
+            lambda one: ref in (one.session.id, one.session.name),
+            lambda one: (
+                len(ref) >= selector.SHORTEST_FRAGMENT
+                and any(id.startswith(ref) or id.endswith(ref) for id in (one.id, one.session.id))
+            ),
+        ):
+            found = [one for one in entries if matches(one)]
+            if len(found) > 1:
+                raise AmbiguousSelector(ref, [f"{one.id}  {one.session.po_name}: {one.session.name}" for one in found])
+            if found:
+                return found[0]
+        raise not_there(ref)
+
+    def restore(self, entry: TrashEntry, name: str | None = None) -> SessionSummary:
+        """Bring back a deleted session, or undone messages to the end of theirs; take it out of the trash.
+
+        `name` is another name for it, and makes undone messages a session of their own. Raises InvalidInput; Conflict
+        if the name or the id is taken, or if the session of undone messages has gone or moved on.
+        """
+        if entry.undone_at is None or name is not None:
+            restored = self._restore_session(entry, name)
+        else:
+            restored = self._restore_messages(entry, entry.undone_at)
+        self.storage.discard(entry.id)
+        return restored
+
+    def _restore_session(self, entry: TrashEntry, name: str | None) -> SessionSummary:
+        wanted = entry.session.name if name is None else check_session_name(name)
+        session = self.storage.trashed(entry.id)
+        with self.storage.names():
+            if self._named(entry.session.po_name, wanted):
+                raise Conflict(
+                    f"{entry.session.po_name} has a session named {wanted!r}.",
+                    hint=f"Run 'po trash restore {entry.id} --as NAME' to give it another name.",
+                )
+            extra = {key: value for key, value in session.extra.items() if key != UNDONE_AT}
+            if entry.undone_at is not None:
+                session = replace(session, id=_new_id(self._clock()))
+            return self.storage.create(replace(session, name=wanted, extra=extra))
+
+    def _restore_messages(self, entry: TrashEntry, undone_at: int) -> SessionSummary:
+        hint = f"Run 'po trash restore {entry.id} --as NAME' to make a session of them."
+        try:
+            with self.storage.turn(entry.session.id, "restore"):
+                restored = self.storage.summary(entry.session.id)
+                if restored.message_count != undone_at:
+                    raise Conflict(
+                        f"{restored.name!r} has {restored.message_count} messages, and these came after "
+                        f"the first {undone_at}.",
+                        hint=hint,
+                    )
+                for message in self.storage.trashed(entry.id).history:
+                    restored = self.storage.append(entry.session.id, message)
+        except SessionNotFound:
+            raise Conflict(f"The session {entry.session.id} is not there any more.", hint=hint) from None
+        return restored
 
     def find(self, ref: str | None, po_name: str | None) -> SessionSummary:
         """Return the session that `ref` means, or without one the current session of `po_name`, else its `Default`.
@@ -163,8 +292,12 @@ class SessionManager:
         return name
 
     def _create(self, po_name: str, name: str) -> SessionSummary:
-        from ulid import ULID
-
         now = self._clock()
-        id = str(ULID.from_datetime(now))
-        return self.storage.create(Session(id, name, po_name, created_at=timestamp(now), updated_at=timestamp(now)))
+        made = Session(_new_id(now), name, po_name, created_at=timestamp(now), updated_at=timestamp(now))
+        return self.storage.create(made)
+
+
+def _new_id(now: datetime) -> str:
+    from ulid import ULID
+
+    return str(ULID.from_datetime(now))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from po_sessions.definition import Definition
@@ -86,6 +86,35 @@ class PromptObject:
             events = backend.complete(messages, model=model, options=options)
             return self._record(events, model, context, before)
 
+    def retry(self, *, context: Context, session: SessionSummary | None = None) -> Answer:
+        """Ask again what failed or was interrupted: the reply is added to the last turn, which keeps its number.
+
+        Raises as `receive` does; Conflict too if there is nothing to ask again.
+        """
+        session = session or context.session
+        self.check_own(session)
+        model, options = self.model(context.model or "", context.default_model), self.options(context.options)
+        backend = context.resolve(model)
+        manager = context.session_manager
+        with manager.turn(session.id, "retry"):
+            stored = manager.load(session.id)
+            last = next(reversed(list(stored.turns())), None)
+            if last is None or last.state == "done":
+                raise Conflict(
+                    f"There is nothing to ask again in {stored.name!r}: its last turn was answered."
+                    if last
+                    else f"There is nothing to ask again in {stored.name!r}: it has no turns.",
+                    hint=f"Run 'po session undo {stored.id}' to take that turn back, and send another message."
+                    if last
+                    else f"Run 'po send {self.name} --session {stored.id} MESSAGE'.",
+                )
+            before = replace(stored, history=stored.history[: -len(last.messages)])
+            messages = self.messages(before, last.messages[0].content or "")
+            self.check(backend, model, context.options)
+            return self._record(
+                backend.complete(messages, model=model, options=options), model, context, stored.summary()
+            )
+
     def check_own(self, session: Session | SessionSummary) -> None:
         """Raise Conflict if a session belongs to another prompt object."""
         if session.po_name != self.name:
@@ -128,7 +157,7 @@ class PromptObject:
         system = [{"role": "system", "content": self.definition.body}] if self.definition.body else []
         turns = list(session.turns())
         before = session.history[: len(session.history) - sum(len(turn.messages) for turn in turns)]
-        kept = [*before, *(m for turn in turns if turn.state == "done" for m in turn.messages)]
+        kept = [*before, *(m for turn in turns if turn.state == "done" for m in turn.messages if not m.failed)]
         sent = [{key: value for key, value in m.to_dict().items() if key in _SENT} for m in kept]
         return [*system, *sent, {"role": "user", "content": message}]
 

@@ -86,7 +86,7 @@ def test_new_prints_the_id_and_nothing_else(root, po):
         (["session", "list", "-n", "0"], 2, "po: --limit 0 lists nothing."),
         (["session", "list", "-n", "x"], 2, "po: Invalid value for '--limit'"),
         (["session", "list", "extra"], 2, "po: Got unexpected extra argument"),
-        (["session"], 2, "po: Missing command.\nOne of new, ensure, list, show, current, switch, rename, path. Run "),
+        (["session"], 2, "po: Missing command.\nOne of new, ensure, list, show, current, switch, rename, "),
         (["session", "lst"], 2, "po: No such command 'lst'. Did you mean 'list'?"),
         (["sesion"], 2, "po: No such command 'sesion'. Did you mean 'session'"),
         (["--lock-timeout", "-1", "session", "list"], 2, "po: Invalid value for '--lock-timeout'"),
@@ -126,8 +126,9 @@ def test_listing_in_a_pipe(three, po):
     result = po("session", "list", "--po", "greeter")
     rows = [line.split("\t") for line in result.stdout.splitlines()]
     assert [row[3] for row in rows] == ["Debug task", "Coffee", "Tea"]
-    assert {len(row) for row in rows} == {10}
-    current, id, po_name, _, messages, turns, last, updated, created, preview = rows[0]
+    assert {len(row) for row in rows} == {11}
+    current, id, po_name, _, messages, turns, last, updated, created, preview, orphaned = rows[0]
+    assert orphaned == "-"
     assert (current, id, po_name, messages, turns, last, preview) == (
         "-",
         three["Debug task"],

@@ -10,7 +10,7 @@ import ulid
 from hypothesis import HealthCheck, given, settings
 from test_session import ULID, assistant, sessions, user
 
-from po_sessions.errors import Busy, Conflict, NewerVersion, SessionNotFound
+from po_sessions.errors import Busy, Conflict, NewerVersion, NotFound, SessionNotFound
 from po_sessions.session import Message, Session
 from po_sessions.storage import open_storage
 
@@ -211,3 +211,70 @@ def test_names_are_held_by_one(store):
         thread.start()
         thread.join()
     assert seen == ["busy"]
+
+
+NOW = "2025-02-01T10:00:00.000Z"
+
+
+def test_deleting_moves_to_the_trash(store):
+    made = session(history=(user("a"), assistant("b")), metadata={"x": 1}, extra={"y": 2})
+    store.create(made)
+    entry_id = store.delete(ULID, NOW)
+    assert list(store.summaries()) == []
+    assert store.ids_matching("") == []
+    with pytest.raises(SessionNotFound):
+        store.load(ULID)
+    (entry,) = store.trash()
+    assert (entry.id, entry.kind, entry.trashed_at, entry.session) == (entry_id, "deleted", NOW, made.summary())
+    assert store.trashed(entry_id) == made
+    store.discard(entry_id)
+    assert store.trash() == []
+    for ask in (store.trashed, store.discard):
+        with pytest.raises(NotFound):
+            ask(entry_id)
+
+
+def test_nothing_in_the_trash_is_overwritten(store):
+    for name in "ab":
+        store.create(session(name=name))
+        store.delete(ULID, NOW)
+    assert [entry.session.name for entry in store.trash()] == ["b", "a"]
+
+
+def test_purging_leaves_nothing(store):
+    store.create(session())
+    store.purge(ULID)
+    assert (list(store.summaries()), store.trash()) == ([], [])
+    store.create(session())
+    for ask in (store.purge, lambda id: store.delete(id, NOW), lambda id: store.truncate(id, 0, NOW)):
+        with pytest.raises(SessionNotFound):
+            ask(OTHER)
+
+
+def test_truncating_moves_the_rest_to_the_trash(store):
+    made = session(history=(user("a"), assistant("b"), user("c"), assistant("d")), extra={"y": 2})
+    store.create(made)
+    summary, entry_id = store.truncate(ULID, 2, NOW)
+    kept = replace(made, history=made.history[:2])
+    assert summary == kept.summary() == store.summary(ULID)
+    assert store.load(ULID) == kept
+    (entry,) = store.trash()
+    assert (entry.id, entry.kind, entry.undone_at) == (entry_id, "undone", 2)
+    assert store.trashed(entry_id).history == made.history[2:]
+    assert store.append(ULID, user("e")).message_count == 3
+
+
+def test_a_newer_version_is_not_truncated_and_can_be_deleted(store):
+    store.create(session(version=99, history=(user(),)))
+    with pytest.raises(NewerVersion):
+        store.truncate(ULID, 0, NOW)
+    assert store.trash() == []
+    assert store.trashed(store.delete(ULID, NOW)).version == 99
+
+
+@pytest.mark.parametrize("id", ["nope", "", "../state", f"{ULID}.../../x", f"{ULID}.20250201T100000.000Z"])
+def test_what_is_not_in_the_trash_is_not_found(store, id):
+    store.create(session())
+    for ask in (store.trashed, store.discard):
+        with pytest.raises(NotFound):
+            ask(id)

@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from po_sessions import environment
 from po_sessions.cli.output import Output
 from po_sessions.environment import DIRECTORY, Environment
-from po_sessions.errors import InvalidInput, NotFound, PromptObjectNotFound, Unreadable
+from po_sessions.errors import InvalidInput, NotFound, PoError, PromptObjectNotFound, Several, Unreadable
 from po_sessions.selector import no_current_po
 
 if TYPE_CHECKING:
     from po_sessions.models import ModelPaths
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 LOCK_TIMEOUT = 60.0
 """Seconds to wait for another process, unless told otherwise."""
@@ -117,6 +121,17 @@ class Invocation:
                 env.prompt_object(name)
         return name
 
+    def confirm(self, question: str, *, yes: bool, command: str) -> None:
+        """Ask before what cannot be undone. Raises InvalidInput without a yes; `command` is what does not ask."""
+        if yes:
+            return
+        if self.out.remarks_seen and sys.stdin and sys.stdin.isatty():
+            import typer
+
+            if typer.confirm(question, err=True):
+                return
+        raise InvalidInput("Nothing was done: this cannot be undone, so it needs a yes.", hint=f"Run '{command}'.")
+
     def session_ref(self, given: str | None) -> str | None:
         """Return the selector that is meant: the one given, or `$PO_SESSION`. Raises InvalidInput if it is empty."""
         if given == "":
@@ -170,6 +185,22 @@ def _configured_model() -> str | None:
     if not isinstance(model, str | None):
         raise Unreadable(f"{path}: 'model' is not text.", hint=f"Mend {path}.")
     return model
+
+
+def each(things: Iterable[T], do: Callable[[T], R]) -> list[R]:
+    """Return what `do` makes of each; one that fails does not keep the others from it.
+
+    Raises the one error there was, or Several.
+    """
+    made, failed = [], list[PoError]()
+    for thing in things:
+        try:
+            made.append(do(thing))
+        except PoError as error:
+            failed.append(error)
+    if failed:
+        raise failed[0] if len(failed) == 1 else Several(failed)
+    return made
 
 
 def read_text(argument: str | None) -> str:

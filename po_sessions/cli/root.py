@@ -18,7 +18,8 @@ from po_sessions.errors import Interrupted, InvalidInput, PoError, WriteFailed
 
 COMMANDS = {
     "send": "Send one message to a prompt object and print the reply.",
-    "session": "Make, list, show and switch sessions.",
+    "session": "Make, list, show, switch, copy and delete sessions.",
+    "trash": "List, restore and empty what was deleted or undone.",
     "object": "List, show and make prompt objects.",
     "model": "List the models, fetch the embedded one.",
     "init": "Make an environment with starter prompt objects.",

@@ -9,7 +9,7 @@ from typing import Any
 
 from po_sessions.cli.invocation import Invocation
 from po_sessions.cli.output import counted, local_time
-from po_sessions.errors import InvalidInput, NotFound
+from po_sessions.errors import InvalidInput, NotFound, WriteFailed
 from po_sessions.selector import short_ids
 from po_sessions.session import Message, Session, SessionSummary
 
@@ -30,7 +30,20 @@ def show_list(run: Invocation, found: Sequence[SessionSummary], *, ids: bool, wi
 def as_json(run: Invocation, session: SessionSummary) -> dict[str, Any]:
     """Return a session as `--json` shows it."""
     about = {**asdict(session), "last_turn": _last_turn(run, session)}
-    return {"version": 1, **about, "current": session.id in _current_ids(run)}
+    about["current"] = session.id in _current_ids(run)
+    return {"version": 1, **about, "orphaned": not run.environment().has_prompt_object(session.po_name)}
+
+
+def show_id(run: Invocation, session: SessionSummary) -> None:
+    """Print the id of a session that was made."""
+    try:
+        if run.out.as_json:
+            run.out.json(as_json(run, session))
+        else:
+            run.out.line(session.id)
+    except WriteFailed as error:
+        error.session_id, error.hint = session.id, f"The session is there: {session.id}."
+        raise
 
 
 def show_last(run: Invocation, session: Session) -> None:
@@ -79,9 +92,10 @@ def _show_table(run: Invocation, found: Sequence[SessionSummary], *, with_po: bo
     shown = short_ids(session.id for session in found)
     turns = {session.id: _last_turn(run, session) for session in found}
     noted = {id: turn for id, turn in turns.items() if turn not in ("done", "empty")}
+    orphaned = {name for name in {one.po_name for one in found} if not run.environment().has_prompt_object(name)}
     columns = {
         "": ["*" if one.id in current else "" for one in found],
-        "PO": [one.po_name for one in found] if with_po else [],
+        "PO": [one.po_name + " (orphaned)" * (one.po_name in orphaned) for one in found] if with_po or orphaned else [],
         "Name": [one.name for one in found],
         "Msgs": [str(one.message_count) for one in found],
         "Last": [local_time(one.updated_at, run.now) for one in found],
@@ -105,6 +119,7 @@ def _cells(run: Invocation, session: SessionSummary, *, current: bool) -> list[s
         session.updated_at,
         session.created_at,
         session.preview,
+        "-" if run.environment().has_prompt_object(session.po_name) else "orphaned",
     ]
 
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from importlib import import_module
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from po_sessions.session import Message, Session, SessionSummary
 from po_sessions.storage.state import State
+
+if TYPE_CHECKING:
+    from po_sessions.storage.trash import TrashEntry
 
 Notice = Callable[[str], None]
 """Takes one sentence about something that a user should know and that is no failure."""
@@ -41,6 +44,27 @@ class SessionStorage(Protocol):
 
         Raises SessionNotFound, Busy, Unreadable (NewerVersion), and what `change` raises.
         """
+
+    def delete(self, id: str, now: str) -> str:
+        """Move a session to the trash; return the entry's id. Raises SessionNotFound, Busy."""
+
+    def purge(self, id: str) -> None:
+        """Remove a session for good. Raises SessionNotFound, Busy."""
+
+    def truncate(self, id: str, count: int, now: str) -> tuple[SessionSummary, str]:
+        """Move all messages of a session after the first `count` to the trash; return it, and the entry's id.
+
+        Raises SessionNotFound, Busy, Unreadable (NewerVersion).
+        """
+
+    def trash(self) -> list[TrashEntry]:
+        """Return what is in the trash, newest first."""
+
+    def trashed(self, entry_id: str) -> Session:
+        """Return the session, or the undone messages as one, of an entry. Raises NotFound, Unreadable."""
+
+    def discard(self, entry_id: str) -> None:
+        """Remove an entry from the trash for good. Raises NotFound."""
 
     def summaries(self, *, po_name: str | None = None, name: str | None = None) -> Iterator[SessionSummary]:
         """Yield the sessions, of one prompt object and with one name if given; newest turn first, ties by id."""

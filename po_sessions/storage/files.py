@@ -5,16 +5,17 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import fields
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import fields, replace
 
-from po_sessions.errors import Busy, Conflict, SessionNotFound, Unreadable, WriteFailed
+from po_sessions.errors import Busy, Conflict, PoError, SessionNotFound, Unreadable, WriteFailed
 from po_sessions.json_text import dumps
 from po_sessions.session import VERSION, Message, Session, SessionSummary, is_session_id, unchanged_history
 from po_sessions.storage import Notice, atomic, locks, session_file, state
 from po_sessions.storage.catalogue import Catalogue
 from po_sessions.storage.index import Index, Row
 from po_sessions.storage.state import State
+from po_sessions.storage.trash import UNDONE_AT, Trash, TrashEntry
 
 _FIELDS = tuple(field.name for field in fields(SessionSummary))
 
@@ -34,6 +35,7 @@ class FileStorage:
         self._timeout = lock_timeout
         self._notice = notice
         self._index = Index(self._sessions, timeout=lock_timeout)
+        self._trash = Trash(os.path.join(root, "trash"), notice)
         self._catalogue = Catalogue(self._sessions, self._index, self._read_row, notice)
 
     # One session
@@ -99,6 +101,55 @@ class FileStorage:
         self._tell_repaired(self._path(id), repaired)
         return summary
 
+    def delete(self, id: str, now: str) -> str:
+        """Move a session's file to the trash as it is; return the entry's id. Raises SessionNotFound, Busy."""
+        with self._write_locked(id):
+            entry_id = self._trash.take(self._path(id), id, now)
+            self._forget(id)
+        return entry_id
+
+    def purge(self, id: str) -> None:
+        """Remove a session for good. Raises SessionNotFound, Busy."""
+        path = self._path(id)
+        with self._write_locked(id), atomic.writing(path):
+            os.unlink(path)
+            self._forget(id)
+
+    def _forget(self, id: str) -> None:
+        """Take a session out of the index, which without that would be compared with the missing file."""
+        with suppress(PoError):
+            self._index.record_removal(id)
+
+    def truncate(self, id: str, count: int, now: str) -> tuple[SessionSummary, str]:
+        """Move all messages after the first `count` to the trash; return the session and the entry's id.
+
+        Raises as `append` does.
+        """
+        path, entry_id = self._path(id), ""
+
+        def keep(before: Session) -> Session:
+            nonlocal entry_id
+            undone = replace(before, history=before.history[count:], extra={**before.extra, UNDONE_AT: count})
+            entry_id = self._trash.keep(undone, now)
+            return replace(before, history=before.history[:count])
+
+        with self._write_locked(id) as fd:
+            summary, repaired = self._rewrite(id, fd, keep, may_cut=True)
+        self._tell_repaired(path, repaired)
+        return summary, entry_id
+
+    def trash(self) -> list[TrashEntry]:
+        """Return what is in the trash, newest first; `notice` hears of what cannot be read."""
+        return self._trash.entries()
+
+    def trashed(self, entry_id: str) -> Session:
+        """Return what an entry holds. Raises NotFound, Unreadable."""
+        return self._trash.load(entry_id)
+
+    def discard(self, entry_id: str) -> None:
+        """Remove an entry for good. Raises NotFound, WriteFailed."""
+        self._trash.discard(entry_id)
+
     def path(self, id: str) -> str:
         """Return the file that holds a session. Raises SessionNotFound."""
         path = self._path(id)
@@ -106,15 +157,21 @@ class FileStorage:
             raise SessionNotFound(id)
         return path
 
-    def _rewrite(self, id: str, fd: int, change: Callable[[Session], Session]) -> tuple[SessionSummary, str]:
-        """Put what `change` makes of the open session in its place; return also where a torn end was kept, if any."""
+    def _rewrite(
+        self, id: str, fd: int, change: Callable[[Session], Session], *, may_cut: bool = False
+    ) -> tuple[SessionSummary, str]:
+        """Put what `change` makes of the open session in its place; return also where a torn end was kept, if any.
+
+        Only with `may_cut` may messages go.
+        """
         path = self._path(id)
         parsed = session_file.parse(atomic.read_all(fd, path), path)
         before = self._own(parsed.session, id)
         if before.version > VERSION:
             raise session_file.newer_version(before.name, before.version)
         after = change(before)
-        unchanged_history(before, after)
+        if not may_cut:
+            unchanged_history(before, after)
         kept = self._keep_torn(id, parsed)
         return self._publish(after, os.replace, mode=os.fstat(fd).st_mode & 0o777), kept
 
@@ -127,9 +184,8 @@ class FileStorage:
         """Put what a rewrite cuts off into the trash; return where it is, if there is anything."""
         if not (parsed.torn and parsed.torn.strip(b"\0\n")):
             return ""
-        trash = os.path.join(self._root, "trash")
-        atomic.make_dir(trash)
-        path = os.path.join(trash, f"{id}.{os.urandom(8).hex()}.torn")
+        self._trash.make()
+        path = os.path.join(self._root, "trash", f"{id}.{os.urandom(8).hex()}.torn")
         atomic.create(path, parsed.torn)
         return path
 

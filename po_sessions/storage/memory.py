@@ -11,6 +11,7 @@ from po_sessions.errors import Busy, Conflict, SessionNotFound
 from po_sessions.session import VERSION, Message, Session, SessionSummary, unchanged_history
 from po_sessions.storage.session_file import newer_version
 from po_sessions.storage.state import State
+from po_sessions.storage.trash import UNDONE_AT, TrashEntry, entry, entry_id, not_there
 
 
 class MemoryStorage:
@@ -21,6 +22,7 @@ class MemoryStorage:
         self._timeout = lock_timeout
         self._sessions: dict[str, Session] = {}
         self._owners: dict[str, str] = {}
+        self._trash: dict[str, Session] = {}
         self._state = State()
         self._names = threading.RLock()
         self._changed = threading.Condition()
@@ -65,6 +67,52 @@ class MemoryStorage:
             unchanged_history(before, after)
             self._sessions[id] = after
         return after.summary()
+
+    def delete(self, id: str, now: str) -> str:
+        """Move a session to the trash; return the entry's id. Raises SessionNotFound."""
+        with self._changed:
+            taken = self._keep(self.load(id), now)
+            del self._sessions[id]
+        return taken
+
+    def purge(self, id: str) -> None:
+        """Remove a session for good. Raises SessionNotFound."""
+        with self._changed:
+            self.load(id)
+            del self._sessions[id]
+
+    def truncate(self, id: str, count: int, now: str) -> tuple[SessionSummary, str]:
+        """Move all messages after the first `count` to the trash. Raises SessionNotFound, NewerVersion."""
+        with self._changed:
+            before = self.load(id)
+            if before.version > VERSION:
+                raise newer_version(before.name, before.version)
+            undone = replace(before, history=before.history[count:], extra={**before.extra, UNDONE_AT: count})
+            taken = self._keep(undone, now)
+            after = self._sessions[id] = replace(before, history=before.history[:count])
+        return after.summary(), taken
+
+    def _keep(self, session: Session, now: str) -> str:
+        id = entry_id(session.id, now, self._trash.__contains__)
+        self._trash[id] = session
+        return id
+
+    def trash(self) -> list[TrashEntry]:
+        """Return what is in the trash, newest first."""
+        found = [entry(id, session) for id, session in list(self._trash.items())]
+        return sorted(found, key=lambda one: (one.trashed_at, one.id), reverse=True)
+
+    def trashed(self, entry_id: str) -> Session:
+        """Return what an entry holds. Raises NotFound."""
+        try:
+            return self._trash[entry_id]
+        except KeyError:
+            raise not_there(entry_id) from None
+
+    def discard(self, entry_id: str) -> None:
+        """Remove an entry for good. Raises NotFound."""
+        if self._trash.pop(entry_id, None) is None:
+            raise not_there(entry_id)
 
     def summaries(self, *, po_name: str | None = None, name: str | None = None) -> Iterator[SessionSummary]:
         """Yield the sessions, newest turn first, ties by id."""

@@ -36,6 +36,14 @@ class State:
             return self
         return replace(self, pointers={**self.pointers, po_name: Pointer(id, before.current)})
 
+    def without_session(self, id: str) -> State:
+        """Return the state in which nothing points at a session."""
+        kept = {
+            name: Pointer(*(None if at == id else at for at in (one.current, one.previous)))
+            for name, one in self.pointers.items()
+        }
+        return self if kept == self.pointers else replace(self, pointers=kept)
+
     def with_po(self, po_name: str) -> State:
         """Return the state in which `po_name` is the current prompt object."""
         return replace(self, po_name=po_name)

@@ -34,7 +34,7 @@ from po_sessions.session import (
 if TYPE_CHECKING:
     from po_sessions.environment import Environment
     from po_sessions.models import Chunk
-    from po_sessions.prompt_object import Answer, Context, PromptObject
+    from po_sessions.prompt_object import Answer, PromptObject
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -76,7 +76,7 @@ def send(
     named Default, which is made by the first message.
     """
     run: Invocation = ctx.obj
-    options = _options(option or [])
+    options = to_options(option or [])
     if new and create:
         raise InvalidInput("--new and --create contradict each other.", hint="Give one of them.")
     if create and not run.session_ref(session):
@@ -93,28 +93,39 @@ def send(
     text = _read_message(run) if typed else text
     if dry_run:
         return _show_dry_run(run, env, prompt_object, text, session, model, options, begin_new=new, may_create=create)
-    _make_ready(run, env, prompt_object, model, options)
+    make_ready(run, env, prompt_object, model, options)
     target = _target(run, env, prompt_object.name, session, new=new, create=create)
     if switch:
         env.session_manager.switch(target)
-    if run.lock_timeout and (owner := env.session_manager.storage.turn_owner(target.id)):
-        run.out.note(f"Waiting for {owner}, which uses {target.name!r}.")
-    reply = _Reply(run, stream=not (no_stream or run.out.as_json))
-    context = env.context(target, model=model, options=options, on_chunk=reply.take)
-    return _show_answer(run, reply, _receive(run, prompt_object, text, context, reply))
+    return ask(run, env, prompt_object, target, text, model=model, options=options, stream=not no_stream)
 
 
-def _receive(run: Invocation, prompt_object: PromptObject, text: str, context: Context, reply: _Reply) -> Answer:
-    """Send the message; where that fails, leave what was printed in order."""
+def ask(
+    run: Invocation,
+    env: Environment,
+    prompt_object: PromptObject,
+    session: SessionSummary,
+    text: str | None,
+    *,
+    model: str | None,
+    options: dict[str, str],
+    stream: bool,
+) -> None:
+    """Send a message, or without one ask again what failed, and print the reply."""
+    if run.lock_timeout and (owner := env.session_manager.storage.turn_owner(session.id)):
+        run.out.note(f"Waiting for {owner}, which uses {session.name!r}.")
+    reply = _Reply(run, stream=stream and not run.out.as_json)
+    context = env.context(session, model=model, options=options, on_chunk=reply.take)
     try:
-        return prompt_object.receive(text, context=context)
+        answer = prompt_object.retry(context=context) if text is None else prompt_object.receive(text, context=context)
     except ReplyNotStored:
         if not run.out.as_json:
             reply.finish()  # as JSON the error has it
         raise
     except PoError:
-        reply.end_line()
+        reply.end_line()  # leaves what was printed in order
         raise
+    _show_answer(run, reply, answer)
 
 
 def _show_answer(run: Invocation, reply: _Reply, answer: Answer) -> None:
@@ -186,7 +197,8 @@ class _Reply:
                 self._failed = error
 
 
-def _options(given: list[str]) -> dict[str, str]:
+def to_options(given: list[str]) -> dict[str, str]:
+    """Return options for a model given as `K=V`. Raises InvalidInput."""
     options = {}
     for one in given:
         key, equals, value = one.partition("=")
@@ -196,7 +208,7 @@ def _options(given: list[str]) -> dict[str, str]:
     return options
 
 
-def _make_ready(
+def make_ready(
     run: Invocation, env: Environment, prompt_object: PromptObject, model: str | None, options: dict[str, str]
 ) -> None:
     """See that the model can be asked before anything is stored; fetch the embedded one where somebody is watching."""

@@ -1,20 +1,22 @@
-"""`po session`: make, list, show and switch sessions."""
+"""`po session`: make, list, show, switch, copy and delete sessions."""
 
 from __future__ import annotations
 
+import shlex
 from itertools import islice
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from po_sessions.cli import views
-from po_sessions.cli.invocation import Invocation
+from po_sessions.cli.invocation import Invocation, each
+from po_sessions.cli.output import counted
 from po_sessions.cli.root import PoCommand, WaitingCommand, noun
-from po_sessions.errors import InvalidInput, NoCurrent, WriteFailed
+from po_sessions.errors import AmbiguousSelector, Conflict, InvalidInput, NoCurrent, PromptObjectNotFound
 from po_sessions.selector import no_current_po
 from po_sessions.session import SessionSummary, check_session_name
 
-app = noun("Make, list, show and switch sessions.")
+app = noun("Make, list, show, switch, copy and delete sessions.")
 
 PoOption = Annotated[
     str | None, typer.Option("--po", metavar="PO", help="The prompt object; the current one if not given.")
@@ -52,7 +54,7 @@ def new(
     if switch:
         manager.switch(session)
     run.out.note(f"Made {session.name!r} for {session.po_name}.")
-    _show_id(run, session)
+    views.show_id(run, session)
 
 
 @app.command(cls=WaitingCommand)
@@ -71,7 +73,7 @@ def ensure(
     if switch:
         manager.switch(session)
     run.out.note(f"{'Made' if made else 'Found'} {session.name!r} of {session.po_name}.")
-    _show_id(run, session)
+    views.show_id(run, session)
 
 
 @app.command("list", cls=PoCommand)
@@ -81,21 +83,28 @@ def list_(
     all_: All = False,
     limit: Annotated[int | None, typer.Option("--limit", "-n", metavar="N", help="At most N.")] = None,
     ids: Ids = False,
+    orphaned: Annotated[
+        bool, typer.Option("--orphaned", help="Only those whose prompt object is not there any more.")
+    ] = False,
 ) -> None:
     """List the sessions, newest activity first.
 
     In a pipe the columns are separated by tabs: `*` if current, else `-`; id; prompt object; name; messages; turns;
     last turn (done, failed, interrupted, open, empty); time of the last turn; time of creation; beginning of the first
-    message.
+    message; `orphaned` if its prompt object is not there, else `-`.
     """
     run: Invocation = ctx.obj
     if po and all_:
         raise InvalidInput("--po and --all contradict each other.", hint="Give one of them.")
     if limit is not None and limit < 1:
         raise InvalidInput(f"--limit {limit} lists nothing.", hint="Give a number from 1 on.")
-    po_name = None if all_ else run.known_po(po)
-    found = list(islice(run.environment().session_manager.list(po_name), limit))
-    if not found:
+    po_name = None if all_ or (orphaned and not po) else run.known_po(po)
+    env = run.environment()
+    every = env.session_manager.list(po_name)
+    found = list(islice((one for one in every if not orphaned or not env.has_prompt_object(one.po_name)), limit))
+    if not found and orphaned:
+        run.out.note("There are no orphaned sessions.")
+    elif not found:
         whose = f"{po_name} has" if po_name else "There are"
         run.out.note(f"{whose} no sessions yet; 'po send {po_name or 'PO'} MESSAGE' begins one.")
     views.show_list(run, found, ids=ids, with_po=po_name is None)
@@ -179,6 +188,154 @@ def rename(
         run.out.json(views.as_json(run, session))
 
 
+@app.command(cls=WaitingCommand)
+def delete(
+    ctx: typer.Context,
+    refs: Annotated[list[str], typer.Argument(metavar="S…", show_default=False, help="Sessions, each as for 'show'.")],
+    po: PoOption = None,
+    purge: Annotated[bool, typer.Option("--purge", help="Remove them for good instead.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, with --purge.")] = False,
+) -> None:
+    """Move sessions to the trash.
+
+    Unless every S means a session, nothing is done. 'po trash restore' brings them back.
+    """
+    run: Invocation = ctx.obj
+    manager = run.environment().session_manager
+    po_name = run.known_po(po)
+    chosen = {one.id: one for one in each(refs, lambda ref: manager.find(run.session_ref(ref), po_name))}
+    if purge:
+        what = ", ".join(repr(one.name) for one in chosen.values())
+        command = shlex.join(["po", "session", "delete", "--purge", "--yes", *chosen])
+        run.confirm(f"Remove {what} for good?", yes=yes, command=command)
+    current = manager.storage.state()
+
+    def remove(session: SessionSummary) -> dict[str, Any]:
+        entry_id = manager.delete(session, purge=purge)
+        back = "for good" if purge else f"; 'po trash restore {entry_id}' brings it back"
+        run.out.note(f"Deleted {session.name!r} of {session.po_name}{' ' * purge}{back}.")
+        if current.pointer(session.po_name).current == session.id:
+            run.out.note(f"{session.po_name} has no current session now.")
+        return {"version": 1, "id": session.id, "name": session.name, "po_name": session.po_name, "trash_id": entry_id}
+
+    done: list[dict[str, Any]] = []
+    try:
+        each(chosen.values(), lambda session: done.append(remove(session)))
+    finally:
+        if run.out.as_json:
+            run.out.json(done)
+
+
+@app.command(cls=WaitingCommand)
+def duplicate(
+    ctx: typer.Context,
+    ref: Annotated[str, typer.Argument(metavar="S", show_default=False, help="A session, as for 'show'.")],
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", show_default=False, help="The copy's name; a number is added if not given."),
+    ] = None,
+    po: PoOption = None,
+    to: Annotated[str | None, typer.Option("--to", metavar="PO", help="Copy it to this prompt object.")] = None,
+    switch: Switch = False,
+) -> None:
+    """Copy a whole session and print the copy's id."""
+    run: Invocation = ctx.obj
+    env = run.environment()
+    manager = env.session_manager
+    original = manager.find(run.session_ref(ref), run.known_po(po))
+    target = None if to is None else env.prompt_object(run.po_name(to) or to).name
+    copy = manager.duplicate(original, name, to=target)
+    if switch:
+        manager.switch(copy)
+    run.out.note(f"Copied {original.name!r} of {original.po_name} to {copy.name!r} of {copy.po_name}.")
+    views.show_id(run, copy)
+
+
+@app.command(cls=WaitingCommand)
+def adopt(
+    ctx: typer.Context,
+    ref: Annotated[
+        str, typer.Argument(metavar="S", show_default=False, help="A session without a prompt object: its id.")
+    ],
+    po: Annotated[str, typer.Option("--po", metavar="PO", help="The prompt object that gets it.")],
+) -> None:
+    """Give an orphaned session a prompt object."""
+    run: Invocation = ctx.obj
+    env = run.environment()
+    manager = env.session_manager
+    owner = env.prompt_object(run.po_name(po) or po).name
+    session = _find_orphaned(run, run.session_ref(ref) or "")
+    adopted = manager.adopt(session, owner)
+    named = "" if adopted.name == session.name else f", as {adopted.name!r}"
+    run.out.note(f"{session.name!r} of {session.po_name} belongs to {adopted.po_name} now{named}.")
+    if run.out.as_json:
+        run.out.json(views.as_json(run, adopted))
+
+
+def _find_orphaned(run: Invocation, ref: str) -> SessionSummary:
+    """Return the orphaned session that `ref` means: a name is looked up among all those."""
+    env = run.environment()
+    orphaned = [one for one in env.session_manager.list() if not env.has_prompt_object(one.po_name)]
+    named = [one for one in orphaned if one.name == ref]
+    if len(named) > 1:
+        raise AmbiguousSelector(ref, [f"{one.id}  {one.po_name}: {one.name}" for one in named])
+    session = named[0] if named else env.session_manager.find(ref, None)
+    if session.id not in {one.id for one in orphaned}:
+        raise Conflict(
+            f"{session.name!r} is not orphaned: it belongs to {session.po_name}.",
+            hint=f"Run 'po session duplicate {session.id} --to PO' to copy it to another prompt object.",
+        )
+    return session
+
+
+@app.command(cls=WaitingCommand)
+def undo(
+    ctx: typer.Context,
+    ref: Ref = None,
+    number: Annotated[int, typer.Option("--number", "-n", metavar="N", help="How many turns.")] = 1,
+    po: PoOption = None,
+) -> None:
+    """Move the last turns of a session to the trash."""
+    run: Invocation = ctx.obj
+    manager = run.environment().session_manager
+    before = manager.find(run.session_ref(ref), run.known_po(po))
+    session, entry_id = manager.undo(before, number)
+    gone = counted(before.message_count - session.message_count, "message")
+    run.out.note(f"Took {gone} back from {session.name!r}; 'po trash restore {entry_id}' brings them back.")
+    if run.out.as_json:
+        run.out.json({**views.as_json(run, session), "trash_id": entry_id})
+
+
+@app.command(cls=WaitingCommand)
+def retry(
+    ctx: typer.Context,
+    ref: Ref = None,
+    po: PoOption = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", metavar="MODEL", help="The model to ask.")] = None,
+    option: Annotated[
+        list[str] | None, typer.Option("--option", "-o", metavar="K=V", help="An option for the model; repeatable.")
+    ] = None,
+    no_stream: Annotated[bool, typer.Option("--no-stream", help="Print the reply when it is whole.")] = False,
+) -> None:
+    """Ask again what failed or was interrupted, and print the reply.
+
+    The reply is added to the last turn; what had arrived before stays in the record, and out of what the model is sent.
+    """
+    from po_sessions.cli.commands.send import ask, make_ready, to_options
+
+    run: Invocation = ctx.obj
+    options = to_options(option or [])
+    env = run.environment(to_send=True)
+    session = env.session_manager.find(run.session_ref(ref), run.known_po(po))
+    if not env.has_prompt_object(session.po_name):
+        raise PromptObjectNotFound(
+            session.po_name, hint=f"Run 'po session adopt {session.id} --po PO' to give the session another."
+        )
+    prompt_object = env.prompt_object(session.po_name)
+    make_ready(run, env, prompt_object, model, options)
+    ask(run, env, prompt_object, session, None, model=model, options=options, stream=not no_stream)
+
+
 @app.command(cls=PoCommand)
 def path(ctx: typer.Context, ref: Ref = None, po: PoOption = None) -> None:
     """Print the path of a session's file."""
@@ -198,14 +355,3 @@ def _owner(run: Invocation, given: str | None) -> str:
     if name is None:
         raise no_current_po()
     return run.environment(to_write_for=name).prompt_object(name).name
-
-
-def _show_id(run: Invocation, session: SessionSummary) -> None:
-    try:
-        if run.out.as_json:
-            run.out.json(views.as_json(run, session))
-        else:
-            run.out.line(session.id)
-    except WriteFailed as error:
-        error.session_id, error.hint = session.id, f"The session is there: {session.id}."
-        raise

@@ -1,0 +1,105 @@
+"""`po trash`: what was deleted or undone."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from po_sessions.cli import views
+from po_sessions.cli.invocation import Invocation
+from po_sessions.cli.output import counted, local_time
+from po_sessions.cli.root import PoCommand, WaitingCommand, noun
+from po_sessions.storage.trash import TrashEntry
+
+app = noun("List, restore and empty what was deleted or undone.")
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+@app.command("list", cls=PoCommand)
+def list_(
+    ctx: typer.Context, ids: Annotated[bool, typer.Option("--ids", help="Print only the ids, one a line.")] = False
+) -> None:
+    """List what is in the trash, newest first.
+
+    Tab-separated in a pipe: id; `deleted` or `undone`; time; prompt object; session's name; messages; beginning of the
+    first message.
+    """
+    run: Invocation = ctx.obj
+    found = run.environment().session_manager.trash()
+    if ids:
+        return run.out.write("".join(f"{one.id}\n" for one in found))
+    if run.out.as_json:
+        return run.out.json([_to_json(one) for one in found])
+    if not found:
+        return run.out.note("The trash is empty.")
+    rows = (
+        [
+            one.id,
+            one.kind,
+            local_time(one.trashed_at, run.now) if run.out.is_terminal else one.trashed_at,
+            one.session.po_name,
+            one.session.name,
+            str(one.session.message_count),
+            one.session.preview,
+        ]
+        for one in found
+    )
+    return run.out.rows(["Id", "What", "When", "PO", "Session", "Msgs", "First message"], rows, right=["Msgs"])
+
+
+@app.command(cls=WaitingCommand)
+def restore(
+    ctx: typer.Context,
+    ref: Annotated[
+        str,
+        typer.Argument(
+            metavar="T",
+            show_default=False,
+            help="What: its id, its session's id or name, or at least 4 characters of either end of an id.",
+        ),
+    ],
+    as_: Annotated[
+        str | None,
+        typer.Option("--as", metavar="NAME", help="Another name; makes undone messages a session of their own."),
+    ] = None,
+) -> None:
+    """Bring back a deleted session, or undone messages; print the session's id."""
+    run: Invocation = ctx.obj
+    manager = run.environment().session_manager
+    entry = manager.find_trashed(ref)
+    session = manager.restore(entry, as_)
+    back = f"{counted(entry.session.message_count, 'message')} of " if entry.undone_at is not None else ""
+    run.out.note(f"Restored {back}{session.name!r} of {session.po_name}.")
+    views.show_id(run, session)
+
+
+@app.command(cls=PoCommand)
+def empty(ctx: typer.Context, yes: Yes = False) -> None:
+    """Remove everything in the trash for good."""
+    run: Invocation = ctx.obj
+    manager = run.environment().session_manager
+    found = manager.trash()
+    if found:
+        what = "what is" if len(found) == 1 else f"the {len(found)} things"
+        run.confirm(f"Remove {what} in the trash for good?", yes=yes, command="po trash empty --yes")
+    for one in found:
+        manager.storage.discard(one.id)
+    run.out.note(f"Removed {counted(len(found), 'entry').replace('entrys', 'entries')} for good.")
+    if run.out.as_json:
+        run.out.json([_to_json(one) for one in found])
+
+
+def _to_json(one: TrashEntry) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "id": one.id,
+        "kind": one.kind,
+        "trashed_at": one.trashed_at,
+        "session_id": one.session.id,
+        "name": one.session.name,
+        "po_name": one.session.po_name,
+        "message_count": one.session.message_count,
+        "preview": one.session.preview,
+    }

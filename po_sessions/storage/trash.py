@@ -1,0 +1,144 @@
+"""The trash: what was deleted or undone, each in a file of its own that is never overwritten.
+
+`{id}.{time}.json` holds a session as it was when it was deleted, or, with the key `undone_at`, the messages that an
+undo took from it and how many it left.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from po_sessions.errors import NotFound, PoError
+from po_sessions.session import Session, SessionSummary, is_session_id, timestamp
+from po_sessions.storage import atomic, session_file
+
+UNDONE_AT = "undone_at"
+"""The key of undone messages: how many messages stand before them."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrashEntry:
+    """One thing in the trash."""
+
+    id: str
+    """The session's id, a point, and the time without its separators."""
+    trashed_at: str
+    session: SessionSummary
+    undone_at: int | None = None
+    """For undone messages, how many stand before them; None for a whole session."""
+
+    @property
+    def kind(self) -> str:
+        """`deleted` or `undone`."""
+        return "deleted" if self.undone_at is None else "undone"
+
+
+def entry(id: str, session: Session) -> TrashEntry:
+    """Return what is known of a session that lies in the trash as `id`."""
+    undone_at = session.extra.get(UNDONE_AT)
+    return TrashEntry(id, _time_of(id), session.summary(), undone_at if type(undone_at) is int else None)
+
+
+def entry_id(session_id: str, now: str, taken: Callable[[str], bool]) -> str:
+    """Return a new entry's id; a moment that is taken gives way to the next millisecond."""
+    moment = datetime.fromisoformat(now)
+    while True:
+        id = f"{session_id}.{timestamp(moment).replace('-', '').replace(':', '')}"
+        if not taken(id):
+            return id
+        moment += timedelta(milliseconds=1)
+
+
+def not_there(id: str) -> NotFound:
+    """Return the error for an entry that is not in the trash."""
+    return NotFound(f"Nothing in the trash is {id!r}.", hint="Run 'po trash list' to see what there is.")
+
+
+def _time_of(id: str) -> str:
+    return timestamp(datetime.fromisoformat(id.partition(".")[2]))
+
+
+def _is_entry_id(text: str) -> bool:
+    with suppress(ValueError):
+        return is_session_id(text.partition(".")[0]) and bool(_time_of(text))
+    return False
+
+
+class Trash:
+    """The trash of a directory."""
+
+    def __init__(self, directory: str, notice: Callable[[str], None]) -> None:
+        """`notice` hears of files that cannot be read."""
+        self._directory = directory
+        self._notice = notice
+
+    def make(self) -> None:
+        """Make the directory. Raises WriteFailed."""
+        atomic.make_dir(self._directory)
+
+    def take(self, path: str, session_id: str, now: str) -> str:
+        """Move a session's file here; return the entry's id. Raises WriteFailed."""
+        self.make()
+        while True:
+            id = entry_id(session_id, now, lambda id: os.path.lexists(self._path(id)))
+            # First the second name, so that a crash leaves the session in its place.
+            with atomic.writing(path), suppress(FileExistsError):
+                os.link(path, self._path(id), follow_symlinks=False)
+                atomic.sync_dir(self._directory)
+                os.unlink(path)
+                atomic.sync_dir(os.path.dirname(path))
+                return id
+
+    def keep(self, session: Session, now: str) -> str:
+        """Put a session here that is in no file; return the entry's id. Raises WriteFailed."""
+        self.make()
+        while True:
+            id = entry_id(session.id, now, lambda id: os.path.lexists(self._path(id)))
+            with suppress(FileExistsError):
+                atomic.create(self._path(id), session_file.encode(session))
+                return id
+
+    def entries(self) -> list[TrashEntry]:
+        """Return what is here, newest first."""
+        try:
+            names = os.listdir(self._directory)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        ids = (name.removesuffix(".json") for name in names if name.endswith(".json") and not name.startswith("."))
+        found = []
+        for id in filter(_is_entry_id, ids):
+            try:
+                found.append(entry(id, self.load(id)))
+            except NotFound:
+                continue
+            except PoError as error:
+                self._notice(str(error))
+        return sorted(found, key=lambda one: (one.trashed_at, one.id), reverse=True)
+
+    def load(self, id: str) -> Session:
+        """Return what lies here as `id`. Raises NotFound, Unreadable."""
+        if not _is_entry_id(id):
+            raise not_there(id)
+        path = self._path(id)
+        try:
+            return session_file.parse(atomic.read(path), path).session
+        except FileNotFoundError:
+            raise not_there(id) from None
+
+    def discard(self, id: str) -> None:
+        """Remove an entry for good. Raises NotFound, WriteFailed."""
+        if not _is_entry_id(id):
+            raise not_there(id)
+        path = self._path(id)
+        with atomic.writing(path):
+            try:
+                os.unlink(path)
+            except FileNotFoundError:
+                raise not_there(id) from None
+
+    def _path(self, id: str) -> str:
+        return os.path.join(self._directory, id + ".json")
