@@ -13,7 +13,7 @@ _po() {
             -*) continue ;;
         esac
         case "${path:+$path }$word" in
-            send|session|'session new'|'session ensure'|'session list'|'session show'|'session current'|'session switch'|'session rename'|'session delete'|'session duplicate'|'session adopt'|'session undo'|'session retry'|'session path'|trash|'trash list'|'trash restore'|'trash empty'|object|'object list'|'object show'|'object new'|'object path'|'object switch'|model|'model list'|'model pull'|init|status) path="${path:+$path }$word" ;;
+            send|session|'session new'|'session ensure'|'session list'|'session show'|'session current'|'session switch'|'session rename'|'session delete'|'session duplicate'|'session adopt'|'session undo'|'session retry'|'session path'|trash|'trash list'|'trash restore'|'trash empty'|object|'object list'|'object show'|'object new'|'object path'|'object switch'|'object rename'|'object delete'|model|'model list'|'model pull'|init|status) path="${path:+$path }$word" ;;
             *) ((given++)) ;;
         esac
     done
@@ -88,7 +88,7 @@ _po() {
             words="--yes --root --quiet --json --debug --help"
             ;;
         object)
-            words="list show new path switch --root --quiet --json --debug --help"
+            words="list show new path switch rename delete --root --quiet --json --debug --help"
             ;;
         'object list')
             words="--root --quiet --json --debug --help"
@@ -105,6 +105,14 @@ _po() {
             ((given == 0)) && objects=1
             ;;
         'object switch')
+            words="--lock-timeout --no-wait --root --quiet --json --debug --help"
+            ((given == 0)) && objects=1
+            ;;
+        'object rename')
+            words="--lock-timeout --no-wait --root --quiet --json --debug --help"
+            ((given == 0)) && objects=1
+            ;;
+        'object delete')
             words="--lock-timeout --no-wait --root --quiet --json --debug --help"
             ((given == 0)) && objects=1
             ;;

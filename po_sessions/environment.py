@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shlex
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +69,9 @@ class Environment:
         root = os.path.abspath(path)
         storage = open_storage("files", root=root, lock_timeout=lock_timeout, notice=notice)
         manager = SessionManager(storage, clock=clock)
-        return cls(root, manager, model_paths=model_paths, default_model=default_model)
+        opened = cls(root, manager, model_paths=model_paths, default_model=default_model)
+        storage.resume_rename(opened._move_definition)
+        return opened
 
     @classmethod
     def create(cls, path: str | os.PathLike[str]) -> bool:
@@ -164,6 +168,68 @@ class Environment:
             hint = "Choose another name, or mend that file."
             raise Conflict(f"{path} is there already.", hint=hint) from None
         return path
+
+    def rename_prompt_object(self, old: str, new: str) -> None:
+        """Give a prompt object another name, in its file and in all its sessions; the rest of the file stays as it is.
+
+        Interrupted anywhere, it is finished when the environment is opened next. Raises PromptObjectNotFound,
+        InvalidInput, Unreadable; Conflict if the name is taken, or sessions of a former prompt object have it.
+        """
+        made, stem = self._find(old)
+        check_po_name(new)
+        if self.has_prompt_object(new) or os.path.lexists(self._object_path(new)):
+            raise Conflict(f"There is a prompt object named {new!r}.", hint="Choose another name.")
+        orphan = next(iter(self.session_manager.list(new)), None)
+        if orphan is not None:
+            raise Conflict(
+                f"There are sessions of a former prompt object {new!r}.",
+                hint=f"Choose another name, or run 'po session adopt {orphan.id} --po {old}' for each of them first.",
+            )
+        self._renamed_text(made, stem, new)
+        self.session_manager.storage.rename_po(old, new, self._move_definition)
+
+    def _move_definition(self, old: str, new: str) -> None:
+        """Give a definition and its file another name, from wherever an earlier call was cut."""
+        stem = old
+        with suppress(PromptObjectNotFound):
+            made, stem = self._find(old)
+            atomic.replace(self._object_path(stem), self._renamed_text(made, stem, new))
+        before, after = self._object_path(stem), self._object_path(new)
+        if stem == old and os.path.lexists(before) and not os.path.lexists(after):
+            with atomic.writing(after):
+                os.rename(before, after)
+            atomic.sync_dir(os.path.dirname(after))
+
+    def _renamed_text(self, made: Definition, stem: str, new: str) -> bytes:
+        """Return a definition's file with another name in it. Raises Unreadable if that is more than one line."""
+        path = self._object_path(stem)
+        lines = atomic.read(path).split(b"\n")
+        at = next((at for at, line in enumerate(lines) if line.startswith(b"name:")), None)
+        if at is not None:
+            lines[at] = f"name: {json.dumps(new)}".encode() + b"\r" * lines[at].endswith(b"\r")
+        text = b"\n".join(lines)
+        if definition.parse(text.decode(), stem=new, where=path) != replace(made, name=new):
+            raise Unreadable(
+                f"The name in {path} is not on a line of its own.", hint=f"Change it to {new} there, or mend it."
+            )
+        return text
+
+    def delete_prompt_object(self, name: str) -> str:
+        """Move a prompt object's file to the trash and return where it is; its sessions are kept.
+
+        It is not the current one afterwards. Raises PromptObjectNotFound, Unreadable, Conflict.
+        """
+        path = self.prompt_object_path(name)
+        trash = os.path.join(self.root, "trash")
+        atomic.make_dir(trash)
+        kept = os.path.join(trash, f"{name}.{os.urandom(4).hex()}.md")
+        with atomic.writing(path):
+            os.link(path, kept, follow_symlinks=False)
+            atomic.sync_dir(trash)
+            os.unlink(path)
+        self._known.pop(name, None)
+        self.session_manager.storage.change_state(lambda state: state.without_po(name))
+        return kept
 
     def context(
         self,

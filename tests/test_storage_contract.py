@@ -278,3 +278,19 @@ def test_what_is_not_in_the_trash_is_not_found(store, id):
     for ask in (store.trashed, store.discard):
         with pytest.raises(NotFound):
             ask(id)
+
+
+def test_renaming_a_prompt_object_in_its_sessions_and_pointers(store):
+    store.create(session(ULID, "a", po_name="old"))
+    store.create(session(OTHER, "b", po_name="other"))
+    store.change_state(lambda state: state.with_po("old").with_session("old", ULID).with_session("other", OTHER))
+    moved = []
+    store.rename_po("old", "new", lambda *names: moved.append(names))
+    assert moved == [("old", "new")]
+    assert [(one.id, one.po_name) for one in store.summaries(po_name="new")] == [(ULID, "new")]
+    assert list(store.summaries(po_name="old")) == []
+    assert store.load(OTHER).po_name == "other"
+    state = store.state()
+    assert (state.po_name, set(state.pointers), state.pointer("new").current) == ("new", {"new", "other"}, ULID)
+    store.resume_rename(lambda *names: moved.append(names))
+    assert len(moved) == 1

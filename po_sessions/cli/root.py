@@ -20,7 +20,7 @@ COMMANDS = {
     "send": "Send one message to a prompt object and print the reply.",
     "session": "Make, list, show, switch, copy and delete sessions.",
     "trash": "List, restore and empty what was deleted or undone.",
-    "object": "List, show and make prompt objects.",
+    "object": "List, show, make, rename and delete prompt objects.",
     "model": "List the models, fetch the embedded one.",
     "init": "Make an environment with starter prompt objects.",
     "status": "Print the current prompt object and session on one line.",

@@ -57,6 +57,16 @@ class SessionStorage(Protocol):
         Raises SessionNotFound, Busy, Unreadable (NewerVersion).
         """
 
+    def rename_po(self, old: str, new: str, move: Callable[[str, str], None]) -> None:
+        """Give a prompt object another name in all its sessions and in the pointers; `move` does so for the rest.
+
+        Once begun it is finished, by this call or by `resume_rename`, and until then `new` is what is read. `move` may
+        be called again after it was cut anywhere. Raises Busy, and what `move` raises.
+        """
+
+    def resume_rename(self, move: Callable[[str, str], None]) -> None:
+        """Finish a renaming that was interrupted, unless another process is at it; cheap where there is none."""
+
     def trash(self) -> list[TrashEntry]:
         """Return what is in the trash, newest first."""
 

@@ -7,9 +7,10 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import fields, replace
+from typing import TypeVar
 
 from po_sessions.errors import Busy, Conflict, PoError, SessionNotFound, Unreadable, WriteFailed
-from po_sessions.json_text import dumps
+from po_sessions.json_text import dumps, loads
 from po_sessions.session import VERSION, Message, Session, SessionSummary, is_session_id, unchanged_history
 from po_sessions.storage import Notice, atomic, locks, session_file, state
 from po_sessions.storage.catalogue import Catalogue
@@ -18,6 +19,8 @@ from po_sessions.storage.state import State
 from po_sessions.storage.trash import UNDONE_AT, Trash, TrashEntry
 
 _FIELDS = tuple(field.name for field in fields(SessionSummary))
+
+S = TypeVar("S", Session, SessionSummary)
 
 _ROUNDS = 3
 """How often an append finds a file that it cannot extend, and makes it anew, before it gives up."""
@@ -32,6 +35,7 @@ class FileStorage:
         self._sessions = os.path.join(root, "sessions")
         self._locks = os.path.join(self._sessions, ".locks")
         self._state = os.path.join(root, "state.toml")
+        self._rename = os.path.join(self._sessions, ".rename")
         self._timeout = lock_timeout
         self._notice = notice
         self._index = Index(self._sessions, timeout=lock_timeout)
@@ -43,6 +47,7 @@ class FileStorage:
     def create(self, session: Session) -> SessionSummary:
         """Add a session. Raises Conflict if its id is taken."""
         self._make_dirs()
+        session = replace(session, po_name=self._po_name(session.po_name))
 
         def link(temporary: str, path: str) -> None:
             try:
@@ -69,7 +74,7 @@ class FileStorage:
 
     def summary(self, id: str) -> SessionSummary:
         """Return a session without its history. Raises SessionNotFound, Unreadable."""
-        return _to_summary(self._read_row(id))
+        return self._to_summary(self._read_row(id))
 
     def append(self, id: str, message: Message) -> SessionSummary:
         """Add one message at the end, durably; the cost does not depend on the history.
@@ -86,7 +91,7 @@ class FileStorage:
                     append = session_file.plan_append(fd, tail, message)
                     self._index.record(_to_row(append.summary, append.size, os.fstat(fd).st_ino))
                     session_file.write_append(fd, path, append)
-                    return append.summary
+                    return self._renamed(append.summary)
                 # Another layout, a torn end or a second hard link: a file made anew has none of them.
                 _, repaired = self._rewrite(id, fd, lambda session: session)
             self._tell_repaired(path, repaired)
@@ -210,11 +215,13 @@ class FileStorage:
         needle = b""
         if name is not None:
             needle = b'"name":' + dumps(name)
-        elif po_name is not None:
+        elif po_name is not None and self._renaming() is None:
             needle = b'"po_name":' + dumps(po_name)
         for row in self._catalogue.rows(needle):
-            if po_name in (None, row["po_name"]) and name in (None, row["name"]):
-                yield _to_summary(row)
+            if name in (None, row["name"]):
+                summary = self._to_summary(row)
+                if po_name in (None, summary.po_name):
+                    yield summary
 
     def ids_matching(self, fragment: str) -> list[str]:
         """Return the ids that begin or end with `fragment`."""
@@ -253,15 +260,15 @@ class FileStorage:
 
     def state(self) -> State:
         """Return the pointers. Raises Unreadable."""
-        return state.read(self._state)
+        stored, renaming = state.read(self._state), self._renaming()
+        return stored.with_po_renamed(*renaming) if renaming else stored
 
     def change_state(self, change: Callable[[State], State]) -> State:
         """Replace the pointers by what `change` makes of them, as one step."""
         self._make_dirs()
         with locks.locked(os.path.join(self._locks, "state"), timeout=self._timeout):
-            before = self.state()
-            after = change(before)
-            if after != before:
+            after = change(self.state())
+            if after != state.read(self._state):
                 state.write(self._state, after)
         return after
 
@@ -314,7 +321,76 @@ class FileStorage:
     def _own(self, session: Session, id: str) -> Session:
         if session.id != id:
             raise _not_its_own(self._path(id), session.id)
-        return session
+        return self._renamed(session)
+
+    def _to_summary(self, row: Row) -> SessionSummary:
+        return self._renamed(SessionSummary(**{name: row[name] for name in _FIELDS}))
+
+    # A prompt object's other name
+
+    def rename_po(self, old: str, new: str, move: Callable[[str, str], None]) -> None:
+        """Give a prompt object another name everywhere; `.rename` tells of it until it is done. Raises Busy."""
+        self._make_dirs()
+        with locks.locked(self._rename_lock, timeout=self._timeout):
+            self._finish_rename(move)
+            atomic.create(self._rename, dumps({"version": 1, "old": old, "new": new}) + b"\n")
+            self._finish_rename(move)
+
+    def resume_rename(self, move: Callable[[str, str], None]) -> None:
+        """Finish a renaming that was interrupted, unless another process is at it; tell of it."""
+        if (names := self._renaming()) is None:
+            return
+        try:
+            with locks.locked(self._rename_lock, timeout=0):
+                self._finish_rename(move)
+        except Busy:
+            return
+        except PoError as error:
+            self._notice(f"{names[0]} is being renamed to {names[1]}, which cannot be finished yet: {error}")
+        else:
+            self._notice(f"Finished renaming {names[0]} to {names[1]}, which had been interrupted.")
+
+    @property
+    def _rename_lock(self) -> str:
+        return os.path.join(self._locks, "rename")
+
+    def _finish_rename(self, move: Callable[[str, str], None]) -> None:
+        names = self._renaming()
+        if names is None:
+            return
+        move(*names)
+        for row in list(self._catalogue.rows(b'"po_name":' + dumps(names[0]))):
+            if row["po_name"] == names[0]:
+                try:
+                    self.update(row["id"], lambda one: one)  # read with its new name
+                except SessionNotFound:
+                    continue
+                except Unreadable as error:
+                    self._notice(f"{error} It keeps the prompt object {names[0]}.")
+        self.change_state(lambda pointers: pointers)
+        with atomic.writing(self._rename):
+            os.unlink(self._rename)
+        atomic.sync_dir(self._sessions)
+
+    def _renaming(self) -> tuple[str, str] | None:
+        """Return a prompt object's old and new name while it is being renamed."""
+        try:
+            said = loads(atomic.read(self._rename))
+            return str(said["old"]), str(said["new"])
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError):
+            raise Unreadable(
+                f"{self._rename} cannot be read.", hint="Mend or remove it: it names the 'old' and the 'new' name."
+            ) from None
+
+    def _po_name(self, name: str) -> str:
+        old, new = self._renaming() or ("", "")
+        return new if name == old else name
+
+    def _renamed(self, one: S) -> S:
+        name = self._po_name(one.po_name)
+        return one if name == one.po_name else replace(one, po_name=name)
 
 
 def _not_its_own(path: str, id: str) -> Unreadable:
@@ -323,7 +399,3 @@ def _not_its_own(path: str, id: str) -> Unreadable:
 
 def _to_row(summary: SessionSummary, size: int, inode: int) -> Row:
     return {**{name: getattr(summary, name) for name in _FIELDS}, "size": size, "inode": inode}
-
-
-def _to_summary(row: Row) -> SessionSummary:
-    return SessionSummary(**{name: row[name] for name in _FIELDS})

@@ -92,6 +92,18 @@ class MemoryStorage:
             after = self._sessions[id] = replace(before, history=before.history[:count])
         return after.summary(), taken
 
+    def rename_po(self, old: str, new: str, move: Callable[[str, str], None]) -> None:
+        """Give a prompt object another name in all its sessions and in the pointers."""
+        move(old, new)
+        with self._changed:
+            for id, one in self._sessions.items():
+                if one.po_name == old:
+                    self._sessions[id] = replace(one, po_name=new)
+            self._state = self._state.with_po_renamed(old, new)
+
+    def resume_rename(self, move: Callable[[str, str], None]) -> None:
+        """Do nothing: nothing is left of what was interrupted."""
+
     def _keep(self, session: Session, now: str) -> str:
         id = entry_id(session.id, now, self._trash.__contains__)
         self._trash[id] = session

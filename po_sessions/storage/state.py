@@ -44,6 +44,19 @@ class State:
         }
         return self if kept == self.pointers else replace(self, pointers=kept)
 
+    def with_po_renamed(self, old: str, new: str) -> State:
+        """Return the state in which a prompt object has another name."""
+        if old not in (self.po_name, *self.pointers):
+            return self
+        pointers = {name: one for name, one in self.pointers.items() if name != old}
+        if old in self.pointers:
+            pointers[new] = self.pointers[old]
+        return State(new if self.po_name == old else self.po_name, pointers)
+
+    def without_po(self, po_name: str) -> State:
+        """Return the state in which this prompt object is not the current one."""
+        return replace(self, po_name=None) if self.po_name == po_name else self
+
     def with_po(self, po_name: str) -> State:
         """Return the state in which `po_name` is the current prompt object."""
         return replace(self, po_name=po_name)

@@ -1,7 +1,8 @@
-"""`po object`: list, show and make prompt objects."""
+"""`po object`: list, show, make, rename and delete prompt objects."""
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +13,7 @@ from po_sessions.definition import Definition
 from po_sessions.errors import InvalidInput
 from po_sessions.session import check_po_name
 
-app = noun("List, show and make prompt objects.")
+app = noun("List, show, make, rename and delete prompt objects.")
 
 Name = Annotated[
     str, typer.Argument(metavar="PO", show_default=False, help="The prompt object; `.` is the current one.")
@@ -103,6 +104,41 @@ def switch(ctx: typer.Context, po: Name) -> None:
     run.out.note(f"{name} is the current prompt object.")
     if run.out.as_json:
         run.out.json({"version": 1, "name": name})
+
+
+@app.command(cls=WaitingCommand)
+def rename(
+    ctx: typer.Context,
+    po: Name,
+    new: Annotated[str, typer.Argument(metavar="NEW", show_default=False, help="Letters, digits, '_' and '-'.")],
+) -> None:
+    """Give a prompt object another name, in its file and in all its sessions.
+
+    If it is interrupted, the next command finishes it.
+    """
+    run: Invocation = ctx.obj
+    env = run.environment()
+    old = run.po_name(po) or po
+    env.rename_prompt_object(old, new)
+    run.out.note(f"Renamed {old} to {new}.")
+    if run.out.as_json:
+        run.out.json({"version": 1, "name": new, "path": env.prompt_object_path(new)})
+
+
+@app.command(cls=WaitingCommand)
+def delete(ctx: typer.Context, po: Name) -> None:
+    """Move a prompt object's file to the trash; its sessions are kept.
+
+    'po session list --orphaned' lists them, and 'po session adopt' gives them another prompt object.
+    """
+    run: Invocation = ctx.obj
+    env = run.environment()
+    name = run.po_name(po) or po
+    path = env.prompt_object_path(name)
+    kept = env.delete_prompt_object(name)
+    run.out.note(f"Deleted {name}; '{shlex.join(['mv', '-n', kept, path])}' brings it back.")
+    if run.out.as_json:
+        run.out.json({"version": 1, "name": name, "trash_path": kept})
 
 
 def _to_json(one: Definition, *, current: bool) -> dict[str, Any]:
