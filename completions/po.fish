@@ -219,7 +219,7 @@ complete -c po -n '__po_at object 0' -a show -d 'Print a prompt object\'s front 
 complete -c po -n '__po_at object 0' -a new -d 'Make a prompt object and print its name.'
 complete -c po -n '__po_at object 0' -a path -d 'Print the path of a prompt object\'s file.'
 complete -c po -n '__po_at object 0' -a switch -d 'Make a prompt object the current one.'
-complete -c po -n '__po_at object 0' -a rename -d 'Give a prompt object another name, in its file and in all its sessions.'
+complete -c po -n '__po_at object 0' -a rename -d 'Give a prompt object another name.'
 complete -c po -n '__po_at object 0' -a delete -d 'Move a prompt object\'s file to the trash; its sessions are kept.'
 complete -c po -n '__po_at object 0' -l root -x -a '(__fish_complete_directories)' -d 'Use the environment DIR.'
 complete -c po -n '__po_at object 0' -l quiet -s q -d 'Print no remarks and no warnings.'

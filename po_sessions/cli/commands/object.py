@@ -112,9 +112,9 @@ def rename(
     po: Name,
     new: Annotated[str, typer.Argument(metavar="NEW", show_default=False, help="Letters, digits, '_' and '-'.")],
 ) -> None:
-    """Give a prompt object another name, in its file and in all its sessions.
+    """Give a prompt object another name.
 
-    If it is interrupted, the next command finishes it.
+    It changes in its file and in all its sessions. If it is interrupted, the next command finishes it.
     """
     run: Invocation = ctx.obj
     env = run.environment()
