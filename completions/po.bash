@@ -6,14 +6,14 @@ _po() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-            --as|--body|--description|-d|--limit|-n|--lock-timeout|--model|-m|--number|-n|--option|-o|--po|--range|--root|--session|-s|--to)
+            --as|--body|--description|-d|--format|-f|--limit|-n|--lock-timeout|--model|-m|--number|-n|--option|-o|--output|-o|--po|--range|--root|--session|-s|--to)
                 ((i++))
                 continue
                 ;;
             -*) continue ;;
         esac
         case "${path:+$path }$word" in
-            send|session|'session new'|'session ensure'|'session list'|'session show'|'session current'|'session switch'|'session rename'|'session delete'|'session duplicate'|'session adopt'|'session undo'|'session retry'|'session path'|trash|'trash list'|'trash restore'|'trash empty'|object|'object list'|'object show'|'object new'|'object path'|'object switch'|'object rename'|'object delete'|model|'model list'|'model pull'|init|status) path="${path:+$path }$word" ;;
+            send|session|'session new'|'session ensure'|'session list'|'session show'|'session current'|'session switch'|'session rename'|'session delete'|'session duplicate'|'session adopt'|'session undo'|'session retry'|'session path'|'session export'|'session import'|trash|'trash list'|'trash restore'|'trash empty'|object|'object list'|'object show'|'object new'|'object path'|'object switch'|'object rename'|'object delete'|model|'model list'|'model pull'|init|status) path="${path:+$path }$word" ;;
             *) ((given++)) ;;
         esac
     done
@@ -23,7 +23,7 @@ _po() {
             mapfile -t COMPREPLY < <(compgen -d -- "$cur")
             return
             ;;
-        --as|--body|--description|-d|--limit|-n|--lock-timeout|--model|-m|--number|-n|--option|-o|--range|--session|-s|--to) return ;;
+        --as|--body|--description|-d|--format|-f|--limit|-n|--lock-timeout|--model|-m|--number|-n|--option|-o|--output|-o|--range|--session|-s|--to) return ;;
     esac
     [[ $prev == --po ]] || case $path in
         "")
@@ -34,7 +34,7 @@ _po() {
             ((given == 0)) && objects=1
             ;;
         session)
-            words="new ensure list show current switch rename delete duplicate adopt undo retry path --root --quiet --json --debug --help"
+            words="new ensure list show current switch rename delete duplicate adopt undo retry path export import --root --quiet --json --debug --help"
             ;;
         'session new')
             words="--po --switch --lock-timeout --no-wait --root --quiet --json --debug --help"
@@ -74,6 +74,12 @@ _po() {
             ;;
         'session path')
             words="--po --root --quiet --json --debug --help"
+            ;;
+        'session export')
+            words="--po --all --format --output --force --root --quiet --json --debug --help"
+            ;;
+        'session import')
+            words="--po --lock-timeout --no-wait --root --quiet --json --debug --help"
             ;;
         trash)
             words="list restore empty --root --quiet --json --debug --help"

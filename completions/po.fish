@@ -3,7 +3,7 @@
 function __po_at --argument-names path
     set -l given (commandline -opc)[2..]
     set -l words
-    set -l valued --as --body --description -d --limit -n --lock-timeout --model -m --number -n --option -o --po --range --root --session -s --to
+    set -l valued --as --body --description -d --format -f --limit -n --lock-timeout --model -m --number -n --option -o --output -o --po --range --root --session -s --to
     set -l skip 0
     for word in $given
         if test $skip = 1
@@ -24,7 +24,7 @@ end
 
 complete -c po -f
 complete -c po -n '__po_at '"'"''"'"' 0' -a send -d 'Send one message to a prompt object and print the reply.'
-complete -c po -n '__po_at '"'"''"'"' 0' -a session -d 'Make, list, show, switch, copy and delete sessions.'
+complete -c po -n '__po_at '"'"''"'"' 0' -a session -d 'Make, list, show, switch, copy, exchange and delete sessions.'
 complete -c po -n '__po_at '"'"''"'"' 0' -a trash -d 'List, restore and empty what was deleted or undone.'
 complete -c po -n '__po_at '"'"''"'"' 0' -a object -d 'List, show, make, rename and delete prompt objects.'
 complete -c po -n '__po_at '"'"''"'"' 0' -a model -d 'List the models, fetch the embedded one.'
@@ -67,6 +67,8 @@ complete -c po -n '__po_at session 0' -a adopt -d 'Give an orphaned session a pr
 complete -c po -n '__po_at session 0' -a undo -d 'Move the last turns of a session to the trash.'
 complete -c po -n '__po_at session 0' -a retry -d 'Ask again what failed or was interrupted, and print the reply.'
 complete -c po -n '__po_at session 0' -a path -d 'Print the path of a session\'s file.'
+complete -c po -n '__po_at session 0' -a export -d 'Print sessions as Markdown, JSON or JSON Lines.'
+complete -c po -n '__po_at session 0' -a import -d 'Read what \'export\' wrote; print the sessions\' ids.'
 complete -c po -n '__po_at session 0' -l root -x -a '(__fish_complete_directories)' -d 'Use the environment DIR.'
 complete -c po -n '__po_at session 0' -l quiet -s q -d 'Print no remarks and no warnings.'
 complete -c po -n '__po_at session 0' -l json -d 'Print the result, or the error, as JSON.'
@@ -186,8 +188,26 @@ complete -c po -n '__po_at '"'"'session path'"'"'' -l quiet -s q -d 'Print no re
 complete -c po -n '__po_at '"'"'session path'"'"'' -l json -d 'Print the result, or the error, as JSON.'
 complete -c po -n '__po_at '"'"'session path'"'"'' -l debug -d 'Print the traceback of an error.'
 complete -c po -n '__po_at '"'"'session path'"'"'' -l help -s h -d 'Print this and exit.'
+complete -c po -n '__po_at '"'"'session export'"'"'' -l po -x -a '(command po object list --quiet 2>/dev/null </dev/null | cut -f 2)' -d 'The prompt object; the current one if not given.'
+complete -c po -n '__po_at '"'"'session export'"'"'' -l all -s a -d 'Every session, with --po every one of PO.'
+complete -c po -n '__po_at '"'"'session export'"'"'' -l format -s f -x -d 'markdown, json or jsonl. If not given, what the ending of FILE says; else markdown for one session and for files in DIR, jsonl for several.'
+complete -c po -n '__po_at '"'"'session export'"'"'' -l output -s o -x -d 'Write FILE, or into DIR a file for each session.'
+complete -c po -n '__po_at '"'"'session export'"'"'' -l force -d 'Replace files that are there.'
+complete -c po -n '__po_at '"'"'session export'"'"'' -l root -x -a '(__fish_complete_directories)' -d 'Use the environment DIR.'
+complete -c po -n '__po_at '"'"'session export'"'"'' -l quiet -s q -d 'Print no remarks and no warnings.'
+complete -c po -n '__po_at '"'"'session export'"'"'' -l json -d 'Print the result, or the error, as JSON.'
+complete -c po -n '__po_at '"'"'session export'"'"'' -l debug -d 'Print the traceback of an error.'
+complete -c po -n '__po_at '"'"'session export'"'"'' -l help -s h -d 'Print this and exit.'
+complete -c po -n '__po_at '"'"'session import'"'"'' -l po -x -a '(command po object list --quiet 2>/dev/null </dev/null | cut -f 2)' -d 'Give them all to this prompt object instead of their own.'
+complete -c po -n '__po_at '"'"'session import'"'"'' -l lock-timeout -x -d 'Wait at most so long for other processes; 60 if not given.'
+complete -c po -n '__po_at '"'"'session import'"'"'' -l no-wait -d 'Do not wait for other processes.'
+complete -c po -n '__po_at '"'"'session import'"'"'' -l root -x -a '(__fish_complete_directories)' -d 'Use the environment DIR.'
+complete -c po -n '__po_at '"'"'session import'"'"'' -l quiet -s q -d 'Print no remarks and no warnings.'
+complete -c po -n '__po_at '"'"'session import'"'"'' -l json -d 'Print the result, or the error, as JSON.'
+complete -c po -n '__po_at '"'"'session import'"'"'' -l debug -d 'Print the traceback of an error.'
+complete -c po -n '__po_at '"'"'session import'"'"'' -l help -s h -d 'Print this and exit.'
 complete -c po -n '__po_at trash 0' -a list -d 'List what is in the trash, newest first.'
-complete -c po -n '__po_at trash 0' -a restore -d 'Bring back a deleted session, or undone messages; print the session\'s id.'
+complete -c po -n '__po_at trash 0' -a restore -d 'Bring back a deleted session, or undone messages.'
 complete -c po -n '__po_at trash 0' -a empty -d 'Remove everything in the trash for good.'
 complete -c po -n '__po_at trash 0' -l root -x -a '(__fish_complete_directories)' -d 'Use the environment DIR.'
 complete -c po -n '__po_at trash 0' -l quiet -s q -d 'Print no remarks and no warnings.'

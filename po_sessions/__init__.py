@@ -16,7 +16,7 @@ The layers, each importing only what stands below it::
     prompt_object                one turn
     manager                      what can be done with sessions
     selector                     from what a user typed to one session
-    storage    models            kinds of store, model back ends; they never import each other
+    storage  models  formats     kinds of store, model back ends, file formats; they never import each other
     session    definition        the nouns
     errors                       one tree
 

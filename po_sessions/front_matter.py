@@ -6,9 +6,12 @@ Every value is one that JSON has: times stay text, and aliases, with which few b
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 FENCE = "---"
+UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
+"""Characters that editors, terminals, transfers or other programs do not leave alone."""
 
 
 def split(text: str) -> tuple[str, str] | None:
@@ -51,7 +54,23 @@ def dump(data: dict[str, Any]) -> str:
     """Return a block with its fences and an end of line; `load` reads back what is in it."""
     import yaml
 
-    return f"{FENCE}\n{yaml.safe_dump(data, sort_keys=False, allow_unicode=True)}{FENCE}\n"
+    text = yaml.dump(data, Dumper=_dumper(), sort_keys=False, allow_unicode=True)
+    return f"{FENCE}\n{text}{FENCE}\n"
+
+
+def _dumper() -> Any:
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        pass
+
+    def represent(dumper: Any, text: str) -> Any:
+        # In any other style PyYAML lets some of these turn into spaces.
+        style = '"' if UNSAFE.search(text) else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+    Dumper.add_representer(str, represent)
+    return Dumper
 
 
 def _loader() -> Any:

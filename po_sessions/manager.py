@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from po_sessions import selector
-from po_sessions.errors import AmbiguousSelector, Conflict, InvalidInput, NoCurrent, SessionNotFound
+from po_sessions.errors import (
+    AmbiguousSelector,
+    Conflict,
+    InvalidInput,
+    NewerVersion,
+    NoCurrent,
+    SessionNotFound,
+    Unreadable,
+)
+from po_sessions.json_text import dumps
 from po_sessions.session import (
     DEFAULT_NAME,
+    NAME_LENGTH,
+    VERSION,
     Message,
     Session,
     SessionSummary,
+    check_po_name,
     check_session_name,
+    is_session_id,
     timestamp,
 )
 from po_sessions.storage import SessionStorage
@@ -23,6 +36,17 @@ from po_sessions.storage.trash import UNDONE_AT, TrashEntry, not_there
 
 UNNAMED = "Session"
 """What a session made without a name is called, with a number behind it if that is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What came of a session that was imported."""
+
+    session: SessionSummary
+    """The session as it is here."""
+    original: Session
+    made: bool
+    """False if it was here already."""
 
 
 class SessionManager:
@@ -109,6 +133,55 @@ class SessionManager:
                 metadata={**original.metadata, "duplicate_of": original.id},
             )
             return self.storage.create(copy)
+
+    def import_(
+        self, sessions: Sequence[Session], *, po_name: str | None = None, format_name: str
+    ) -> Sequence[Imported]:
+        """Add sessions that came from elsewhere, as `po_name`'s if given; their metadata tell where `imported_from`.
+
+        One that is here already, perhaps with more messages by now, adds nothing. One whose id is taken by another gets
+        an id that follows from its content, so that it too is found again; a name that is taken gets a number. What
+        `check_importable` refuses has to be sorted out before. Raises Busy, WriteFailed.
+        """
+        made = []
+        with self.storage.names():
+            taken: dict[str, set[str]] = {}
+            for session in sessions:
+                id, there = self._place_of(session)
+                if there is not None:
+                    made.append(Imported(there, session, made=False))
+                    continue
+                owner = po_name or session.po_name
+                if owner not in taken:
+                    taken[owner] = self._names(owner)
+                names = taken[owner]
+                name = _free(_carried(session.name), names)
+                names.add(name)
+                about = {
+                    "id": session.id,
+                    "name": session.name,
+                    "po_name": session.po_name,
+                    "format": format_name,
+                    "at": self.now(),
+                    **{key: session.metadata[key] for key in ("imported_from",) if key in session.metadata},
+                }
+                metadata = {**session.metadata, "imported_from": about}
+                copy = replace(session, id=id, name=name, po_name=owner, metadata=metadata)
+                made.append(Imported(self.storage.create(copy), session, made=True))
+        return made
+
+    def _place_of(self, session: Session) -> tuple[str, SessionSummary | None]:
+        """Return the id that an imported session gets; also the session that is there if it is the same."""
+        for id in [*([session.id] if is_session_id(session.id) else []), _id_of(session)]:
+            try:
+                there = self.storage.load(id)
+            except SessionNotFound:
+                return id, None
+            except Unreadable:
+                continue
+            if there.created_at == session.created_at and there.history[: session.message_count] == session.history:
+                return id, there.summary()
+        return _new_id(self._clock()), None
 
     def adopt(self, session: SessionSummary, po_name: str) -> SessionSummary:
         """Give a session to a prompt object; its name gets a number if it is taken there. Raises Busy, Unreadable."""
@@ -284,17 +357,58 @@ class SessionManager:
     def _named(self, po_name: str, name: str) -> SessionSummary | None:
         return next(iter(self.storage.summaries(po_name=po_name, name=name)), None)
 
+    def _names(self, po_name: str) -> set[str]:
+        return {session.name for session in self.storage.summaries(po_name=po_name)}
+
     def _free_name(self, po_name: str, base: str) -> str:
-        taken = {session.name for session in self.storage.summaries(po_name=po_name)}
-        name, number = base, 2
-        while name in taken:
-            name, number = f"{base} {number}", number + 1
-        return name
+        return _free(base, self._names(po_name))
 
     def _create(self, po_name: str, name: str) -> SessionSummary:
         now = self._clock()
         made = Session(_new_id(now), name, po_name, created_at=timestamp(now), updated_at=timestamp(now))
         return self.storage.create(made)
+
+
+def check_importable(session: Session, po_name: str | None = None) -> None:
+    """See that a session from elsewhere can be imported, as `po_name`'s if given. Raises Unreadable, NewerVersion."""
+    if session.version > VERSION:
+        raise NewerVersion(
+            f"The session {session.name!r} has version {session.version}, and this po reads up to {VERSION}.",
+            hint="Upgrade po-sessions.",
+        )
+    if po_name is None:
+        try:
+            check_po_name(session.po_name)
+        except InvalidInput as error:
+            hint = "Add --po PO to give it to one of your prompt objects."
+            raise Unreadable(f"The session {session.name!r} cannot be imported: {error}", hint=hint) from None
+
+
+def _carried(name: str) -> str:
+    """Return the name that an imported session asks for, or what nameless ones are called if it cannot be one."""
+    try:
+        return check_session_name(name)
+    except InvalidInput:
+        return UNNAMED
+
+
+def _free(base: str, taken: Container[str]) -> str:
+    """Return `base`, with the first number that makes it free, and cut to the length that names may have."""
+    name, number = base, 2
+    while name in taken:
+        end = f" {number}"
+        name, number = base[: NAME_LENGTH - len(end)].rstrip() + end, number + 1
+    return name
+
+
+def _id_of(session: Session) -> str:
+    """Return an id that follows from a session's time and content."""
+    from hashlib import sha256
+
+    from ulid import ULID
+
+    moment = max(0, int(datetime.fromisoformat(session.created_at).timestamp() * 1000))
+    return str(ULID.from_bytes(moment.to_bytes(6, "big") + sha256(dumps(session.to_dict())).digest()[:10]))
 
 
 def _new_id(now: datetime) -> str:

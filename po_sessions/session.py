@@ -23,6 +23,7 @@ DEFAULT_NAME = "Default"
 """The session that a first plain use of a prompt object makes."""
 
 ROLES = ("system", "user", "assistant", "tool")
+NAME_LENGTH = 200
 PREVIEW_LENGTH = 80
 
 TurnState = Literal["empty", "open", "failed", "done"]
@@ -66,8 +67,8 @@ def check_session_name(name: str) -> str:
     """
     name = unicodedata.normalize("NFC", name)
     wrong = ""
-    if not 1 <= len(name) <= 200:
-        wrong = f"it has {len(name)} characters, and 1 to 200 are allowed"
+    if not 1 <= len(name) <= NAME_LENGTH:
+        wrong = f"it has {len(name)} characters, and 1 to {NAME_LENGTH} are allowed"
     elif not all(c.isprintable() or c in _JOINERS for c in name):
         wrong = "it contains a control or invisible character"
     elif name != name.strip():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -198,9 +198,14 @@ def each(things: Iterable[T], do: Callable[[T], R]) -> list[R]:
             made.append(do(thing))
         except PoError as error:
             failed.append(error)
+    raise_any(failed)
+    return made
+
+
+def raise_any(failed: Sequence[PoError]) -> None:
+    """Raise the one error there is, or Several; nothing if there is none."""
     if failed:
         raise failed[0] if len(failed) == 1 else Several(failed)
-    return made
 
 
 def read_text(argument: str | None) -> str:

@@ -18,7 +18,7 @@ from po_sessions.errors import Interrupted, InvalidInput, PoError, WriteFailed
 
 COMMANDS = {
     "send": "Send one message to a prompt object and print the reply.",
-    "session": "Make, list, show, switch, copy and delete sessions.",
+    "session": "Make, list, show, switch, copy, exchange and delete sessions.",
     "trash": "List, restore and empty what was deleted or undone.",
     "object": "List, show, make, rename and delete prompt objects.",
     "model": "List the models, fetch the embedded one.",

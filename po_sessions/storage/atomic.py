@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 from po_sessions.errors import Unreadable, WriteFailed
@@ -128,14 +128,17 @@ def sync_dir(path: str) -> None:
 
 
 @contextmanager
-def staged(path: str, data: bytes, *, durable: bool = True) -> Iterator[tuple[int, str]]:
-    """Write `data` to a new file beside `path`; yield its descriptor and name; it is gone afterwards unless renamed."""
+def staged(path: str, pieces: Iterable[bytes], *, durable: bool = True) -> Iterator[tuple[int, str]]:
+    """Write a new file beside `path`; yield its descriptor and name; it is gone afterwards unless renamed."""
     directory, name = os.path.split(path)
     temporary = os.path.join(directory, f".{name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
     fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | _OPEN, FILE_MODE)
     try:
         os.fchmod(fd, FILE_MODE)
-        write_at(fd, data, 0)
+        size = 0
+        for piece in pieces:
+            write_at(fd, piece, size)
+            size += len(piece)
         if durable:
             sync(fd)
         yield fd, temporary
@@ -148,7 +151,7 @@ def staged(path: str, data: bytes, *, durable: bool = True) -> Iterator[tuple[in
 def create(path: str, data: bytes) -> None:
     """Make a file that is not there yet, durably. Raises FileExistsError, WriteFailed."""
     try:
-        with staged(path, data) as (_, temporary):
+        with staged(path, [data]) as (_, temporary):
             os.link(temporary, path)
         sync_dir(os.path.dirname(path))
     except FileExistsError:
@@ -159,7 +162,7 @@ def create(path: str, data: bytes) -> None:
 
 def replace(path: str, data: bytes, *, durable: bool = True) -> None:
     """Make or replace a file; `durable=False` where a power cut may cost the new content. Raises WriteFailed."""
-    with writing(path), staged(path, data, durable=durable) as (_, temporary):
+    with writing(path), staged(path, [data], durable=durable) as (_, temporary):
         os.replace(temporary, path)
         if durable:
             sync_dir(os.path.dirname(path))

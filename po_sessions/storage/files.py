@@ -199,7 +199,7 @@ class FileStorage:
     ) -> SessionSummary:
         """Write a session to a new file, locked before others can see it, and `move` it to its place."""
         path, summary = self._path(session.id), session.summary()
-        with atomic.writing(path), atomic.staged(path, session_file.encode(session)) as (fd, temporary):
+        with atomic.writing(path), atomic.staged(path, [session_file.encode(session)]) as (fd, temporary):
             os.fchmod(fd, mode)
             fcntl.flock(fd, fcntl.LOCK_EX)
             about = os.fstat(fd)

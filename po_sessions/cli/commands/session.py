@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from po_sessions.cli import views
+from po_sessions.cli.commands import exchange
 from po_sessions.cli.invocation import Invocation, each
 from po_sessions.cli.output import counted
 from po_sessions.cli.root import PoCommand, WaitingCommand, noun
@@ -16,7 +17,7 @@ from po_sessions.errors import AmbiguousSelector, Conflict, InvalidInput, NoCurr
 from po_sessions.selector import no_current_po
 from po_sessions.session import SessionSummary, check_session_name
 
-app = noun("Make, list, show, switch, copy and delete sessions.")
+app = noun("Make, list, show, switch, copy, exchange and delete sessions.")
 
 PoOption = Annotated[
     str | None, typer.Option("--po", metavar="PO", help="The prompt object; the current one if not given.")
@@ -355,3 +356,7 @@ def _owner(run: Invocation, given: str | None) -> str:
     if name is None:
         raise no_current_po()
     return run.environment(to_write_for=name).prompt_object(name).name
+
+
+app.command("export", cls=PoCommand)(exchange.export)
+app.command("import", cls=WaitingCommand)(exchange.import_)

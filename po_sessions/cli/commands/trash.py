@@ -65,7 +65,10 @@ def restore(
         typer.Option("--as", metavar="NAME", help="Another name; makes undone messages a session of their own."),
     ] = None,
 ) -> None:
-    """Bring back a deleted session, or undone messages; print the session's id."""
+    """Bring back a deleted session, or undone messages.
+
+    Prints the id of the session.
+    """
     run: Invocation = ctx.obj
     manager = run.environment().session_manager
     entry = manager.find_trashed(ref)

@@ -1,0 +1,286 @@
+"""`po session export` and `import`: sessions that leave and come back."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import stat
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from po_sessions.cli.invocation import Invocation, each, raise_any
+from po_sessions.cli.output import counted
+from po_sessions.errors import Conflict, InvalidInput, NotFound, PoError, Unreadable
+from po_sessions.session import Session
+from po_sessions.storage import atomic
+
+if TYPE_CHECKING:
+    from po_sessions.formats import Format
+    from po_sessions.manager import Imported
+
+
+def export(
+    ctx: typer.Context,
+    refs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[S…]", show_default=False, help="Sessions, each as for 'show'; the current one if none is given."
+        ),
+    ] = None,
+    po: Annotated[
+        str | None, typer.Option("--po", metavar="PO", help="The prompt object; the current one if not given.")
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", "-a", help="Every session, with --po every one of PO.")] = False,
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="FORMAT",
+            help="markdown, json or jsonl. If not given, what the ending of FILE says; else markdown for one session "
+            "and for files in DIR, jsonl for several.",
+        ),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", metavar="FILE|DIR/", help="Write FILE, or into DIR a file for each session."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+) -> None:
+    """Print sessions as Markdown, JSON or JSON Lines.
+
+    Each format has all there is of a session, and 'po session import' reads it back. With --output it is written to
+    files, and their paths are printed.
+    """
+    run: Invocation = ctx.obj
+    if refs and all_:
+        raise InvalidInput("Sessions and --all contradict each other.", hint="Give one of them.")
+    if output == "":
+        raise InvalidInput("--output is empty.", hint="Give a file, or a directory.")
+    output = None if output == "-" else output
+    directory = output if output and (output.endswith("/") or os.path.isdir(output)) else None
+    named = _format(format_ or ("json" if run.out.as_json and not output else None), output)
+    chosen = _chosen(run, refs, po, all_=all_)
+    form = named or _format("markdown" if directory or len(chosen) == 1 else "jsonl", None)
+    assert form is not None
+    if not (form.holds_several or directory or len(chosen) == 1):
+        raise InvalidInput(
+            f"{counted(len(chosen), 'session')} cannot be one {form.name} document.",
+            hint="Add --output DIR/ to have a file for each, or choose --format jsonl.",
+        )
+    failed: list[PoError] = []
+    if directory:
+        _write_each(run, directory, chosen, form, force=force)
+    elif output:
+        _check_target(output, force=force)
+        _write(output, form.encode(_loaded(run, chosen, failed)), force=force)
+        _tell(run, {output: list(chosen)})
+    else:
+        for piece in form.encode(_loaded(run, chosen, failed)):
+            run.out.write(piece.decode())
+    raise_any(failed)
+
+
+def import_(
+    ctx: typer.Context,
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE…", show_default=False, help="Files; `-` is standard input.")
+    ],
+    po: Annotated[
+        str | None, typer.Option("--po", metavar="PO", help="Give them all to this prompt object instead of their own.")
+    ] = None,
+) -> None:
+    """Read what 'export' wrote; print the sessions' ids.
+
+    The format is told by the content, whatever the file is called. Unless everything can be read, nothing is imported.
+    A session that is here already adds nothing; one whose id is taken by another gets a new id.
+    """
+    from po_sessions import formats
+    from po_sessions.manager import check_importable
+
+    run: Invocation = ctx.obj
+    owner = None if po is None else run.environment().prompt_object(run.po_name(po) or po).name
+
+    def read(file: str) -> tuple[Format, list[Session]]:
+        where = "Standard input" if file == "-" else file
+        form, sessions = formats.decode(_read(file), where)
+        for session in sessions:
+            check_importable(session, owner)
+        return form, sessions
+
+    documents = each(files, read)
+    env = run.environment(to_write_for="")
+    made: list[Imported] = []
+    try:
+        for form, sessions in documents:
+            made += env.session_manager.import_(sessions, po_name=owner, format_name=form.name)
+    finally:
+        for one in made:
+            _remark(run, one)
+        _show_imported(run, made)
+
+
+def _remark(run: Invocation, one: Imported) -> None:
+    """Tell what became of an imported session, where that is not plain."""
+    there, name = one.session, one.original.name
+    if not one.made:
+        return run.out.note(f"{there.name!r} of {there.po_name} is here already: {there.id}.")
+    if there.id != one.original.id:
+        run.out.note(f"The id {one.original.id} is taken or cannot be one, so {name!r} is {there.id}.")
+    if there.name != name:
+        run.out.note(f"The name {name!r} is taken or cannot be one, so {there.id} is called {there.name!r}.")
+    if not run.environment().has_prompt_object(there.po_name):
+        hint = f"'po session adopt {there.id} --po PO' gives the session another."
+        run.out.note(f"There is no prompt object {there.po_name}; {hint}")
+    return None
+
+
+def _show_imported(run: Invocation, made: Sequence[Imported]) -> None:
+    if not run.out.as_json:
+        return run.out.write("".join(f"{one.session.id}\n" for one in made))
+    return run.out.json(
+        [
+            {
+                "version": 1,
+                "id": one.session.id,
+                "name": one.session.name,
+                "po_name": one.session.po_name,
+                "message_count": one.session.message_count,
+                "made": one.made,
+                "original_id": one.original.id,
+            }
+            for one in made
+        ]
+    )
+
+
+def _format(name: str | None, output: str | None) -> Format | None:
+    """Return the format with this name, or the one that a file's ending asks for, if there is one."""
+    from po_sessions import formats
+
+    if name:
+        return formats.format_named(name)
+    ending = os.path.splitext(output or "")[1].lower()
+    return next((form for form in map(formats.format_named, formats.FORMATS) if form.suffix == ending), None)
+
+
+def _chosen(run: Invocation, refs: list[str] | None, po: str | None, *, all_: bool) -> list[str]:
+    """Return the ids of the sessions that are meant."""
+    manager = run.environment().session_manager
+    po_name = None if all_ and po is None else run.known_po(po)
+    if not all_:
+        found = each(refs or [None], lambda ref: manager.find(run.session_ref(ref), po_name))
+        return list(dict.fromkeys(one.id for one in found))
+    listed = {one.id: one.po_name for one in manager.list()}
+    # What cannot be read is not listed; whoever exports everything has to be told that something is missing.
+    lost = [id for id in manager.storage.ids_matching("") if id not in listed]
+    return [id for id, owner in listed.items() if po_name in (None, owner)] + lost
+
+
+def _loaded(run: Invocation, chosen: Sequence[str], failed: list[PoError]) -> Iterator[Session]:
+    """Yield the sessions one by one; those that cannot be read go to `failed`. Raises if that is all of them."""
+
+    def those() -> Iterator[Session]:
+        for id in chosen:
+            try:
+                yield run.environment().session_manager.load(id)
+            except PoError as error:
+                failed.append(error)
+
+    sessions = those()
+    first = next(sessions, None)
+    if first is None:
+        raise_any(failed)
+        return sessions
+    return chain([first], sessions)
+
+
+def _write_each(run: Invocation, directory: str, chosen: Sequence[str], form: Format, *, force: bool) -> None:
+    """Write a file for each session into a directory, which is made if it is missing."""
+    paths = {os.path.join(directory, id + form.suffix): id for id in chosen}
+    for path in paths:
+        _check_target(path, force=force, to_make=True)
+    with atomic.writing(directory):
+        os.makedirs(directory, exist_ok=True)
+    load = run.environment().session_manager.load
+    done: dict[str, list[str]] = {}
+
+    def write(path: str) -> None:
+        _write(path, form.encode([load(paths[path])]), force=force)
+        done[path] = [paths[path]]
+
+    try:
+        each(paths, write)
+    finally:
+        _tell(run, done)
+
+
+def _tell(run: Invocation, written: dict[str, list[str]]) -> None:
+    """Print which files were written."""
+    if run.out.as_json:
+        return run.out.json([{"version": 1, "path": path, "session_ids": ids} for path, ids in written.items()])
+    return run.out.write("".join(f"{path}\n" for path in written))
+
+
+def _check_target(path: str, *, force: bool, to_make: bool = False) -> None:
+    """Raise an error if a file cannot be written here; with `to_make` its directory may be missing."""
+    directory = os.path.dirname(path) or "."
+    if not to_make and not os.path.isdir(directory):
+        raise NotFound(f"There is no directory {directory}.", hint=f"Run 'mkdir -p -- {shlex.quote(directory)}' first.")
+    if not os.path.lexists(path):
+        return
+    if not stat.S_ISREG(os.lstat(path).st_mode):
+        raise Conflict(f"{path} is not a regular file.", hint="Name another, or leave --output out and use a pipe.")
+    if not force:
+        raise _taken(path)
+
+
+def _taken(path: str) -> Conflict:
+    return Conflict(f"{path} is there already.", hint="Name another file, or add --force to replace it.")
+
+
+def _write(path: str, pieces: Iterable[bytes], *, force: bool) -> None:
+    """Make or replace a file as one step, with the mode that the umask gives. Raises Conflict, WriteFailed."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    path = os.path.abspath(path)
+    with atomic.writing(path), atomic.staged(path, pieces) as (fd, temporary):
+        os.fchmod(fd, 0o666 & ~umask)
+        if not force:
+            try:
+                os.link(temporary, path)
+            except FileExistsError:
+                raise _taken(path) from None
+            except OSError:  # a file system without hard links
+                _claim(path)
+                os.replace(temporary, path)
+        else:
+            os.replace(temporary, path)
+        atomic.sync_dir(os.path.dirname(path))
+
+
+def _claim(path: str) -> None:
+    """Make an empty file that nobody else made. Raises Conflict, OSError."""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        raise _taken(path) from None
+
+
+def _read(file: str) -> bytes:
+    """Return a file's bytes, or standard input's. Raises NotFound, Unreadable."""
+    try:
+        if file == "-":
+            return sys.stdin.buffer.read() if sys.stdin else b""
+        with open(file, "rb") as opened:
+            return opened.read()
+    except FileNotFoundError:
+        raise NotFound(f"There is no file {file}.", hint="Look at its name; `-` is standard input.") from None
+    except OSError as error:
+        raise Unreadable(
+            f"Cannot read {file}: {error.strerror}.", hint="Look at the file and its permissions."
+        ) from None

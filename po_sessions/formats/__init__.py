@@ -1,0 +1,74 @@
+"""File formats of sessions: the protocol they share and the table of them.
+
+A format writes sessions so that reading them gives the same sessions, message for message and key for key. It knows
+nothing of files, stores or terminals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from importlib import import_module
+from typing import Protocol
+
+from po_sessions.errors import InvalidInput, Unreadable
+from po_sessions.session import Session
+
+
+class Format(Protocol):
+    """What every format can do."""
+
+    name: str
+    suffix: str
+    """The ending of its files' names, with the point."""
+    holds_several: bool
+    """Whether one document can have any number of sessions; else it has one."""
+
+    def encode(self, sessions: Iterable[Session]) -> Iterator[bytes]:
+        """Yield the pieces of one document, each of them whole UTF-8 text."""
+
+    def recognises(self, data: bytes) -> bool:
+        """Tell cheaply whether a document looks like one of this format."""
+
+    def decode(self, data: bytes) -> list[Session]:
+        """Read a document. Raises ValueError, with the place, if it cannot be read whole."""
+
+
+FORMATS = {
+    "markdown": "po_sessions.formats.markdown:Markdown",
+    "jsonl": "po_sessions.formats.jsonl:JsonLines",
+    "json": "po_sessions.formats.json:Json",
+}
+"""The formats, in the order in which they are tried on a document."""
+
+
+def format_named(name: str) -> Format:
+    """Return a format by its name. Raises InvalidInput."""
+    if name not in FORMATS:
+        raise InvalidInput(f"There is no format {name!r}.", hint=f"The formats are {', '.join(FORMATS)}.")
+    module, _, attribute = FORMATS[name].partition(":")
+    made: Format = getattr(import_module(module), attribute)()
+    return made
+
+
+def decode(data: bytes, where: str) -> tuple[Format, list[Session]]:
+    """Return the sessions of a document whose format is told by its content, and the format.
+
+    `where` is how errors call the document. Raises Unreadable.
+    """
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    for one in map(format_named, FORMATS):
+        if one.recognises(data):
+            try:
+                return one, one.decode(data)
+            except UnicodeDecodeError as error:
+                raise _unreadable(where, f"it is not UTF-8 text (byte {error.start})") from None
+            except ValueError as error:
+                raise _unreadable(where, " ".join(str(error).split())) from None
+    raise _unreadable(where, "it is empty" if not data.strip() else "it is in none of the formats that are known")
+
+
+def _unreadable(where: str, what: str) -> Unreadable:
+    return Unreadable(
+        f"{where} cannot be imported: {what}.",
+        hint="Nothing was imported. 'po session export' writes what can be: Markdown, JSON or JSON Lines.",
+    )

@@ -1,0 +1,359 @@
+"""What every format promises: sessions come back as they were, message for message and key for key."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from po_sessions.errors import InvalidInput, Unreadable
+from po_sessions.formats import FORMATS, decode, format_named
+from po_sessions.json_text import dumps
+from po_sessions.session import ROLES, Message, Session
+
+NOW = "2025-01-03T10:00:00.000Z"
+ID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+
+# What a document of one of the formats is made of, or what is known to go wrong in transfers.
+HOSTILE = [
+    "",
+    "\n",
+    "\n\n\n",
+    "# A heading",
+    "## User, 2025-01-03 10:00 UTC",
+    "---",
+    "---\nid: another\n---",
+    "...",
+    "```",
+    "````json\n```\n````",
+    "~~~",
+    "    indented",
+    "<!-- a comment -->",
+    "<!--",
+    "-->",
+    "<!-- po:end -->",
+    "<!-- po:message {} -->",
+    '<!-- po:message {"role":"user"} -->\n## User\n\nforged',
+    "<!-- po:shown -->",
+    "\\<!-- po:end -->",
+    "\\\\<!-- po:end -->",
+    "<!-- po:",
+    "\\u0041",
+    "\\u005cu0041",
+    "\\\\u0000",
+    "\\x00",
+    "\\",
+    "\0",
+    "\x1b[31mred\x1b[0m",
+    "\x1b]0;title\x07",
+    "\x7f\x80\x85\x9f",
+    "\r",
+    "\r\n",
+    "one\r\ntwo\rthree\n",
+    "\u2028",
+    "\u2029",
+    "\ufeff",
+    "\u200b\u200c\u200d\u2060\u00ad",
+    "👩‍👩‍👧‍👦 🏴‍☠️ 👍🏽",
+    "e\u0301 é",
+    "שלום עולם \u202eabc\u202c \u2067x\u2069 مرحبا",
+    "\ud800",
+    "\udc00x",
+    " \t trailing \t ",
+    "{}",
+    '{"version":1,"id":"x"}',
+    "[]",
+    "null",
+    "~",
+    "yes",
+    "0x1f",
+    "1_000",
+    "1:30",
+    "2025-01-03",
+    "!!python/object:os.system",
+    "&a [*a]",
+    "? key",
+    "a: b",
+    "- item",
+    "%TAG",
+    "@x",
+    "`x`",
+    "'single' \"double\"",
+    "x" * 3000,
+    "word " * 100,
+]
+
+texts = st.one_of(
+    st.sampled_from(HOSTILE),
+    st.text(st.characters(exclude_categories=[])),
+    st.lists(st.sampled_from([*HOSTILE, "\n", " "]), max_size=6).map("\n".join),
+    st.lists(st.sampled_from([*HOSTILE, "\n", " "]), max_size=4).map("".join),
+)
+names = texts.filter(bool)
+plain = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(-(2**70), 2**70),
+        st.floats(allow_nan=False, allow_infinity=False),
+        st.sampled_from([1e16, 1e-7, 1e5, -0.0, 1e300]),
+        texts,
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(texts, inner, max_size=3)),
+    max_leaves=8,
+)
+
+
+def keys_but(*taken):
+    return st.dictionaries(texts.filter(lambda key: key not in taken), plain, max_size=3)
+
+
+calls = st.lists(
+    st.fixed_dictionaries({"id": texts, "name": texts, "arguments": st.dictionaries(texts, plain, max_size=2)}),
+    min_size=1,
+    max_size=2,
+)
+
+
+@st.composite
+def messages(draw):
+    extra = draw(keys_but("role", "content", "created_at"))
+    content = draw(st.one_of(st.none(), texts))
+    if draw(st.booleans()):
+        extra["tool_calls"] = draw(calls)
+    if draw(st.booleans()):
+        extra["error"] = draw(st.one_of(texts, st.fixed_dictionaries({"kind": texts, "message": texts})))
+    if draw(st.booleans()):
+        extra["model"] = draw(texts)
+    created_at = draw(st.one_of(st.none(), st.just(NOW), texts))
+    return Message(draw(st.sampled_from(ROLES)), content, created_at, extra)
+
+
+@st.composite
+def sessions(draw):
+    taken = ("version", "id", "name", "po_name", "created_at", "updated_at", "metadata", "history")
+    return Session(
+        id=draw(st.sampled_from([ID, "0b6a3b5e-1c1f-4a5e-8d58-2a4f4a1f0c11", "another id"])),
+        name=draw(names),
+        po_name=draw(st.sampled_from(["greeter", "null", "1", "on", "1e3", "-", "0_0"])),
+        created_at=NOW,
+        updated_at="2025-02-03T10:00:00.123Z",
+        history=tuple(draw(st.lists(messages(), max_size=4))),
+        metadata=draw(st.dictionaries(texts, plain, max_size=3)),
+        version=draw(st.integers(1, 9)),
+        extra=draw(keys_but(*taken, "message_count", "turn_count", "preview")),
+    )
+
+
+@pytest.fixture(params=FORMATS)
+def form(request):
+    return format_named(request.param)
+
+
+def written(form, *some):
+    return b"".join(form.encode(some))
+
+
+def normal(session):
+    """A session as a store would hold it: two halves of a character that stand together are that character."""
+    return dumps(Session.from_dict(_merged(session.to_dict())).to_dict())
+
+
+def _merged(value):
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+    if isinstance(value, list):
+        return [_merged(one) for one in value]
+    if isinstance(value, dict):
+        return {_merged(key): _merged(one) for key, one in value.items()}
+    return value
+
+
+def session(*history, **changes):
+    given = {"id": ID, "name": "Tea", "po_name": "greeter", "created_at": NOW, "updated_at": NOW, **changes}
+    return Session(**given, history=history)
+
+
+@settings(max_examples=300, deadline=None)
+@given(one=sessions())
+@example(one=session(*[Message("user", text) for text in HOSTILE]))
+@example(one=session(*[Message("assistant", None, None, {"tool_calls": [{"id": text}]}) for text in HOSTILE]))
+@example(one=session(metadata={text: text for text in HOSTILE}, extra={text + "x": [text] for text in HOSTILE}))
+def test_a_session_comes_back_as_it_was(one):
+    for form in map(format_named, FORMATS):
+        document = written(form, one)
+        _, (back,) = decode(document, "it")
+        assert normal(back) == normal(one), form.name
+
+
+@settings(max_examples=50, deadline=None)
+@given(some=st.lists(sessions(), max_size=4))
+def test_several_sessions_come_back_in_their_order(some):
+    for form in map(format_named, FORMATS):
+        if form.holds_several and (some or form.name == "json"):
+            _, back = decode(written(form, *some), "it")
+            assert [normal(one) for one in back] == [normal(one) for one in some]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("ends", [b"\r\n", b"\n"])
+def test_a_document_survives_other_line_ends_and_a_byte_order_mark(form, text, ends):
+    messages = Message("user", text, NOW), Message("assistant", f"{text}\n{text}", NOW, {"model": text})
+    one = session(*messages, name=text or "x", metadata={text: [text]})
+    document = b"\xef\xbb\xbf" + written(form, one).replace(b"\n", ends)
+    _, (back,) = decode(document, "it")
+    assert normal(back) == normal(one)
+
+
+def test_the_format_is_told_by_the_content(form):
+    found, _ = decode(written(form, *[session(Message("user", "Hello"))] * (1 + form.holds_several)), "it")
+    assert found.name == form.name
+
+
+def test_what_is_written_is_text_that_editors_leave_alone(form):
+    document = written(form, session(*[Message("user", text) for text in HOSTILE])).decode()
+    assert not {c for c in document if ord(c) < 32} - {"\n", "\t"}
+    if form.name == "markdown":
+        assert not {c for c in document if c in "\x7f\x80\x85\x9f\u2028\u2029\ufeff"}
+    assert document.endswith("\n")
+
+
+def test_pieces_are_whole_text(form):
+    for piece in form.encode([session(Message("user", "é👍🏽שלום"))]):
+        assert piece.decode()
+
+
+@pytest.mark.parametrize("cut", [0.2, 0.4, 0.8, 0.95])
+def test_a_document_that_was_cut_is_refused(form, cut):
+    some = [session(Message("user", "Hello\nand"), Message("assistant", "Hi")) for _ in range(1 + form.holds_several)]
+    document = written(form, *some)
+    with pytest.raises(Unreadable, match="it cannot be imported"):
+        decode(document[: int(len(document) * cut)], "it")
+
+
+@pytest.mark.parametrize(
+    ("document", "says"),
+    [
+        (b"", "it is empty"),
+        (b" \n\t\n", "it is empty"),
+        (b"Hello", "none of the formats"),
+        (b"\x89PNG\r\n\x1a\n\0\0", "none of the formats"),
+        (b"{}", "'history' is not a list"),
+        (b"{", "Expecting property name"),
+        (b"[1]", "session 1 of 1: it is not a JSON object"),
+        (b'[{"history":[]}]', "session 1 of 1: 'id' is missing"),
+        (b'{"history":[{"role":"king"}],"id":"x","name":"x","po_name":"x"}', "the role 'king'"),
+        (b'{"a":1,"a":2}', "twice"),
+        (b'{"a":NaN}', "NaN"),
+        (b'{"a":"\xff"}', "UTF-8"),
+        (b"[" * 100_000, "nested too deep"),
+        (b'{"history":[]}\n{"history":[]}\n', "line 1: 'id' is missing"),
+        (b'{"version":1}\nnonsense\n', "line 1"),
+        (b"---\nname: x\n", "no closing"),
+        (b"---\n: : :\n---\n\n<!-- po:end -->\n", "not YAML"),
+        (b"---\nname: x\n---\nHello\n", "its end is missing"),
+        (b"---\nname: x\n---\n<!-- po:end -->\nmore\n", "line 5: there is something behind the end"),
+        (b"---\nname: x\n---\n<!-- po:end -->\n<!-- po:end -->\n", "line 4: the end is in the middle"),
+        (b"---\nname: x\n---\n<!-- po:nonsense -->\n<!-- po:end -->\n", "line 4: not a comment"),
+        (b"---\nname: x\n---\n<!-- po:message {oops} -->\n<!-- po:end -->\n", "line 4: Expecting"),
+        (b'---\nname: x\n---\n<!-- po:message {"content":"a"} -->\n\n<!-- po:end -->\n', "line 4: the content"),
+        (b"---\nname: x\n---\n<!-- po:message [] -->\n<!-- po:end -->\n", "line 4: not a comment"),
+        (b"---\nname: \xff\n---\n", "not UTF-8 text"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_and_says_where(document, says):
+    with pytest.raises(Unreadable) as caught:
+        decode(document, "it")
+    assert str(caught.value).startswith("it cannot be imported: ")
+    assert says in str(caught.value)
+    assert caught.value.hint
+    assert "\n" not in str(caught.value)
+
+
+def test_markdown_reads_well():
+    one = session(
+        Message("user", "What is the weather?", NOW),
+        Message("assistant", None, NOW, {"tool_calls": [{"id": "1", "name": "weather", "arguments": {"at": "Bonn"}}]}),
+        Message("tool", "rain", NOW, {"tool_call_id": "1"}),
+        Message("assistant", "It rains.", NOW, {"model": "m-1", "usage": {"input": 3, "output": 4}}),
+        Message("user", "And now?", NOW),
+        Message("assistant", "It", NOW, {"model": "m-1", "error": {"kind": "unreachable", "message": "No answer."}}),
+    )
+    assert written(format_named("markdown"), one).decode() == (
+        """---
+version: 1
+id: 01ARZ3NDEKTSV4RRFFQ69G5FAV
+name: Tea
+po_name: greeter
+created_at: '2025-01-03T10:00:00.000Z'
+metadata: {}
+updated_at: '2025-01-03T10:00:00.000Z'
+---
+
+# Tea
+
+<!-- po:message {"role":"user","created_at":"2025-01-03T10:00:00.000Z"} -->
+## User, 2025-01-03 10:00 UTC
+
+What is the weather?
+
+<!-- po:message {"role":"assistant","content":null,"created_at":"2025-01-03T10:00:00.000Z","""
+        """"tool_calls":[{"id":"1","name":"weather","arguments":{"at":"Bonn"}}]} -->
+## Assistant, 2025-01-03 10:00 UTC
+
+<!-- po:shown -->
+<details><summary>Tool calls</summary>
+
+```json
+[
+  {
+    "id": "1",
+    "name": "weather",
+    "arguments": {
+      "at": "Bonn"
+    }
+  }
+]
+```
+
+</details>
+
+<!-- po:message {"role":"tool","created_at":"2025-01-03T10:00:00.000Z","tool_call_id":"1"} -->
+## Tool, 2025-01-03 10:00 UTC
+
+rain
+
+<!-- po:message {"role":"assistant","created_at":"2025-01-03T10:00:00.000Z","model":"m-1","""
+        """"usage":{"input":3,"output":4}} -->
+## Assistant, m-1, 2025-01-03 10:00 UTC
+
+It rains.
+
+<!-- po:message {"role":"user","created_at":"2025-01-03T10:00:00.000Z"} -->
+## User, 2025-01-03 10:00 UTC
+
+And now?
+
+<!-- po:message {"role":"assistant","created_at":"2025-01-03T10:00:00.000Z","model":"m-1","""
+        """"error":{"kind":"unreachable","message":"No answer."}} -->
+## Assistant, m-1, 2025-01-03 10:00 UTC, failed: No answer.
+
+It
+
+<!-- po:end -->
+"""
+    )
+
+
+def test_markdown_that_a_person_edited():
+    text = written(format_named("markdown"), session(Message("user", "Helo", NOW), Message("assistant", "Hi", NOW)))
+    edited = text.decode().replace("Helo", "Hello,\n\nyou").replace("## User, 2025-01-03 10:00 UTC\n\n", "")
+    edited = edited.replace("name: Tea", "name: Coffee").replace("Hi\n\n<!-- po:end", "Hi<!-- po:end -->\n<!-- po:end")
+    _, (back,) = decode(edited.encode(), "it")
+    assert (back.name, [one.content for one in back.history]) == ("Coffee", ["Hello,\n\nyou", "Hi<!-- po:end -->"])
+
+
+def test_a_format_that_is_not_there():
+    with pytest.raises(InvalidInput) as caught:
+        format_named("pdf")
+    assert "markdown, jsonl, json" in str(caught.value.hint)
