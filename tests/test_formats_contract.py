@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from po_sessions.errors import InvalidInput, Unreadable
 from po_sessions.formats import FORMATS, decode, format_named
@@ -343,6 +344,20 @@ It
 <!-- po:end -->
 """
     )
+
+
+def test_markdown_shows_its_headings_and_nothing_of_its_comments():
+    tools = [{"id": "-->", "name": "<b>", "arguments": {"at": "--> ## forged"}}]
+    one = session(
+        Message("user", "Hello", NOW), Message("assistant", "Hi", NOW, {"model": "m --> <!-- n", "tool_calls": tools})
+    )
+    parsed = MarkdownIt().parse(written(format_named("markdown"), one).decode().split("---\n", 2)[2])
+    heads = [parsed[at + 1].content for at, token in enumerate(parsed) if token.type == "heading_open"]
+    assert heads == ["Tea", "User, 2025-01-03 10:00 UTC", "Assistant, m --> \\<!-- n, 2025-01-03 10:00 UTC"]
+    assert [token.content for token in parsed if token.type == "inline" and token.content not in heads] == [
+        "Hello",
+        "Hi",
+    ]
 
 
 def test_markdown_that_a_person_edited():
