@@ -14,7 +14,7 @@ from test_session import ULID, assistant, session, user
 from test_storage_contract import OTHER, UUID
 from test_storage_contract import session as named
 
-from po_sessions.errors import SessionNotFound, Unreadable, WriteFailed
+from po_sessions.errors import Busy, SessionNotFound, Unreadable, WriteFailed
 from po_sessions.session import Message
 from po_sessions.storage import atomic, locks, open_storage, session_file
 from po_sessions.storage.index import Index
@@ -464,3 +464,9 @@ def test_lock_files_of_killed_processes_do_no_harm(root, store):
     with store.turn(ULID, "send"):
         pass
     assert not (root / "sessions" / ".locks" / ULID).exists()
+
+
+def test_a_renaming_begins_when_nobody_is_making_a_session(store, root):
+    with store.names(), pytest.raises(Busy):
+        open_storage("files", root=str(root), lock_timeout=0.1).rename_po("coordinator", "new", lambda *_: None)
+    assert not (root / "sessions" / ".rename").exists()

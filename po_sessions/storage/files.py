@@ -333,7 +333,8 @@ class FileStorage:
         self._make_dirs()
         with locks.locked(self._rename_lock, timeout=self._timeout):
             self._finish_rename(move)
-            atomic.create(self._rename, dumps({"version": 1, "old": old, "new": new}) + b"\n")
+            with self.names():  # whoever makes a session now has done so, or will see the new name
+                atomic.create(self._rename, dumps({"version": 1, "old": old, "new": new}) + b"\n")
             self._finish_rename(move)
 
     def resume_rename(self, move: Callable[[str, str], None]) -> None:
