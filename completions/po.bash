@@ -13,7 +13,7 @@ _po() {
             -*) continue ;;
         esac
         case "${path:+$path }$word" in
-            send|session|'session new'|'session ensure'|'session list'|'session show'|'session current'|'session switch'|'session rename'|'session delete'|'session duplicate'|'session adopt'|'session undo'|'session retry'|'session path'|'session export'|'session import'|trash|'trash list'|'trash restore'|'trash empty'|object|'object list'|'object show'|'object new'|'object path'|'object switch'|'object rename'|'object delete'|model|'model list'|'model pull'|init|status) path="${path:+$path }$word" ;;
+            send|session|'session new'|'session ensure'|'session list'|'session show'|'session current'|'session switch'|'session rename'|'session delete'|'session duplicate'|'session adopt'|'session undo'|'session retry'|'session path'|'session export'|'session import'|trash|'trash list'|'trash restore'|'trash empty'|object|'object list'|'object show'|'object new'|'object path'|'object switch'|'object rename'|'object delete'|model|'model list'|'model default'|'model pull'|config|'config list'|'config get'|'config set'|'config unset'|'config path'|init|status) path="${path:+$path }$word" ;;
             *) ((given++)) ;;
         esac
     done
@@ -27,7 +27,7 @@ _po() {
     esac
     [[ $prev == --po ]] || case $path in
         "")
-            words="send session trash object model init status --root --quiet --json --debug --help --lock-timeout --no-wait --version"
+            words="send session trash object model config init status --root --quiet --json --debug --help --lock-timeout --no-wait --version"
             ;;
         send)
             words="--session --new --create --switch --model --option --no-stream --dry-run --lock-timeout --no-wait --root --quiet --json --debug --help"
@@ -123,12 +123,33 @@ _po() {
             ((given == 0)) && objects=1
             ;;
         model)
-            words="list pull --root --quiet --json --debug --help"
+            words="list default pull --root --quiet --json --debug --help"
             ;;
         'model list')
             words="--root --quiet --json --debug --help"
             ;;
+        'model default')
+            words="--root --quiet --json --debug --help"
+            ;;
         'model pull')
+            words="--root --quiet --json --debug --help"
+            ;;
+        config)
+            words="list get set unset path --root --quiet --json --debug --help"
+            ;;
+        'config list')
+            words="--root --quiet --json --debug --help"
+            ;;
+        'config get')
+            words="--root --quiet --json --debug --help"
+            ;;
+        'config set')
+            words="--root --quiet --json --debug --help"
+            ;;
+        'config unset')
+            words="--root --quiet --json --debug --help"
+            ;;
+        'config path')
             words="--root --quiet --json --debug --help"
             ;;
         init)

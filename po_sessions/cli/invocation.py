@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from po_sessions import environment
 from po_sessions.cli.output import Output
 from po_sessions.environment import DIRECTORY, Environment
-from po_sessions.errors import InvalidInput, NotFound, PoError, PromptObjectNotFound, Several, Unreadable
+from po_sessions.errors import InvalidInput, NotFound, PoError, PromptObjectNotFound, Several
 from po_sessions.selector import no_current_po
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Invocation:
                 lock_timeout=self.lock_timeout,
                 notice=self.out.warn,
                 model_paths=self.model_paths if to_send else None,
-                default_model=lambda: os.environ.get("PO_MODEL") or _configured_model(),
+                default_model=_default_model,
             )
         root = self._environment.root
         if to_write_for is not None and not os.path.isdir(root):
@@ -167,24 +167,16 @@ def _home() -> str:
     return home
 
 
-def _configured_model() -> str | None:
-    """Return the `model` of the user's `config.toml`."""
-    import tomllib
+def _default_model() -> str:
+    from po_sessions.cli import config  # which imports what few commands need
 
-    from platformdirs import user_config_path
+    return model_name(config.in_force("model").value)
 
-    path = user_config_path("po") / "config.toml"
-    try:
-        model = tomllib.loads(path.read_text(encoding="utf-8")).get("model")
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise Unreadable(f"Cannot read {path}: {error.strerror}.", hint="Name the model with --model.") from None
-    except ValueError as error:
-        raise Unreadable(f"{path} cannot be read: {error}.", hint="Mend or remove it.") from None
-    if not isinstance(model, str | None):
-        raise Unreadable(f"{path}: 'model' is not text.", hint=f"Mend {path}.")
-    return model
+
+def model_name(given: str) -> str:
+    """Return a model's name as a user gave it, with the home directory in the place of `~` in `gguf:~/…`."""
+    kind, _, file = given.partition(":")
+    return f"gguf:{os.path.expanduser(file)}" if kind == "gguf" else given
 
 
 def each(things: Iterable[T], do: Callable[[T], R]) -> list[R]:
@@ -208,16 +200,19 @@ def raise_any(failed: Sequence[PoError]) -> None:
         raise failed[0] if len(failed) == 1 else Several(failed)
 
 
+def as_text(argument: str) -> str:
+    """Return an argument that is text. Raises InvalidInput if it is not UTF-8."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        raise InvalidInput("The text is not valid UTF-8.", hint="Convert it first, with iconv for example.") from None
+    return argument
+
+
 def read_text(argument: str | None) -> str:
     """Return a text given as an argument, or standard input for `-` and None. Raises InvalidInput."""
     if argument is not None and argument != "-":
-        try:
-            argument.encode()
-        except UnicodeEncodeError:
-            raise InvalidInput(
-                "The text is not valid UTF-8.", hint="Convert it first, with iconv for example."
-            ) from None
-        return argument
+        return as_text(argument)
     if sys.stdin is None:
         return ""
     try:

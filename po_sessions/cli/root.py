@@ -21,7 +21,8 @@ COMMANDS = {
     "session": "Make, list, show, switch, copy, exchange and delete sessions.",
     "trash": "List, restore and empty what was deleted or undone.",
     "object": "List, show, make, rename and delete prompt objects.",
-    "model": "List the models, fetch the embedded one.",
+    "model": "List the models, choose the default, fetch the embedded one.",
+    "config": "Show and change your settings.",
     "init": "Make an environment with starter prompt objects.",
     "status": "Print the current prompt object and session on one line.",
 }

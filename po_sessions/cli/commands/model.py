@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from po_sessions.cli.invocation import Invocation
 from po_sessions.cli.root import PoCommand, noun
 
-app = noun("List the models, fetch the embedded one.")
+app = noun("List the models, choose the default, fetch the embedded one.")
 
 
 @app.command("list", cls=PoCommand)
@@ -26,6 +28,29 @@ def list_(ctx: typer.Context) -> None:
         return run.out.json([{"version": 1, **asdict(one)} for one in found])
     rows = [[one.name, "ready" if one.ready else "missing", one.description] for one in found]
     return run.out.rows(["Name", "State", "Description"], rows)
+
+
+@app.command(cls=PoCommand)
+def default(
+    ctx: typer.Context,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", show_default=False, help="The model to choose; gguf:PATH is any GGUF file."),
+    ] = None,
+) -> None:
+    """Print the default model, or choose it.
+
+    It answers where neither --model nor the prompt object names one. Choosing it is 'po config set model NAME', and
+    'po config unset model' takes that back.
+    """
+    from po_sessions.cli import config
+    from po_sessions.cli.commands.config import change
+
+    run: Invocation = ctx.obj
+    one = config.in_force("model") if name is None else change(run, "model", name)
+    if run.out.as_json:
+        return run.out.json({"version": 1, "name": one.value, "source": one.source})
+    return run.out.line(one.value) if name is None else None
 
 
 @app.command(cls=PoCommand)

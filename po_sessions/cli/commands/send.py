@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from po_sessions.cli.invocation import Invocation, read_text
+from po_sessions.cli.invocation import Invocation, model_name, read_text
 from po_sessions.cli.output import OutputClosed
 from po_sessions.cli.root import WaitingCommand
 from po_sessions.errors import (
@@ -81,8 +80,7 @@ def send(
         raise InvalidInput("--new and --create contradict each other.", hint="Give one of them.")
     if create and not run.session_ref(session):
         raise InvalidInput("--create needs a name.", hint="Add --session NAME.")
-    if model and model.startswith("gguf:"):
-        model = "gguf:" + os.path.expanduser(model.removeprefix("gguf:"))
+    model = model and model_name(model)
     typed = message in (None, "-")
     text = "" if typed else _check_text(read_text(message))  # a bad message makes no environment
     env = run.environment(to_send=True)

@@ -1,0 +1,162 @@
+"""The user's settings: the table of them, the one file that holds them, and what is in force.
+
+An environment has no settings of its own: a cloned repository may ship one, and must not choose what this machine loads
+or asks.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from stat import S_IMODE
+from typing import TYPE_CHECKING, Any
+
+from platformdirs import user_config_path
+
+from po_sessions import models
+from po_sessions.cli.invocation import model_name
+from po_sessions.errors import InvalidInput, NoKey, Unreadable, WeightsMissing
+from po_sessions.storage import atomic
+
+if TYPE_CHECKING:
+    from po_sessions.cli.invocation import Invocation
+
+DEFAULT = "default"
+"""The source of a value that nobody set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One thing that a user can choose once and for all."""
+
+    name: str
+    meaning: str
+    variable: str
+    """The environment variable that goes over the file."""
+    default: str
+    accept: Callable[[Invocation, str], str]
+    """Returns a value as it is to be written. Raises InvalidInput, ModelUnavailable for one that cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """The value of a setting, and where it comes from: `$VARIABLE`, the path of the file, or DEFAULT."""
+
+    setting: Setting
+    value: str
+    source: str
+
+
+def path() -> Path:
+    """Return the file, which need not be there."""
+    return user_config_path("po") / "config.toml"
+
+
+def setting(name: str) -> Setting:
+    """Return the setting with this name. Raises InvalidInput, which tells of one that is nearly named so."""
+    if name in SETTINGS:
+        return SETTINGS[name]
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, SETTINGS, 1)
+    hint = f"Did you mean {near[0]!r}? " if near else ""
+    raise InvalidInput(f"There is no setting named {name!r}.", hint=f"{hint}The settings are: {', '.join(SETTINGS)}.")
+
+
+def in_force(name: str) -> InForce:
+    """Return what counts for a setting: its variable, else the file, else the default. Raises Unreadable."""
+    one = setting(name)
+    if value := os.environ.get(one.variable):
+        return InForce(one, value, f"${one.variable}")
+    if value := _stored(one):
+        return InForce(one, value, str(path()))
+    return InForce(one, one.default, DEFAULT)
+
+
+def store(name: str, value: str | None) -> None:
+    """Write a setting to the file, or without a value remove it; all else in the file stays as it is.
+
+    Raises Unreadable if the file cannot be read, and then it is left alone; WriteFailed.
+    """
+    before, text = _read()
+    if value == before.get(name):
+        return
+    after = {key: one for key, one in before.items() if key != name}
+    if value is not None:
+        after[name] = value
+    changed = _changed(text, name, value)
+    if tomllib.loads(changed) != after:
+        raise Unreadable(f"{path()} is written in a way that po cannot change.", hint=f"Change {name} there yourself.")
+    _replace(changed.encode())
+
+
+def _accept_model(run: Invocation, value: str) -> str:
+    """Return the name of a model that is there, or only lacks its key or its weights."""
+    name = model_name(value)
+    if name.startswith("gguf:"):
+        name = f"gguf:{os.path.abspath(name.removeprefix('gguf:'))}"
+    try:
+        models.resolve(name, run.model_paths).check(name, {})
+    except (WeightsMissing, NoKey) as error:
+        run.out.note(f"{error} {error.hint or ''}".rstrip())
+    return name
+
+
+SETTINGS = {
+    one.name: one
+    for one in [
+        Setting(
+            "model",
+            "The model that answers where neither --model nor the prompt object names one.",
+            variable="PO_MODEL",
+            default=models.DEFAULT_MODEL,
+            accept=_accept_model,
+        ),
+    ]
+}
+"""Every setting by its name; a new one is a line here."""
+
+
+def _stored(one: Setting) -> str | None:
+    value = _read()[0].get(one.name)
+    if not isinstance(value, str | None):
+        raise Unreadable(f"{path()}: {one.name!r} is not text.", hint=f"Run 'po config set {one.name} VALUE'.")
+    return value
+
+
+def _read() -> tuple[dict[str, Any], str]:
+    """Return what the file says, and its text."""
+    try:
+        text = path().read_bytes().decode()  # with the line ends that it has
+        return tomllib.loads(text), text
+    except (FileNotFoundError, NotADirectoryError):
+        return {}, ""
+    except OSError as error:
+        raise Unreadable(f"Cannot read {path()}: {error.strerror}.", hint="Mend its permissions, or move it.") from None
+    except ValueError as error:
+        raise Unreadable(f"{path()} cannot be read: {error}.", hint="Mend or remove it.") from None
+
+
+def _changed(text: str, name: str, value: str | None) -> str:
+    import tomlkit
+
+    document = tomlkit.parse(text)
+    if value is None:
+        del document[name]
+    else:
+        document[name] = value
+    return tomlkit.dumps(document)
+
+
+def _replace(data: bytes) -> None:
+    """Make or replace the file: behind a link that leads to it, with the mode that it has."""
+    file = os.path.realpath(path())
+    atomic.make_dir(os.path.dirname(file))
+    with atomic.writing(file), atomic.staged(file, data) as (fd, temporary):
+        if os.path.exists(file):
+            os.fchmod(fd, S_IMODE(os.stat(file).st_mode))
+        os.replace(temporary, file)
+        atomic.sync_dir(os.path.dirname(file))
