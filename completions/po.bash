@@ -6,7 +6,7 @@ _po() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-            --as|--body|--description|-d|--format|-f|--limit|-n|--lock-timeout|--model|-m|--number|-n|--option|-o|--output|-o|--po|--range|--root|--session|-s|--to)
+            --as|--body|--description|-d|--file|-f|--format|-f|--limit|-n|--lock-timeout|--model|-m|--number|-n|--option|-o|--output|-o|--po|--range|--root|--session|-s|--to)
                 ((i++))
                 continue
                 ;;
@@ -23,14 +23,18 @@ _po() {
             mapfile -t COMPREPLY < <(compgen -d -- "$cur")
             return
             ;;
-        --as|--body|--description|-d|--format|-f|--limit|-n|--lock-timeout|--model|-m|--number|-n|--option|-o|--output|-o|--range|--session|-s|--to) return ;;
+        --file|-f)
+            mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+            return
+            ;;
+        --as|--body|--description|-d|--format|--limit|-n|--lock-timeout|--model|-m|--number|-n|--option|-o|--output|-o|--range|--session|-s|--to) return ;;
     esac
     [[ $prev == --po ]] || case $path in
         "")
             words="send session trash object model config init status --root --quiet --json --debug --help --lock-timeout --no-wait --version"
             ;;
         send)
-            words="--session --new --create --switch --model --option --no-stream --dry-run --lock-timeout --no-wait --root --quiet --json --debug --help"
+            words="--stdin --file --session --new --create --switch --no-save --model --option --no-stream --dry-run --lock-timeout --no-wait --root --quiet --json --debug --help"
             ((given == 0)) && objects=1
             ;;
         session)

@@ -3,7 +3,7 @@
 function __po_at --argument-names path
     set -l given (commandline -opc)[2..]
     set -l words
-    set -l valued --as --body --description -d --format -f --limit -n --lock-timeout --model -m --number -n --option -o --output -o --po --range --root --session -s --to
+    set -l valued --as --body --description -d --file -f --format -f --limit -n --lock-timeout --model -m --number -n --option -o --output -o --po --range --root --session -s --to
     set -l skip 0
     for word in $given
         if test $skip = 1
@@ -39,10 +39,13 @@ complete -c po -n '__po_at '"'"''"'"' 0' -l help -s h -d 'Print this and exit.'
 complete -c po -n '__po_at '"'"''"'"' 0' -l lock-timeout -x -d 'Wait at most so long for other processes; 60 if not given.'
 complete -c po -n '__po_at '"'"''"'"' 0' -l no-wait -d 'Do not wait for other processes.'
 complete -c po -n '__po_at '"'"''"'"' 0' -l version -d 'Print the version.'
+complete -c po -n '__po_at send' -l stdin -d 'Append standard input to MESSAGE.'
+complete -c po -n '__po_at send' -l file -s f -r -F -d 'Append a file to MESSAGE; repeatable.'
 complete -c po -n '__po_at send' -l session -s s -x -d 'The session; see \'po session show --help\'.'
 complete -c po -n '__po_at send' -l new -d 'Make a session, named by --session.'
 complete -c po -n '__po_at send' -l create -d 'Make the session named by --session if it is missing.'
 complete -c po -n '__po_at send' -l switch -d 'Make the session the current one.'
+complete -c po -n '__po_at send' -l no-save -d 'Ask outside any session, and store nothing.'
 complete -c po -n '__po_at send' -l model -s m -x -d 'The model to ask.'
 complete -c po -n '__po_at send' -l option -s o -x -d 'An option for the model; repeatable.'
 complete -c po -n '__po_at send' -l no-stream -d 'Print the reply when it is whole.'

@@ -60,17 +60,22 @@ class Environment:
         notice: Notice = lambda _: None,
         model_paths: ModelPaths | None = None,
         default_model: Callable[[], str | None] = lambda: None,
+        save: bool = True,
     ) -> Environment:
         """Open the directory `path`, which need not be there: reading then finds nothing, and nothing is made.
 
         `lock_timeout` is in seconds; `notice` hears of files that cannot be shown; `model_paths` is needed to send;
-        `default_model` is asked for the model where nobody names one; the embedded one answers if it says None.
+        `default_model` is asked for the model where nobody names one; the embedded one answers if it says None. Without
+        `save` there are no sessions but those that are made, in memory, and sending leaves the directory as it is.
         """
         root = os.path.abspath(path)
         storage = open_storage("files", root=root, lock_timeout=lock_timeout, notice=notice)
-        manager = SessionManager(storage, clock=clock)
-        opened = cls(root, manager, model_paths=model_paths, default_model=default_model)
-        storage.resume_rename(opened._move_definition)
+        kept = storage if save else open_storage("memory")
+        opened = cls(root, SessionManager(kept, clock=clock), model_paths=model_paths, default_model=default_model)
+        if save:
+            storage.resume_rename(opened._move_definition)
+        elif current := storage.state().po_name:
+            kept.change_state(lambda state: state.with_po(current))
         return opened
 
     @classmethod
@@ -321,6 +326,11 @@ class Environment:
 def starters() -> list[str]:
     """Return the names of the prompt objects that a new environment has."""
     return sorted(name.removesuffix(".md") for name in os.listdir(_STARTERS) if name.endswith(".md"))
+
+
+def starter(name: str) -> PromptObject:
+    """Return a prompt object that a new environment has. Raises PromptObjectNotFound."""
+    return Environment.open(os.path.dirname(_STARTERS), save=False).prompt_object(name)
 
 
 def find_root(start: str, home: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from conftest import PO, REAL_CACHE
+from test_cli_send_input import everything
 
 pytestmark = pytest.mark.usefixtures("model")
 
@@ -52,6 +53,21 @@ def test_somebody_new(tmp_path):
         key: answer[key] for key in ("model", "usage", "duration_ms", "finish_reason")
     }
     assert stored["duration_ms"] > 0
+
+
+def test_without_saving(tmp_path):
+    first = json.loads(run("send", "greeter", "Hello", "--no-save", "--json", "-o", "max_tokens=20"))
+    assert first["usage"]["output"] > 2
+    assert list(Path.home().iterdir()) == []
+    root = Path.home() / ".prompt_objects"
+    stored = json.loads(run("send", "greeter", "Hello", "--json", "-o", "max_tokens=20"))
+    assert (stored["reply"], stored["usage"]) == (first["reply"], first["usage"])
+    before = everything(root)
+    text = tmp_path / "text"
+    text.write_text("Hello\n")
+    again = json.loads(run("send", ".", "--file", str(text), "--no-save", "--json", "-o", "max_tokens=20"))
+    assert {**again, "duration_ms": 0} == {**first, "duration_ms": 0}  # the turn that is stored was not in the context
+    assert everything(root) == before
 
 
 def test_the_same_conversation_gets_the_same_reply():

@@ -63,12 +63,14 @@ COMPLETIONS = [
     ("po object show ", {"coordinator", "greeter", "reader"}),
     ("po session new --po re", {"reader"}),
     ("po --root x session cur", {"current"}),
+    ("po send greeter --file no", {"notes.txt"}),
 ]
 
 
 @needs("bash")
 @pytest.mark.parametrize(("line", "expected"), COMPLETIONS)
 def test_bash(line, expected, root, path_with_po):
+    Path("notes.txt").touch()
     words = line.split(" ")
     script = (
         f"source {TOP}/completions/po.bash; COMP_WORDS=({' '.join(repr(word) for word in words)}); "
@@ -81,6 +83,7 @@ def test_bash(line, expected, root, path_with_po):
 @needs("fish")
 @pytest.mark.parametrize(("line", "expected"), COMPLETIONS)
 def test_fish(line, expected, root, path_with_po):
+    Path("notes.txt").touch()
     script = f"source {TOP}/completions/po.fish; complete -C {line!r}"
     done = subprocess.run(["fish", "--no-config", "-c", script], capture_output=True, text=True, check=True)
     rows = [row.partition("\t") for row in done.stdout.splitlines()]
@@ -96,10 +99,12 @@ def test_fish(line, expected, root, path_with_po):
         ("po send gr\tx", "po send greeter x"),
         ("po session new --po re\tx", "po session new --po reader x"),
         ("po object show coo\tx", "po object show coordinator x"),
+        ("po send greeter --file no\tx", "po send greeter --file notes.txt x"),
     ],
 )
 def test_zsh(line, expected, root, path_with_po, tmp_path):
     """Press the keys in a real zsh, and look at the line that it runs."""
+    Path("notes.txt").touch()
     setup = f"PS1='> '; fpath=({TOP}/completions $fpath); autoload -U compinit; compinit -u -d {tmp_path}/dump"
     pid, fd = pty.fork()
     if pid == 0:

@@ -72,7 +72,8 @@ def _bash(places: list[Place]) -> str:
         path = shlex.quote(place.path) if place.path else '""'
         cases.append(f'        {path})\n            words="{words}"{objects}\n            ;;')
     values = "|".join(name for names in _with_value(places) for name in names)
-    others = "|".join(name for name in values.split("|") if name not in ("--po", "--root"))
+    files = [name for place in places for names, _, value in place.options if value == "PATH" for name in names]
+    others = "|".join(name for name in values.split("|") if name not in ("--po", "--root", *files))
     return f"""# bash completion for po. Generated; see po_sessions/cli/completion.py.
 
 _po() {{
@@ -96,6 +97,10 @@ _po() {{
         --po) objects=1 ;;
         --root)
             mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+            return
+            ;;
+        {"|".join(files)})
+            mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             return
             ;;
         {others}) return ;;
@@ -152,7 +157,7 @@ def _zsh_text(text: str) -> str:
 
 
 def _zsh_value(names: list[str], value: str) -> str:
-    return "_po_objects" if "--po" in names else "_files -/" if value == "DIR" else " "
+    return "_po_objects" if "--po" in names else {"DIR": "_files -/", "PATH": "_files"}.get(value or "", " ")
 
 
 def _fish(places: list[Place]) -> str:
@@ -191,7 +196,7 @@ def _fish(places: list[Place]) -> str:
         for names, help_, value in place.options:
             flags = " ".join(f"-l {n[2:]}" if n.startswith("--") else f"-s {n[1:]}" for n in names)
             source = _fish_values(names, value)
-            needs = f" -x{source}" if value else ""
+            needs = " -r -F" if value == "PATH" else f" -x{source}" if value else ""
             condition = exactly if place.commands else at
             lines.append(f"complete -c po -n {condition} {flags}{needs} -d {_fish_text(help_)}")
         if place.takes_object:

@@ -84,13 +84,14 @@ def store(name: str, value: str | None) -> None:
     before, text = _read()
     if value == before.get(name):
         return
-    after = {key: one for key, one in before.items() if key != name}
-    if value is not None:
-        after[name] = value
-    changed = _changed(text, name, value)
-    if tomllib.loads(changed) != after:
-        raise Unreadable(f"{path()} is written in a way that po cannot change.", hint=f"Change {name} there yourself.")
-    _replace(changed.encode())
+    import tomlkit
+
+    document = tomlkit.parse(text)
+    if value is None:
+        del document[name]
+    else:
+        document[name] = value
+    _replace(tomlkit.dumps(document).encode())
 
 
 def _accept_model(run: Invocation, value: str) -> str:
@@ -138,17 +139,6 @@ def _read() -> tuple[dict[str, Any], str]:
         raise Unreadable(f"Cannot read {path()}: {error.strerror}.", hint="Mend its permissions, or move it.") from None
     except ValueError as error:
         raise Unreadable(f"{path()} cannot be read: {error}.", hint="Mend or remove it.") from None
-
-
-def _changed(text: str, name: str, value: str | None) -> str:
-    import tomlkit
-
-    document = tomlkit.parse(text)
-    if value is None:
-        del document[name]
-    else:
-        document[name] = value
-    return tomlkit.dumps(document)
 
 
 def _replace(data: bytes) -> None:

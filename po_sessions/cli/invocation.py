@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from po_sessions import environment
 from po_sessions.cli.output import Output
 from po_sessions.environment import DIRECTORY, Environment
-from po_sessions.errors import InvalidInput, NotFound, PoError, PromptObjectNotFound, Several
+from po_sessions.errors import InvalidInput, NotFound, PoError, PromptObjectNotFound, Several, Unreadable
 from po_sessions.selector import no_current_po
 
 if TYPE_CHECKING:
     from po_sessions.models import ModelPaths
+    from po_sessions.prompt_object import PromptObject
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -52,11 +53,11 @@ class Invocation:
         """When this run began, in the local zone."""
         return datetime.now().astimezone()
 
-    def environment(self, *, to_write_for: str | None = None, to_send: bool = False) -> Environment:
+    def environment(self, *, to_write_for: str | None = None, to_send: bool = False, save: bool = True) -> Environment:
         """Open the environment that is meant.
 
         One in the home directory is made before the first write, if it will have the prompt object `to_write_for`, or
-        for any if that is empty. Only with `to_send` does it know where models are.
+        for any if that is empty. Only with `to_send` does it know where models are. `save` as in `Environment.open`.
 
         Raises NotFound if it was named and is not there, InvalidInput if it is not safe to use unasked.
         """
@@ -67,15 +68,27 @@ class Invocation:
                 notice=self.out.warn,
                 model_paths=self.model_paths if to_send else None,
                 default_model=_default_model,
+                save=save,
             )
         root = self._environment.root
         if to_write_for is not None and not os.path.isdir(root):
-            if to_write_for and to_write_for not in environment.starters():
-                raise PromptObjectNotFound(to_write_for, hint="Run 'po init' to make an environment first.")
+            if to_write_for:
+                _expect_starter(to_write_for)
             if Environment.create(root):
                 names = ", ".join(environment.starters())
                 self.out.note(f"Made {root} with the prompt objects {names}.")
         return self._environment
+
+    def prompt_object(self, name: str) -> PromptObject:
+        """Return a prompt object of the environment, or of the one that will be made before the first write.
+
+        Raises PromptObjectNotFound, Unreadable, Conflict.
+        """
+        env = self.environment()
+        if os.path.isdir(env.root):
+            return env.prompt_object(name)
+        _expect_starter(name)
+        return environment.starter(name)
 
     def _find_root(self) -> str:
         if self.root == "":
@@ -167,6 +180,11 @@ def _home() -> str:
     return home
 
 
+def _expect_starter(name: str) -> None:
+    if name not in environment.starters():
+        raise PromptObjectNotFound(name, hint="Run 'po init' to make an environment first.")
+
+
 def _default_model() -> str:
     from po_sessions.cli import config  # which imports what few commands need
 
@@ -213,12 +231,30 @@ def read_text(argument: str | None) -> str:
     """Return a text given as an argument, or standard input for `-` and None. Raises InvalidInput."""
     if argument is not None and argument != "-":
         return as_text(argument)
-    if sys.stdin is None:
-        return ""
+    return "" if sys.stdin is None else _decode(sys.stdin.buffer.read(), "Standard input")
+
+
+def read_file(path: str) -> str:
+    """Return the text of any file that can be read to its end. Raises NotFound, InvalidInput, Unreadable."""
     try:
-        # The line end that echo and here-documents add is not part of the text.
-        return sys.stdin.buffer.read().decode().removesuffix("\n")
+        with open(path, "rb") as file:
+            return _decode(file.read(), repr(path))
+    except (FileNotFoundError, NotADirectoryError):
+        hint = "Standard input is read with --stdin." if path == "-" else "Check the spelling and the directory."
+        raise NotFound(f"There is no file {path!r}.", hint=hint) from None
+    except IsADirectoryError:
+        raise InvalidInput(f"{path!r} is a directory.", hint="Name a file.") from None
+    except OSError as error:
+        raise Unreadable(
+            f"Cannot read {path!r}: {error.strerror}.", hint="Look at its permissions, or name another file."
+        ) from None
+
+
+def _decode(data: bytes, what: str) -> str:
+    """Return text without the one line end that echo, editors and here-documents add."""
+    try:
+        return data.decode().removesuffix("\n")
     except UnicodeDecodeError as error:
         raise InvalidInput(
-            f"Standard input is not valid UTF-8 (byte {error.start}).", hint="Convert it first, with iconv for example."
+            f"{what} is not valid UTF-8 (byte {error.start}).", hint="Convert it first, with iconv for example."
         ) from None

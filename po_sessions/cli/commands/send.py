@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from po_sessions.cli.invocation import Invocation, model_name, read_text
+from po_sessions.cli.invocation import Invocation, as_text, model_name, read_file, read_text
 from po_sessions.cli.output import OutputClosed
 from po_sessions.cli.root import WaitingCommand
 from po_sessions.errors import (
+    ContextTooLong,
+    Interrupted,
     InvalidInput,
     ModelUnavailable,
     NoCurrent,
@@ -49,8 +51,12 @@ def send(
         typer.Argument(
             metavar="[MESSAGE]",
             show_default=False,
-            help="The message; without it, or with `-`, standard input is read.",
+            help="The message; `-` reads standard input, as does leaving out both it and --file.",
         ),
+    ] = None,
+    stdin: Annotated[bool, typer.Option("--stdin", help="Append standard input to MESSAGE.")] = False,
+    file: Annotated[
+        list[str] | None, typer.Option("--file", "-f", metavar="PATH", help="Append a file to MESSAGE; repeatable.")
     ] = None,
     session: Annotated[
         str | None, typer.Option("--session", "-s", metavar="S", help="The session; see 'po session show --help'.")
@@ -60,6 +66,7 @@ def send(
         bool, typer.Option("--create", help="Make the session named by --session if it is missing.")
     ] = False,
     switch: Annotated[bool, typer.Option("--switch", help="Make the session the current one.")] = False,
+    no_save: Annotated[bool, typer.Option("--no-save", help="Ask outside any session, and store nothing.")] = False,
     model: Annotated[str | None, typer.Option("--model", "-m", metavar="MODEL", help="The model to ask.")] = None,
     option: Annotated[
         list[str] | None, typer.Option("--option", "-o", metavar="K=V", help="An option for the model; repeatable.")
@@ -73,29 +80,40 @@ def send(
 
     Without --session the message goes to $PO_SESSION, else to the prompt object's current session, else to the one
     named Default, which is made by the first message.
+
+    With --stdin and --file the message has several parts: MESSAGE, standard input, the files in the order given. There
+    is a blank line between them. With --file and no MESSAGE, standard input is read only if --stdin says so.
+
+    With --no-save the prompt object gets this message alone, whatever was said before and whatever $PO_SESSION is.
     """
     run: Invocation = ctx.obj
     options = to_options(option or [])
+    if no_save:
+        _refuse_with_no_save({"--session": session is not None, "--new": new, "--create": create, "--switch": switch})
     if new and create:
         raise InvalidInput("--new and --create contradict each other.", hint="Give one of them.")
     if create and not run.session_ref(session):
         raise InvalidInput("--create needs a name.", hint="Add --session NAME.")
     model = model and model_name(model)
-    typed = message in (None, "-")
-    text = "" if typed else _check_text(read_text(message))  # a bad message makes no environment
-    env = run.environment(to_send=True)
-    name = check_po_name(run.po_name(po) or po)
-    if not dry_run:
-        run.environment(to_write_for=name)
-    prompt_object = env.prompt_object(name)
-    text = _read_message(run) if typed else text
+    new = new or no_save  # in memory
+    env = run.environment(to_send=True, save=not no_save)
+    prompt_object = run.prompt_object(check_po_name(run.po_name(po) or po))
+    text = _read_message(run, message, file or [], stdin=stdin)
     if dry_run:
         return _show_dry_run(run, env, prompt_object, text, session, model, options, begin_new=new, may_create=create)
     make_ready(run, env, prompt_object, model, options)
+    if not no_save:
+        run.environment(to_write_for=prompt_object.name)
     target = _target(run, env, prompt_object.name, session, new=new, create=create)
     if switch:
         env.session_manager.switch(target)
-    return ask(run, env, prompt_object, target, text, model=model, options=options, stream=not no_stream)
+    stream = not no_stream
+    return ask(run, env, prompt_object, target, text, model=model, options=options, stream=stream, saved=not no_save)
+
+
+def _refuse_with_no_save(given: dict[str, bool]) -> None:
+    for name in (name for name, is_given in given.items() if is_given):
+        raise InvalidInput(f"--no-save and {name} contradict each other.", hint="Leave one of them out.")
 
 
 def ask(
@@ -108,6 +126,7 @@ def ask(
     model: str | None,
     options: dict[str, str],
     stream: bool,
+    saved: bool = True,
 ) -> None:
     """Send a message, or without one ask again what failed, and print the reply."""
     if run.lock_timeout and (owner := env.session_manager.storage.turn_owner(session.id)):
@@ -120,36 +139,50 @@ def ask(
         if not run.out.as_json:
             reply.finish()  # as JSON the error has it
         raise
-    except PoError:
+    except PoError as error:
         reply.end_line()  # leaves what was printed in order
+        if not saved:
+            _forget_session(error)
         raise
-    _show_answer(run, reply, answer)
+    _show_answer(run, reply, answer, saved=saved)
 
 
-def _show_answer(run: Invocation, reply: _Reply, answer: Answer) -> None:
+def _forget_session(error: PoError) -> None:
+    """Take from an error of a turn that is kept nowhere what it says of a session."""
+    error.session_id = None
+    if isinstance(error, Interrupted):
+        raise Interrupted("Interrupted; nothing was saved.") from error
+    if isinstance(error, ContextTooLong):
+        error.hint = "Send less, or ask a model with a larger context with --model."
+
+
+def _show_answer(run: Invocation, reply: _Reply, answer: Answer, *, saved: bool) -> None:
     """Print what is left to print of an answer."""
     id = answer.session.id
     try:
         if run.out.as_json:
-            return run.out.json(_to_json(answer))
+            return run.out.json(_to_json(answer, saved=saved))
         reply.finish()
     except WriteFailed as error:
-        error.session_id, error.hint = id, f"The reply is stored: run 'po session show {id} --last'."
+        if saved:
+            error.session_id, error.hint = id, f"The reply is stored: run 'po session show {id} --last'."
         raise
-    about = f"{answer.session.po_name}: {answer.session.name}, turn {answer.turn}"
+    session = f"{answer.session.name}, turn {answer.turn}" if saved else "not saved"
+    about = f"{answer.session.po_name}: {session}"
     if answer.reply.extra["finish_reason"] == "length":
         about += f"; cut at {answer.reply.extra['usage'].get('output')} tokens, --option max_tokens=N allows more"
     return run.out.note(f"({about})")
 
 
-def _read_message(run: Invocation) -> str:
-    """Return what standard input says."""
-    if sys.stdin and sys.stdin.isatty():
-        run.out.note("Type the message and end it with Ctrl-D.")
-    return _check_text(read_text(None))
-
-
-def _check_text(text: str) -> str:
+def _read_message(run: Invocation, message: str | None, files: list[str], *, stdin: bool) -> str:
+    """Return the message: its parts with a blank line between them. Raises InvalidInput, NotFound, Unreadable."""
+    parts = [] if message in (None, "-") else [as_text(message)]
+    appended = [read_file(path) for path in files]
+    if stdin or message == "-" or (message is None and not files):
+        if sys.stdin and sys.stdin.isatty():
+            run.out.note("Type the message and end it with Ctrl-D.")
+        parts.append(read_text(None))
+    text = "\n\n".join(part for part in [*parts, *appended] if part)
     if not text.strip():
         raise InvalidInput("The message is empty.", hint="Give a MESSAGE, or '-' to read it from standard input.")
     return text
@@ -297,12 +330,12 @@ def _show_dry_run(
     return None
 
 
-def _to_json(answer: Answer) -> dict[str, Any]:
+def _to_json(answer: Answer, *, saved: bool) -> dict[str, Any]:
     about = answer.reply.extra
     return {
         "version": 1,
-        "session_id": answer.session.id,
-        "session_name": answer.session.name,
+        "session_id": answer.session.id if saved else None,
+        "session_name": answer.session.name if saved else None,
         "po_name": answer.session.po_name,
         "turn": answer.turn,
         "reply": answer.reply.content,
