@@ -22,7 +22,7 @@ ENVIRONMENT = {
 FILES = {
     ".prompt_objects/": "An environment: the nearest in the working directory or above, else the one in the home "
     "directory. See po-formats(5).",
-    "~/.config/po/config.toml": 'The user\'s configuration: model = "NAME" is the model to ask by default.',
+    "~/.config/po/config.toml": "The user's settings; see po-config(1).",
     "~/.cache/po/": "The weights of the embedded model.",
 }
 EXIT_STATUS = {
