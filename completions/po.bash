@@ -23,11 +23,11 @@ _po() {
             mapfile -t COMPREPLY < <(compgen -d -- "$cur")
             return
             ;;
-        --file|-f)
+        --file|-f|--output|-o)
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             return
             ;;
-        --as|--body|--description|-d|--format|--limit|-n|--lock-timeout|--model|-m|--number|-n|--option|-o|--output|-o|--range|--session|-s|--to) return ;;
+        --as|--body|--description|-d|--format|--limit|-n|--lock-timeout|--model|-m|--number|-n|--option|--range|--session|-s|--to) return ;;
     esac
     [[ $prev == --po ]] || case $path in
         "")

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from platformdirs import user_cache_path
 from scripted import ScriptedBackend
@@ -18,6 +19,9 @@ from typer.testing import CliRunner
 from po_sessions import models
 from po_sessions.environment import Environment
 from po_sessions.models import ModelPaths
+
+hypothesis.settings.register_profile("po", deadline=None)  # speed is no matter for tests
+hypothesis.settings.load_profile("po")
 
 REAL_CACHE = user_cache_path("po")
 TESTS = Path(__file__).parent

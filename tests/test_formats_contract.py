@@ -175,7 +175,7 @@ def session(*history, **changes):
     return Session(**given, history=history)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(one=sessions())
 @example(one=session(*[Message("user", text) for text in HOSTILE]))
 @example(one=session(*[Message("assistant", None, None, {"tool_calls": [{"id": text}]}) for text in HOSTILE]))
@@ -187,7 +187,7 @@ def test_a_session_comes_back_as_it_was(one):
         assert normal(back) == normal(one), form.name
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(some=st.lists(sessions(), max_size=4))
 def test_several_sessions_come_back_in_their_order(some):
     for form in map(format_named, FORMATS):

@@ -58,7 +58,7 @@ def test_what_was_created_is_there(store):
     assert list(store.summaries()) == [made.summary()]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(made=sessions)
 def test_any_session_comes_back_whole(open_store, made):
     store = open_store()

@@ -145,7 +145,7 @@ def _replace(data: bytes) -> None:
     """Make or replace the file: behind a link that leads to it, with the mode that it has."""
     file = os.path.realpath(path())
     atomic.make_dir(os.path.dirname(file))
-    with atomic.writing(file), atomic.staged(file, data) as (fd, temporary):
+    with atomic.writing(file), atomic.staged(file, [data]) as (fd, temporary):
         if os.path.exists(file):
             os.fchmod(fd, S_IMODE(os.stat(file).st_mode))
         os.replace(temporary, file)

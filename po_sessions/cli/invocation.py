@@ -235,10 +235,15 @@ def read_text(argument: str | None) -> str:
 
 
 def read_file(path: str) -> str:
-    """Return the text of any file that can be read to its end. Raises NotFound, InvalidInput, Unreadable."""
+    """Return the text of any file that can be read to its end. Raises as `read_bytes` does."""
+    return _decode(read_bytes(path), repr(path))
+
+
+def read_bytes(path: str) -> bytes:
+    """Return what is in any file that can be read to its end. Raises NotFound, InvalidInput, Unreadable."""
     try:
         with open(path, "rb") as file:
-            return _decode(file.read(), repr(path))
+            return file.read()
     except (FileNotFoundError, NotADirectoryError):
         hint = "Standard input is read with --stdin." if path == "-" else "Check the spelling and the directory."
         raise NotFound(f"There is no file {path!r}.", hint=hint) from None

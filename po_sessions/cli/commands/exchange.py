@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from po_sessions.cli.invocation import Invocation, each, raise_any
+from po_sessions.cli.invocation import Invocation, each, raise_any, read_bytes
 from po_sessions.cli.output import counted
-from po_sessions.errors import Conflict, InvalidInput, NotFound, PoError, Unreadable
+from po_sessions.errors import Conflict, InvalidInput, NotFound, PoError
 from po_sessions.session import Session
 from po_sessions.storage import atomic
 
@@ -41,13 +41,15 @@ def export(
             "--format",
             "-f",
             metavar="FORMAT",
-            help="markdown, json or jsonl. If not given, what the ending of FILE says; else markdown for one session "
-            "and for files in DIR, jsonl for several.",
+            help="markdown, json or jsonl. If not given, what the ending of --output says; else markdown for one "
+            "session and for files in a directory, jsonl for several.",
         ),
     ] = None,
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", metavar="FILE|DIR/", help="Write FILE, or into DIR a file for each session."),
+        typer.Option(
+            "--output", "-o", metavar="PATH", help="Write this file, or a file for each session into this directory."
+        ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
 ) -> None:
@@ -272,15 +274,7 @@ def _claim(path: str) -> None:
 
 
 def _read(file: str) -> bytes:
-    """Return a file's bytes, or standard input's. Raises NotFound, Unreadable."""
-    try:
-        if file == "-":
-            return sys.stdin.buffer.read() if sys.stdin else b""
-        with open(file, "rb") as opened:
-            return opened.read()
-    except FileNotFoundError:
-        raise NotFound(f"There is no file {file}.", hint="Look at its name; `-` is standard input.") from None
-    except OSError as error:
-        raise Unreadable(
-            f"Cannot read {file}: {error.strerror}.", hint="Look at the file and its permissions."
-        ) from None
+    """Return a file's bytes, or standard input's. Raises as `read_bytes` does."""
+    if file != "-":
+        return read_bytes(file)
+    return sys.stdin.buffer.read() if sys.stdin else b""

@@ -10,7 +10,7 @@ import typer
 
 from po_sessions.cli import views
 from po_sessions.cli.commands import exchange
-from po_sessions.cli.invocation import Invocation, each
+from po_sessions.cli.invocation import Invocation, each, model_name
 from po_sessions.cli.output import counted
 from po_sessions.cli.root import PoCommand, WaitingCommand, noun
 from po_sessions.errors import AmbiguousSelector, Conflict, InvalidInput, NoCurrent, PromptObjectNotFound
@@ -333,6 +333,7 @@ def retry(
             session.po_name, hint=f"Run 'po session adopt {session.id} --po PO' to give the session another."
         )
     prompt_object = env.prompt_object(session.po_name)
+    model = model_name(model) if model else None
     make_ready(run, env, prompt_object, model, options)
     ask(run, env, prompt_object, session, None, model=model, options=options, stream=not no_stream)
 
