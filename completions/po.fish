@@ -212,7 +212,7 @@ complete -c po -n '__po_at '"'"'session import'"'"'' -l debug -d 'Print the trac
 complete -c po -n '__po_at '"'"'session import'"'"'' -l help -s h -d 'Print this and exit.'
 complete -c po -n '__po_at trash 0' -a list -d 'List what is in the trash, newest first.'
 complete -c po -n '__po_at trash 0' -a restore -d 'Bring back a deleted session, or undone messages.'
-complete -c po -n '__po_at trash 0' -a empty -d 'Remove everything in the trash for good.'
+complete -c po -n '__po_at trash 0' -a empty -d 'Remove everything in the trash for good, whatever it is.'
 complete -c po -n '__po_at trash 0' -l root -x -a '(__fish_complete_directories)' -d 'Use the environment DIR.'
 complete -c po -n '__po_at trash 0' -l quiet -s q -d 'Print no remarks and no warnings.'
 complete -c po -n '__po_at trash 0' -l json -d 'Print the result, or the error, as JSON.'

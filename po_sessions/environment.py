@@ -180,50 +180,69 @@ class Environment:
         Interrupted anywhere, it is finished when the environment is opened next. Raises PromptObjectNotFound,
         InvalidInput, Unreadable; Conflict if the name is taken, or sessions of a former prompt object have it.
         """
-        made, stem = self._find(old)
-        check_po_name(new)
-        if self.has_prompt_object(new) or os.path.lexists(self._object_path(new)):
-            raise Conflict(f"There is a prompt object named {new!r}.", hint="Choose another name.")
-        orphan = next(iter(self.session_manager.list(new)), None)
-        if orphan is not None:
-            raise Conflict(
-                f"There are sessions of a former prompt object {new!r}.",
-                hint=f"Choose another name, or run 'po session adopt {orphan.id} --po {old}' for each of them first.",
-            )
-        self._renamed_text(made, stem, new)
-        self.session_manager.storage.rename_po(old, new, self._move_definition)
+
+        def check() -> None:
+            self._known.clear()
+            self._renamed_text(*self._find(old), check_po_name(new))
+            if self.has_prompt_object(new) or os.path.lexists(self._object_path(new)):
+                raise Conflict(f"There is a prompt object named {new!r}.", hint="Choose another name.")
+            orphan = next(iter(self.session_manager.list(new)), None)
+            if orphan is not None:
+                adopt = f"po session adopt {orphan.id} --po {old}"
+                raise Conflict(
+                    f"There are sessions of a former prompt object {new!r}.",
+                    hint=f"Choose another name, or run '{adopt}' for each of them first.",
+                )
+
+        self.session_manager.storage.state()  # whether it can be read is better known before
+        check()
+        self.session_manager.storage.rename_po(old, new, self._move_definition, check)
+        self._known.clear()
 
     def _move_definition(self, old: str, new: str) -> None:
         """Give a definition and its file another name, from wherever an earlier call was cut."""
-        stem = old
-        with suppress(PromptObjectNotFound):
+        try:
             made, stem = self._find(old)
-            atomic.replace(self._object_path(stem), self._renamed_text(made, stem, new))
+        except PromptObjectNotFound:
+            made, stem = None, old
         before, after = self._object_path(stem), self._object_path(new)
+        if made is not None:
+            text = atomic.read(before)
+            self._replace_definition(before, self._renamed_text(made, stem, new))
         if stem == old and os.path.lexists(before) and not os.path.lexists(after):
-            with atomic.writing(after):
-                os.rename(before, after)
+            try:
+                with atomic.writing(after):
+                    os.rename(before, after)
+            except PoError:
+                if made is not None:
+                    self._replace_definition(before, text)
+                raise
             atomic.sync_dir(os.path.dirname(after))
+
+    def _replace_definition(self, path: str, text: bytes) -> None:
+        mode = stat.S_IMODE(os.stat(path).st_mode)
+        atomic.replace(path, text)
+        with atomic.writing(path):
+            os.chmod(path, mode)
 
     def _renamed_text(self, made: Definition, stem: str, new: str) -> bytes:
         """Return a definition's file with another name in it. Raises Unreadable if that is more than one line."""
         path = self._object_path(stem)
-        lines = atomic.read(path).split(b"\n")
-        at = next((at for at, line in enumerate(lines) if line.startswith(b"name:")), None)
-        if at is not None:
-            lines[at] = f"name: {json.dumps(new)}".encode() + b"\r" * lines[at].endswith(b"\r")
-        text = b"\n".join(lines)
-        if definition.parse(text.decode(), stem=new, where=path) != replace(made, name=new):
-            raise Unreadable(
-                f"The name in {path} is not on a line of its own.", hint=f"Change it to {new} there, or mend it."
-            )
-        return text
+        text = atomic.read(path)
+        for changed in _with_name(text, json.dumps(new).encode()):
+            with suppress(PoError):
+                if definition.parse(changed.decode(), stem=new, where=path) == replace(made, name=new):
+                    return changed
+        raise Unreadable(
+            f"The name in {path} is not on a line of its own.", hint=f"Change it to {new} there, or mend it."
+        )
 
     def delete_prompt_object(self, name: str) -> str:
         """Move a prompt object's file to the trash and return where it is; its sessions are kept.
 
         It is not the current one afterwards. Raises PromptObjectNotFound, Unreadable, Conflict.
         """
+        self.session_manager.storage.state()  # whether it can be read is better known before
         path = self.prompt_object_path(name)
         trash = os.path.join(self.root, "trash")
         atomic.make_dir(trash)
@@ -321,6 +340,20 @@ class Environment:
 
     def _object_path(self, stem: str) -> str:
         return os.path.join(self.root, "objects", f"{stem}.md")
+
+
+def _with_name(text: bytes, name: bytes) -> Iterator[bytes]:
+    """Yield what may be a definition's file with another name: as it is, if it has none; else with a line changed."""
+    yield text
+    lines = text.split(b"\n")
+    at = next((at for at, line in enumerate(lines) if line.startswith(b"name:")), None)
+    if at is not None:
+        line = lines[at]
+        end = b"\r" * line.endswith(b"\r")
+        comment = line.find(b" #")
+        for rest in (line[comment:].removesuffix(b"\r"), b"") if comment > 0 else (b"",):
+            lines[at] = b"name: " + name + rest + end
+            yield b"\n".join(lines)
 
 
 def starters() -> list[str]:

@@ -51,10 +51,16 @@ def load(front: str) -> dict[str, Any]:
 
 
 def dump(data: dict[str, Any]) -> str:
-    """Return a block with its fences and an end of line; `load` reads back what is in it."""
+    """Return a block with its fences and an end of line; `load` reads back what is in it.
+
+    Raises ValueError if it is nested too deep.
+    """
     import yaml
 
-    text = yaml.dump(data, Dumper=_dumper(), sort_keys=False, allow_unicode=True)
+    try:
+        text = yaml.dump(data, Dumper=_dumper(), sort_keys=False, allow_unicode=True)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
     return f"{FENCE}\n{text}{FENCE}\n"
 
 

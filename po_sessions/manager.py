@@ -3,50 +3,40 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Container, Iterator, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
 from datetime import datetime
+from itertools import islice
+from typing import Any
 
 from po_sessions import selector
 from po_sessions.errors import (
     AmbiguousSelector,
     Conflict,
     InvalidInput,
-    NewerVersion,
     NoCurrent,
+    NotFound,
+    PoError,
     SessionNotFound,
-    Unreadable,
+    WriteFailed,
 )
-from po_sessions.json_text import dumps
+from po_sessions.imports import UNNAMED, FreeNames, Imported, carried_name, holds, place_of
 from po_sessions.session import (
     DEFAULT_NAME,
-    NAME_LENGTH,
-    VERSION,
     Message,
     Session,
     SessionSummary,
-    check_po_name,
     check_session_name,
-    is_session_id,
+    check_writable,
     timestamp,
 )
 from po_sessions.storage import SessionStorage
-from po_sessions.storage.trash import UNDONE_AT, TrashEntry, not_there
+from po_sessions.storage.trash import UNDONE_AT, TrashEntry, entry, not_there
 
-UNNAMED = "Session"
-"""What a session made without a name is called, with a number behind it if that is taken."""
-
-
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """What came of a session that was imported."""
-
-    session: SessionSummary
-    """The session as it is here."""
-    original: Session
-    made: bool
-    """False if it was here already."""
+_IMPORTED_AT_ONCE = 100
+"""How many sessions are imported before others get a turn at the names."""
 
 
 class SessionManager:
@@ -64,10 +54,11 @@ class SessionManager:
         """
         wanted = None if name is None else check_session_name(name)
         with self.storage.names():
+            owner = self.storage.po_name(po_name)
             if wanted is None:
-                return self._create(po_name, self._free_name(po_name, UNNAMED))
-            self.check_free(po_name, wanted)
-            return self._create(po_name, wanted)
+                return self._create(owner, self._free_name(owner, UNNAMED))
+            self.check_free(owner, wanted)
+            return self._create(owner, wanted)
 
     def check_free(self, po_name: str, name: str) -> None:
         """Raise InvalidInput if no new session may have this name, Conflict if one has it."""
@@ -87,16 +78,18 @@ class SessionManager:
         if found := self._named(po_name, wanted):
             return found, False
         with self.storage.names():
-            if found := self._named(po_name, wanted):
+            owner = self.storage.po_name(po_name)
+            if found := self._named(owner, wanted):
                 return found, False
-            return self._create(po_name, wanted), True
+            return self._create(owner, wanted), True
 
     def rename(self, session: SessionSummary, name: str) -> SessionSummary:
         """Give a session another name; the time of its last turn stays. Raises InvalidInput, Conflict."""
         wanted = check_session_name(name)
         with self.storage.names():
-            if wanted != self.storage.summary(session.id).name:
-                self.check_free(session.po_name, wanted)
+            there = self.storage.summary(session.id)
+            if wanted != there.name:
+                self.check_free(there.po_name, wanted)
             return self.storage.update(session.id, lambda one: replace(one, name=wanted))
 
     def delete(self, session: SessionSummary, *, purge: bool = False) -> str | None:
@@ -110,84 +103,99 @@ class SessionManager:
                 self.storage.purge(session.id)
             else:
                 entry_id = self.storage.delete(session.id, self.now())
-        self.storage.change_state(lambda state: state.without_session(session.id))
+        with suppress(WriteFailed):  # a pointer at nothing does no harm, and room may be what the user is making
+            self.storage.change_state(lambda state: state.without_session(session.id))
         return entry_id
 
     def duplicate(self, session: SessionSummary, name: str | None = None, *, to: str | None = None) -> SessionSummary:
         """Copy a whole session, within its prompt object or to another; the copy's metadata tell of what.
 
-        Without a name it keeps its own, with a number if that is taken. Raises InvalidInput, Conflict, Unreadable.
+        Without a name it keeps its own, with a number if that is taken. Raises InvalidInput, Conflict, Unreadable
+        (NewerVersion).
         """
-        po_name, wanted = to or session.po_name, None if name is None else check_session_name(name)
+        wanted = None if name is None else check_session_name(name)
         original = self.load(session.id)
+        check_writable(original, original.version)
         with self.storage.names():
+            owner = self.storage.po_name(to or original.po_name)
             if wanted is not None:
-                self.check_free(po_name, wanted)
+                self.check_free(owner, wanted)
             now = self._clock()
             copy = replace(
                 original,
                 id=_new_id(now),
-                name=wanted or self._free_name(po_name, original.name),
-                po_name=po_name,
+                name=wanted or self._free_name(owner, original.name),
+                po_name=owner,
                 created_at=timestamp(now),
                 metadata={**original.metadata, "duplicate_of": original.id},
             )
             return self.storage.create(copy)
 
     def import_(
-        self, sessions: Sequence[Session], *, po_name: str | None = None, format_name: str
-    ) -> Sequence[Imported]:
+        self, sessions: Iterable[Session], *, po_name: str | None = None, format_name: str
+    ) -> Iterator[Imported]:
         """Add sessions that came from elsewhere, as `po_name`'s if given; their metadata tell where `imported_from`.
 
         One that is here already, perhaps with more messages by now, adds nothing. One whose id is taken by another gets
         an id that follows from its content, so that it too is found again; a name that is taken gets a number. What
-        `check_importable` refuses has to be sorted out before. Raises Busy, WriteFailed.
+        `check_importable` refuses has to be sorted out before. Yields what came of each, also before a failure. Raises
+        Busy, WriteFailed.
         """
-        made = []
-        with self.storage.names():
-            taken: dict[str, set[str]] = {}
-            for session in sessions:
-                id, there = self._place_of(session)
-                if there is not None:
-                    made.append(Imported(there, session, made=False))
-                    continue
-                owner = po_name or session.po_name
-                if owner not in taken:
-                    taken[owner] = self._names(owner)
-                names = taken[owner]
-                name = _free(_carried(session.name), names)
-                names.add(name)
-                about = {
-                    "id": session.id,
-                    "name": session.name,
-                    "po_name": session.po_name,
-                    "format": format_name,
-                    "at": self.now(),
-                    **{key: session.metadata[key] for key in ("imported_from",) if key in session.metadata},
-                }
-                metadata = {**session.metadata, "imported_from": about}
-                copy = replace(session, id=id, name=name, po_name=owner, metadata=metadata)
-                made.append(Imported(self.storage.create(copy), session, made=True))
-        return made
+        waiting = iter(sessions)
+        while some := list(islice(waiting, _IMPORTED_AT_ONCE)):
+            made, failure = list[Imported](), None
+            with self.storage.names():
+                names: dict[str, FreeNames] = {}
+                try:
+                    for session in some:
+                        made.append(self._import(session, po_name or session.po_name, format_name, names))
+                except PoError as error:
+                    failure = error
+            yield from made
+            if failure is not None:
+                raise failure
 
-    def _place_of(self, session: Session) -> tuple[str, SessionSummary | None]:
-        """Return the id that an imported session gets; also the session that is there if it is the same."""
-        for id in [*([session.id] if is_session_id(session.id) else []), _id_of(session)]:
-            try:
-                there = self.storage.load(id)
-            except SessionNotFound:
-                return id, None
-            except Unreadable:
-                continue
-            if there.created_at == session.created_at and there.history[: session.message_count] == session.history:
-                return id, there.summary()
-        return _new_id(self._clock()), None
+    def _import(self, session: Session, po_name: str, format_name: str, names: dict[str, FreeNames]) -> Imported:
+        """Import one session; `names` is kept from one to the next."""
+        id, there = place_of(session, self.storage)
+        if there is not None:
+            return Imported(there, session, made=False)
+        owner = self.storage.po_name(po_name)
+        if owner not in names:
+            names[owner] = FreeNames(self._names(owner))
+        about = {
+            "id": session.id,
+            "name": session.name,
+            "po_name": session.po_name,
+            "format": format_name,
+            "at": self.now(),
+            **{key: session.metadata[key] for key in ("imported_from",) if key in session.metadata},
+        }
+        copy = replace(
+            session,
+            id=id or _new_id(self._clock()),
+            name=names[owner].take(carried_name(session.name)),
+            po_name=owner,
+            metadata={**session.metadata, "imported_from": about},
+            extra=_without_undone(session.extra),
+        )
+        return Imported(self.storage.create(copy), session, made=True)
 
     def adopt(self, session: SessionSummary, po_name: str) -> SessionSummary:
-        """Give a session to a prompt object; its name gets a number if it is taken there. Raises Busy, Unreadable."""
+        """Give a session to a prompt object; its name gets a number if it is taken there.
+
+        Raises Busy, Unreadable; Conflict if it has another prompt object by now.
+        """
+        self.storage.state()  # whether it can be read is better known before
         with self.storage.names():
-            name = self._free_name(po_name, session.name)
-            adopted = self.storage.update(session.id, lambda one: replace(one, po_name=po_name, name=name))
+            there, owner = self.storage.summary(session.id), self.storage.po_name(po_name)
+            if there.po_name != session.po_name:
+                raise Conflict(
+                    f"{there.name!r} belongs to {there.po_name} by now.",
+                    hint=f"Run 'po session duplicate {there.id} --to {owner}' to copy it.",
+                )
+            name = self._free_name(owner, there.name)
+            adopted = self.storage.update(session.id, lambda one: replace(one, po_name=owner, name=name))
         self.storage.change_state(lambda state: state.without_session(session.id))
         return adopted
 
@@ -214,15 +222,16 @@ class SessionManager:
     def find_trashed(self, ref: str) -> TrashEntry:
         """Return the entry that `ref` means: its id, the session's id or name, or 4 characters of either end of either.
 
-        Raises NotFound, AmbiguousSelector.
+        Raises NotFound, AmbiguousSelector; Unreadable if it is there and cannot be read.
         """
-        entries = self.trash()
+        with suppress(NotFound):
+            return entry(ref, self.storage.trashed(ref))
+        entries, name, id = self.trash(), unicodedata.normalize("NFC", ref), ref.upper()
         for matches in (
-            lambda one: one.id == ref,
-            lambda one: ref in (one.session.id, one.session.name),
+            lambda one: id == one.session.id.upper() or name == one.session.name,
             lambda one: (
                 len(ref) >= selector.SHORTEST_FRAGMENT
-                and any(id.startswith(ref) or id.endswith(ref) for id in (one.id, one.session.id))
+                and any(at.startswith(id) or at.endswith(id) for at in (one.id.upper(), one.session.id.upper()))
             ),
         ):
             found = [one for one in entries if matches(one)]
@@ -242,39 +251,63 @@ class SessionManager:
             restored = self._restore_session(entry, name)
         else:
             restored = self._restore_messages(entry, entry.undone_at)
-        self.storage.discard(entry.id)
+        try:
+            with suppress(NotFound):  # somebody else was at it too
+                self.storage.discard(entry.id)
+        except WriteFailed as error:
+            error.session_id, error.hint = restored.id, f"{restored.name!r} is back: {restored.id}."
+            raise
         return restored
 
     def _restore_session(self, entry: TrashEntry, name: str | None) -> SessionSummary:
         wanted = entry.session.name if name is None else check_session_name(name)
         session = self.storage.trashed(entry.id)
         with self.storage.names():
-            if self._named(entry.session.po_name, wanted):
+            there = self._there(session.id)
+            if there is not None and entry.undone_at is None and holds(there, session):
+                return there.summary()  # an earlier call was cut after this
+            owner = self.storage.po_name(session.po_name)
+            if there is not None and name is None:
                 raise Conflict(
-                    f"{entry.session.po_name} has a session named {wanted!r}.",
+                    f"There is another session with the id {session.id}.",
+                    hint=f"Run 'po trash restore {entry.id} --as NAME' to give this one another id and name.",
+                )
+            if self._named(owner, wanted):
+                raise Conflict(
+                    f"{owner} has a session named {wanted!r}.",
                     hint=f"Run 'po trash restore {entry.id} --as NAME' to give it another name.",
                 )
-            extra = {key: value for key, value in session.extra.items() if key != UNDONE_AT}
-            if entry.undone_at is not None:
-                session = replace(session, id=_new_id(self._clock()))
-            return self.storage.create(replace(session, name=wanted, extra=extra))
+            if there is None and entry.undone_at is None and wanted == session.name:
+                return self.storage.restore(entry.id)  # as it is, whatever its layout and version
+            check_writable(session, session.version)
+            if there is None and entry.undone_at is None:
+                return self.storage.update(self.storage.restore(entry.id).id, lambda one: replace(one, name=wanted))
+            extra = _without_undone(session.extra)
+            return self.storage.create(replace(session, id=_new_id(self._clock()), name=wanted, extra=extra))
+
+    def _there(self, id: str) -> Session | None:
+        try:
+            return self.load(id)
+        except SessionNotFound:
+            return None
 
     def _restore_messages(self, entry: TrashEntry, undone_at: int) -> SessionSummary:
         hint = f"Run 'po trash restore {entry.id} --as NAME' to make a session of them."
+        messages = self.storage.trashed(entry.id).history
+
+        def with_messages(one: Session) -> Session:
+            if one.message_count != undone_at:
+                raise Conflict(
+                    f"{one.name!r} has {one.message_count} messages, and these came after the first {undone_at}.",
+                    hint=hint,
+                )
+            return replace(one, history=(*one.history, *messages))
+
         try:
             with self.storage.turn(entry.session.id, "restore"):
-                restored = self.storage.summary(entry.session.id)
-                if restored.message_count != undone_at:
-                    raise Conflict(
-                        f"{restored.name!r} has {restored.message_count} messages, and these came after "
-                        f"the first {undone_at}.",
-                        hint=hint,
-                    )
-                for message in self.storage.trashed(entry.id).history:
-                    restored = self.storage.append(entry.session.id, message)
+                return self.storage.update(entry.session.id, with_messages)
         except SessionNotFound:
             raise Conflict(f"The session {entry.session.id} is not there any more.", hint=hint) from None
-        return restored
 
     def find(self, ref: str | None, po_name: str | None) -> SessionSummary:
         """Return the session that `ref` means, or without one the current session of `po_name`, else its `Default`.
@@ -361,7 +394,7 @@ class SessionManager:
         return {session.name for session in self.storage.summaries(po_name=po_name)}
 
     def _free_name(self, po_name: str, base: str) -> str:
-        return _free(base, self._names(po_name))
+        return FreeNames(self._names(po_name)).take(base)
 
     def _create(self, po_name: str, name: str) -> SessionSummary:
         now = self._clock()
@@ -369,46 +402,9 @@ class SessionManager:
         return self.storage.create(made)
 
 
-def check_importable(session: Session, po_name: str | None = None) -> None:
-    """See that a session from elsewhere can be imported, as `po_name`'s if given. Raises Unreadable, NewerVersion."""
-    if session.version > VERSION:
-        raise NewerVersion(
-            f"The session {session.name!r} has version {session.version}, and this po reads up to {VERSION}.",
-            hint="Upgrade po-sessions.",
-        )
-    if po_name is None:
-        try:
-            check_po_name(session.po_name)
-        except InvalidInput as error:
-            hint = "Add --po PO to give it to one of your prompt objects."
-            raise Unreadable(f"The session {session.name!r} cannot be imported: {error}", hint=hint) from None
-
-
-def _carried(name: str) -> str:
-    """Return the name that an imported session asks for, or what nameless ones are called if it cannot be one."""
-    try:
-        return check_session_name(name)
-    except InvalidInput:
-        return UNNAMED
-
-
-def _free(base: str, taken: Container[str]) -> str:
-    """Return `base`, with the first number that makes it free, and cut to the length that names may have."""
-    name, number = base, 2
-    while name in taken:
-        end = f" {number}"
-        name, number = base[: NAME_LENGTH - len(end)].rstrip() + end, number + 1
-    return name
-
-
-def _id_of(session: Session) -> str:
-    """Return an id that follows from a session's time and content."""
-    from hashlib import sha256
-
-    from ulid import ULID
-
-    moment = max(0, int(datetime.fromisoformat(session.created_at).timestamp() * 1000))
-    return str(ULID.from_bytes(moment.to_bytes(6, "big") + sha256(dumps(session.to_dict())).digest()[:10]))
+def _without_undone(extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a session's other keys, without the one that would make it undone messages in the trash."""
+    return {key: value for key, value in extra.items() if key != UNDONE_AT}
 
 
 def _new_id(now: datetime) -> str:

@@ -1,7 +1,7 @@
 """The ladder from what a user typed to one session.
 
-Exact name within the prompt object; exact id; unique prefix or suffix of an id, of at least 4 characters; `@current`,
-`@previous`, `@last`. Nothing is ever made by a selector that matches nothing.
+Exact id, which no name can look like; exact name within the prompt object; unique prefix or suffix of an id, of at
+least 4 characters; `@current`, `@previous`, `@last`. Nothing is ever made by a selector that matches nothing.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ def select(ref: str, storage: SessionStorage, po_name: str | None) -> SessionSum
 
 
 def _look(ref: str, storage: SessionStorage, po_name: str | None) -> SessionSummary | None:
+    for id in (ref, ref.upper(), ref.lower()):  # no new session may have a name that looks like one
+        if is_session_id(id):
+            return _summary(id, storage)
     if po_name is not None:
         name = unicodedata.normalize("NFC", ref)
         named = list(storage.summaries(po_name=po_name, name=name))
         if named:
             return _only(ref, named)
-    for id in (ref, ref.upper(), ref.lower()):
-        if is_session_id(id):
-            return _summary(id, storage)
     if ref in ("@current", "@previous", "@last"):
         return _pointed(ref, storage, po_name)
     if len(ref) < SHORTEST_FRAGMENT:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any, Literal
 
-from po_sessions.errors import InvalidInput
+from po_sessions.errors import InvalidInput, NewerVersion
 
 VERSION = 1
 """The version of the session format written here. Newer ones are readable, and read-only."""
@@ -302,7 +302,17 @@ def _time(data: dict[str, Any], key: str, default: str) -> str:
         raise ValueError(f"{key!r} is not a time") from None
 
 
-def unchanged_history(before: Session, after: Session) -> None:
-    """Raise ValueError unless a change leaves a session's id and its messages as they are."""
-    if (before.id, before.history) != (after.id, after.history):
+def check_writable(session: Session | SessionSummary, version: int) -> None:
+    """Raise NewerVersion if a session of this version may only be read."""
+    if version > VERSION:
+        raise NewerVersion(
+            f"The session {session.name!r} has version {version}, and this po writes {VERSION}; it can be read, "
+            "not changed.",
+            hint="Upgrade po-sessions.",
+        )
+
+
+def check_kept(before: Session, after: Session) -> None:
+    """Raise ValueError unless a change leaves a session's id and its messages as they are; it may add messages."""
+    if before.id != after.id or before.history != after.history[: len(before.history)]:
         raise ValueError("a change may not touch a session's id or its messages")

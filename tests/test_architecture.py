@@ -16,7 +16,7 @@ LAYERS = [
     {"session"},
     {"definition"},
     {"storage", "models", "formats"},  # they never import each other
-    {"selector"},
+    {"selector", "imports"},
     {"manager"},
     {"prompt_object"},
     {"environment"},

@@ -182,7 +182,8 @@ def test_the_prompt_object_that_gets_them(tea, po, elsewhere, tmp_path):
     text = json.dumps(session(po_name="nobody").to_dict())
     code, shown = on_terminal("--root", elsewhere, "session", "import", "-", keys=text.encode() + b"\n\x04")
     assert code == 0
-    assert f"There is no prompt object nobody; 'po session adopt {ID} --po PO' gives the session another." in shown
+    adopt = f"'po --root {elsewhere} session adopt {ID} --po PO'"
+    assert f"There is no prompt object nobody; {adopt} gives the session another." in shown
     assert po("--root", elsewhere, "session", "list", "--orphaned", "--ids").stdout == f"{ID}\n"
     other = json.dumps(session(id=OTHER, po_name="../nobody").to_dict())
     assert po("--root", elsewhere, "session", "import", "-", "--po", "reader", input=other).exit_code == 0
@@ -335,3 +336,42 @@ def test_export_imports_little(tea):
     code = "import sys; from po_sessions import formats; formats.format_named('json'); print('yaml' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_an_import_that_fails_midway_tells_what_is_there(root, po, tmp_path, monkeypatch):
+    file = tmp_path / "x.jsonl"
+    lines = [session(Message("user", str(n)), id=f"{ID[:-3]}{n:03}", name="n").to_dict() for n in range(150)]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    real, count = os.link, iter(range(1000))
+
+    def link(*args, **more):
+        if ID[:-3] in args[1] and next(count) >= 120:
+            raise OSError(28, "No space left on device")
+        return real(*args, **more)
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "link", link)
+        done = po("session", "import", str(file))
+    assert (done.exit_code, done.stdout.split()) == (9, [line["id"] for line in lines[:120]])
+    assert "repeat: what is here already adds nothing." in done.stderr
+    assert po("session", "import", str(file)).stdout.split() == [line["id"] for line in lines]
+    names = {one["name"] for one in json.loads(po("session", "list", "--all", "--json").stdout)}
+    assert names == {"n", *(f"n {n}" for n in range(2, 151))}
+
+
+def test_what_is_nested_too_deep_for_markdown_can_be_json(store, po):
+    deep = "x"
+    for _ in range(400):
+        deep = [deep]
+    store.create(session(metadata={"deep": deep}))
+    refused = po("session", "export", ID)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert refused.stderr == "po: The session 'Tea' cannot be Markdown: it is nested too deep.\nChoose --format json.\n"
+    assert po("session", "export", ID, "-f", "json").exit_code == 0
+
+
+def test_an_imported_key_does_not_make_a_session_undone_messages(root, po):
+    text = json.dumps(session(Message("user", "Hello"), extra={"undone_at": 3}).to_dict())
+    assert po("session", "import", "-", input=text).exit_code == 0
+    assert po("session", "delete", ID).exit_code == 0
+    assert json.loads(po("trash", "list", "--json").stdout)[0]["kind"] == "deleted"

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
 
 import pytest
+from conftest import command
+
+from po_sessions.errors import Conflict
 
 
 @pytest.fixture
@@ -96,3 +102,76 @@ def test_a_damaged_mark_of_a_renaming_is_an_error_that_names_it(talk, root, po):
     result = po("session", "list")
     assert result.exit_code == 7
     assert ".rename cannot be read" in result.stderr
+
+
+@pytest.mark.parametrize("names", [("greeter", "../../x"), ("../x", "y"), ("greeter", "a/b"), (["greeter"], "x")])
+def test_what_a_file_says_never_becomes_a_path(names, talk, root, po):
+    before = sorted(path.name for path in root.parent.rglob("*.md"))
+    (root / "sessions" / ".rename").write_text(json.dumps({"version": 1, "old": names[0], "new": names[1]}))
+    assert po("session", "list").exit_code == 7
+    assert sorted(path.name for path in root.parent.rglob("*.md")) == before
+
+
+@pytest.mark.parametrize("round", range(4))
+def test_two_renamings_at_once_do_not_merge_what_they_rename(round, talk, root, po, po_process):
+    po_process("send", "reader", "One")
+    pairs = [("greeter", "x"), ("reader", "x")] if round % 2 else [("greeter", "x"), ("greeter", "y")]
+    both = [subprocess.Popen([*command(), "object", "rename", *pair], stderr=subprocess.PIPE) for pair in pairs]
+    codes = sorted((one.communicate(), one.returncode)[1] for one in both)
+    assert codes[0] == 0
+    assert codes[1] in (3, 5)
+    names = [one["name"] for one in json.loads(po("object", "list", "--json").stdout)]
+    assert len(names) == len(set(names)) == 3
+    listed = json.loads(po("session", "list", "--all", "--json").stdout)
+    assert len({one["po_name"] for one in listed}) == 2
+    assert not any(one["orphaned"] for one in listed)
+
+
+def test_a_session_made_while_its_prompt_object_is_renamed_belongs_to_it(talk, root, env):
+    manager = env.session_manager
+    (root / "sessions" / ".rename").write_text('{"version":1,"old":"greeter","new":"z"}')
+    with pytest.raises(Conflict):
+        manager.create("greeter", "Default")
+    assert manager.ensure("greeter", "Default")[0].id == talk
+    assert manager.create("greeter", "Other").po_name == "z"
+
+
+def test_a_renaming_that_cannot_begin_changes_nothing(talk, root, po, monkeypatch):
+    def refuse(source, target, *_):
+        raise OSError(13, "Permission denied")
+
+    before = (root / "objects" / "greeter.md").read_bytes()
+    with monkeypatch.context() as fails:
+        fails.setattr(os, "rename", refuse)
+        assert po("object", "rename", "greeter", "z").exit_code == 9
+    assert not (root / "sessions" / ".rename").exists()
+    assert (root / "objects" / "greeter.md").read_bytes() == before
+    assert po("status").stdout == "greeter: Default (2 msgs)\n"
+    assert po("object", "rename", "greeter", "z").exit_code == 0
+
+
+def test_sessions_in_the_trash_get_the_new_name_too(talk, root, po):
+    assert po("session", "delete", "Default").exit_code == 0
+    assert po("object", "rename", "greeter", "z").exit_code == 0
+    assert po("trash", "restore", talk).exit_code == 0
+    (one,) = json.loads(po("session", "list", "--all", "--json").stdout)
+    assert (one["po_name"], one["orphaned"]) == ("z", False)
+
+
+def test_a_mark_of_a_renaming_without_the_directory_of_locks(talk, root, po):
+    shutil.rmtree(root / "sessions" / ".locks")
+    (root / "sessions" / ".rename").write_text('{"version":1,"old":"greeter","new":"z"}')
+    assert po("session", "list", "--all").exit_code == 0
+    assert po("status").stdout == "z: Default (2 msgs)\n"
+
+
+def test_renaming_keeps_what_surrounds_the_name(talk, root, po):
+    file = root / "objects" / "greeter.md"
+    file.write_text("---\nname: greeter # mine\n---\nTalk.\n")
+    file.chmod(0o644)
+    assert po("object", "rename", "greeter", "z").exit_code == 0
+    renamed = root / "objects" / "z.md"
+    assert (renamed.read_text(), renamed.stat().st_mode & 0o777) == ('---\nname: "z" # mine\n---\nTalk.\n', 0o644)
+    renamed.write_text("Talk.\nname: nothing of the kind\n")
+    assert po("object", "rename", "z", "y").exit_code == 0
+    assert (root / "objects" / "y.md").read_text() == "Talk.\nname: nothing of the kind\n"

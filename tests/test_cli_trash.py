@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
 
 import pytest
 from conftest import command
 from scripted import Script
+from test_cli_session import on_terminal
+from test_session import ULID
 
 from po_sessions import errors
 
@@ -232,3 +235,187 @@ def test_retry_without_the_prompt_object_names_adopt(talk, root, po, backend):
     result = po("session", "retry", talk)
     assert result.exit_code == 3
     assert f"po session adopt {talk} --po PO" in result.stderr
+
+
+def entry_of(po) -> str:
+    return po("trash", "list", "--ids").stdout.strip()
+
+
+def test_a_restoring_that_was_cut_is_finished_by_the_next(talk, root, po):
+    file = root / "sessions" / f"{talk}.json"
+    assert po("session", "delete", "Default").exit_code == 0
+    entry = entry_of(po)
+    os.link(root / "trash" / f"{entry}.json", file)  # as far as a restoring, or a deleting, can be cut
+    assert po("trash", "restore", "Default").stdout == f"{talk}\n"
+    assert (entry_of(po), contents(po, talk)) == ("", ["One", "One", "Two", "Two"])
+    assert po("send", "greeter", "-s", talk, "Three").exit_code == 0
+
+
+def test_restoring_where_the_id_is_taken_needs_another_name(talk, root, po, tmp_path):
+    file = str(tmp_path / "x.json")
+    assert po("session", "export", "-o", file).exit_code == 0
+    assert po("send", "greeter", "Three").exit_code == 0
+    assert po("session", "delete", "Default").exit_code == 0
+    assert po("session", "import", file).stdout == f"{talk}\n"
+    refused = po("trash", "restore", "Default")
+    assert (refused.exit_code, refused.stdout) == (5, "")
+    line = refused.stderr.splitlines()[1].removeprefix("Run 'po ").partition("'")[0].replace("NAME", "Whole")
+    made = po(*line.split()).stdout.strip()
+    assert made != talk
+    assert contents(po, made) == ["One", "One", "Two", "Two", "Three", "Three"]
+    assert contents(po, talk) == ["One", "One", "Two", "Two"]
+    assert entry_of(po) == ""
+
+
+def test_a_torn_end_comes_back_too(talk, root, po):
+    file = root / "sessions" / f"{talk}.json"
+    whole = file.read_bytes()
+    file.write_bytes(whole[: whole.rindex(b"],")] + b',{"role":"user","content":"PRECIOUS')
+    torn = file.read_bytes()
+    assert po("session", "delete", talk).exit_code == 0
+    assert po("trash", "restore", talk).exit_code == 0
+    assert file.read_bytes() == torn
+
+
+def test_undone_messages_come_back_all_or_none(talk, root, po, monkeypatch):
+    entry = json.loads(po("session", "undo", "-n", "2", "--json").stdout)["trash_id"]
+    before = (root / "sessions" / f"{talk}.json").read_bytes()
+
+    def fail(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "replace", fail)
+        assert po("trash", "restore", entry).exit_code == 9
+    assert (root / "sessions" / f"{talk}.json").read_bytes() == before
+    assert po("trash", "restore", entry).exit_code == 0
+    assert contents(po) == ["One", "One", "Two", "Two"]
+
+
+def test_an_undoing_that_failed_leaves_nothing_in_the_trash(talk, root, po, monkeypatch):
+    def fail(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "replace", fail)
+        assert po("session", "undo").exit_code == 9
+    assert (entry_of(po), len(contents(po))) == ("", 4)
+
+
+def test_emptying_removes_whatever_there_is(talk, root, po):
+    assert po("session", "undo").exit_code == 0
+    assert po("object", "delete", "reader").exit_code == 0
+    trash = root / "trash"
+    (trash / f"{talk}.20250103T100000.000Z.json").write_text("damaged")
+    (trash / "foreign").write_text("x")
+    (trash / "link").symlink_to(root / "state.toml")
+    code, shown = on_terminal("trash", "list")
+    assert (code, "4 other files in " in shown) == (0, True)
+    gone = json.loads(po("trash", "empty", "--yes", "--json").stdout)
+    assert len(gone) == 5
+    assert list(trash.iterdir()) == []
+    assert (root / "state.toml").exists()
+
+
+def test_emptying_while_another_takes_things_out(talk, root, po, monkeypatch):
+    from po_sessions.storage.trash import Trash
+
+    assert po("session", "undo").exit_code == 0
+    names = [f"{entry_of(po)}.json", "gone.json"]
+    monkeypatch.setattr(Trash, "names", lambda _: names)
+    assert po("trash", "empty", "--yes").exit_code == 0
+    assert list((root / "trash").iterdir()) == []
+
+
+def test_a_damaged_entry_is_unreadable_and_not_missing(talk, root, po):
+    assert po("session", "delete", "Default").exit_code == 0
+    entry = entry_of(po)
+    file = root / "trash" / f"{entry}.json"
+    whole = file.read_bytes()
+    file.write_text("junk")
+    result = po("trash", "restore", entry)
+    assert (result.exit_code, f"{file} cannot be read" in result.stderr) == (7, True)
+    other = ULID[:-1] + "W"
+    file.write_bytes(whole.replace(talk.encode(), other.encode()))
+    result = po("trash", "restore", entry)
+    assert (result.exit_code, "which is not its name" in result.stderr) == (7, True)
+    assert not (root / "sessions" / f"{other}.json").exists()
+
+
+def test_a_composed_name_is_found_however_it_is_typed(talk, po):
+    made = po("session", "new", "café", "--po", "greeter").stdout.strip()
+    po("session", "delete", made)
+    assert po("trash", "restore", "cafe\u0301").stdout == f"{made}\n"
+    po("session", "delete", made)
+    assert po("trash", "restore", made.lower()).stdout == f"{made}\n"
+
+
+def test_a_terminal_shows_ids_that_restore_takes(talk, po):
+    assert po("session", "undo").exit_code == 0
+    assert po("session", "undo").exit_code == 0
+    _, shown = on_terminal("trash", "list")
+    ids = [line.split()[0] for line in shown.splitlines() if "undone" in line]
+    assert len(set(ids)) == 2
+    assert po("trash", "restore", ids[0]).exit_code == 0
+    assert po("trash", "restore", ids[1]).exit_code == 0
+    assert len(contents(po)) == 4
+
+
+def test_a_session_of_a_newer_version_is_copied_by_nobody_and_restored_as_it_is(talk, root, po):
+    file = root / "sessions" / f"{talk}.json"
+    newer = file.read_bytes().replace(b'"version":1', b'"version":2', 1)
+    file.write_bytes(newer)
+    assert po("session", "duplicate", talk).exit_code == 7
+    assert po("session", "delete", talk).exit_code == 0
+    assert po("trash", "restore", talk, "--as", "Other").exit_code == 7
+    assert po("trash", "restore", talk).stdout == f"{talk}\n"
+    assert file.read_bytes() == newer
+
+
+def test_an_orphan_is_adopted_once(talk, root, po, env):
+    (root / "objects" / "greeter.md").unlink()
+    session = next(iter(env.session_manager.list("greeter")))
+    assert env.session_manager.adopt(session, "reader").po_name == "reader"
+    with pytest.raises(errors.Conflict):
+        env.session_manager.adopt(session, "coordinator")
+
+
+def test_pointers_that_cannot_be_read_are_told_before_anything_is_done(talk, root, po):
+    (root / "state.toml").write_text("x = [")
+    (root / "objects" / "extra.md").write_text("---\nname: extra\n---\n")
+    for args in (["object", "delete", "extra"], ["object", "rename", "greeter", "x"]):
+        assert po(*args).exit_code == 7
+    assert (root / "objects" / "extra.md").exists()
+    assert not (root / "sessions" / ".rename").exists()
+    (root / "objects" / "greeter.md").unlink()
+    assert po("session", "adopt", talk, "--po", "reader").exit_code == 7
+    assert b'"po_name":"greeter"' in (root / "sessions" / f"{talk}.json").read_bytes()
+
+
+def test_a_lock_that_cannot_be_signed_is_still_a_lock(talk, root, po, monkeypatch):
+    from po_sessions.storage import locks
+
+    monkeypatch.setattr(locks.os, "ftruncate", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
+    assert po("session", "delete", "--purge", "--yes", talk).exit_code == 0
+
+
+def test_a_printed_command_means_the_environment_that_was_named(talk, root, po, monkeypatch, tmp_path):
+    assert po("session", "undo").exit_code == 0
+    elsewhere = tmp_path / "else where"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    refused = po("--root", str(root), "trash", "empty")
+    line = refused.stderr.splitlines()[1].removeprefix("Run '").removesuffix("'.")
+    assert line == f"po --root {root} trash empty --yes"
+    error = json.loads(po("--root", str(root), "trash", "empty", "--json").stderr)["error"]
+    assert error["hint"] == f"Run '{line}'."
+
+
+def test_what_stands_behind_two_hyphens_is_no_option(talk, po):
+    result = po("send", "greeter", "--", "--json")
+    assert (result.exit_code, result.stdout) == (0, "--json\n")
+    result = po("session", "delete", "-x")
+    assert (result.exit_code, result.stderr.splitlines()[1]) == (
+        2,
+        "If it is no option, put '--' in front: po session delete -- -x",
+    )

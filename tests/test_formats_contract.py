@@ -142,7 +142,7 @@ def sessions(draw):
         history=tuple(draw(st.lists(messages(), max_size=4))),
         metadata=draw(st.dictionaries(texts, plain, max_size=3)),
         version=draw(st.integers(1, 9)),
-        extra=draw(keys_but(*taken, "message_count", "turn_count", "preview")),
+        extra=draw(keys_but(*taken, "message_count", "turn_count", "preview", "undone_at")),
     )
 
 

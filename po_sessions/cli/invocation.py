@@ -45,6 +45,8 @@ class Invocation:
             self.out.quiet = value
         elif name == "no_wait":
             self.lock_timeout = 0.0
+        elif name == "root":
+            self.root = self.out.root = value
         else:
             setattr(self, name, value)
 

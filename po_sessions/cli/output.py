@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from po_sessions.errors import PoError, ReplyNotStored, WriteFailed
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _SEPARATORS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_COMMAND = re.compile(r"(?<=')po (?=(?:session|send|object|trash) )")
 _WIDEST = 30
 """What a column of a table gets at most, in terminal cells; the last one gets what is left."""
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -29,6 +31,8 @@ class Output:
 
     def __init__(self) -> None:
         self.quiet = False
+        self.root: str | None = None
+        """The environment that was named, which command lines in what is printed have to name too."""
         self.as_json = False
         self.is_terminal = _is_terminal(sys.stdout)
         self.remarks_seen = _is_terminal(sys.stderr)
@@ -74,7 +78,7 @@ class Output:
     def note(self, sentence: str) -> None:
         """Remark on what was done; only on a terminal, since cron mails whatever is printed."""
         if self.remarks_seen and not self.quiet:
-            _to_stderr(sentence)
+            _to_stderr(self._with_root(sentence))
 
     @contextmanager
     def progress(self, label: str) -> Iterator[tuple[Callable[[str], None], Callable[[int, int], None]]]:
@@ -108,14 +112,20 @@ class Output:
                 "code": error.exit_code,
                 "kind": error.kind,
                 "message": str(error),
-                "hint": error.hint,
+                "hint": self._with_root(error.hint or "") or None,
                 "retryable": error.retryable,
                 "session_id": error.session_id,
                 **({"reply": error.reply} if isinstance(error, ReplyNotStored) else {}),
             }
             _to_stderr(json.dumps({"error": about}))
         else:
-            _to_stderr(f"po: {error}" + (f"\n{error.hint}" if error.hint else ""))
+            _to_stderr(f"po: {error}" + (f"\n{self._with_root(error.hint)}" if error.hint else ""))
+
+    def _with_root(self, text: str) -> str:
+        """Return a text whose command lines mean the environment that this one meant."""
+        if self.root is None:
+            return text
+        return _COMMAND.sub(lambda found: f"{found[0]}--root {shlex.quote(self.root or '')} ", text)
 
     def write_escaped(self, text: str) -> None:
         """Write what holds nothing that could act on a terminal but our own."""

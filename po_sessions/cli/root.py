@@ -92,7 +92,8 @@ class RootGroup(PoGroup):
         """Run a command line and exit with its code."""
         args = list(sys.argv[1:] if args is None else args)
         run = Invocation()
-        run.out.as_json = "--json" in args  # for errors met before the options are read
+        # For errors met before the options are read; behind `--` there are none.
+        run.out.as_json = "--json" in args[: args.index("--") if "--" in args else None]
         command = partial(super().main, args, prog_name, complete_var, False, windows_expand_args, obj=run, **extra)
         sys.exit(_run(command, args, run))
 
@@ -156,11 +157,12 @@ def _usage_error(error: TyperException, args: list[str]) -> PoError:
         names = ", ".join(getattr(ctx.command, "commands", ())) if ctx else ""
         hint = f"One of {names}. {hint}"
     at = next((at for at, arg in enumerate(args) if arg.startswith(refused)), None)
-    # Only a message may begin with a hyphen, and only at the end is it sure to be meant as one.
-    if ctx and ctx.info_name == "send" and at == len(args) - 1 > 1 and "--" not in args:
+    takes_text = ctx is not None and any(param.param_type_name == "argument" for param in ctx.command.params)
+    # Only at the end is it sure that no option follows.
+    if takes_text and at == len(args) - 1 and "--" not in args:
         import shlex
 
-        hint = f"If it is text, put '--' in front: po {shlex.join([*args[:at], '--', *args[at:]])}\n{hint}"
+        hint = f"If it is no option, put '--' in front: po {shlex.join([*args[:at], '--', *args[at:]])}\n{hint}"
     return InvalidInput(message, hint=hint)
 
 

@@ -46,6 +46,13 @@ def show_id(run: Invocation, session: SessionSummary) -> None:
         raise
 
 
+def remark_orphaned(run: Invocation, session: SessionSummary) -> None:
+    """Tell if a session that was made has no prompt object here."""
+    if not run.environment().has_prompt_object(session.po_name):
+        hint = f"'po session adopt {session.id} --po PO' gives the session another."
+        run.out.note(f"There is no prompt object {session.po_name}; {hint}")
+
+
 def show_last(run: Invocation, session: Session) -> None:
     """Print the text of the last reply. Raises NotFound if there is none."""
     reply = next((m for m in reversed(session.history) if m.turn_state == "done"), None)

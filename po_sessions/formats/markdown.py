@@ -40,6 +40,7 @@ from itertools import pairwise
 from typing import Any
 
 from po_sessions import front_matter
+from po_sessions.errors import InvalidInput
 from po_sessions.front_matter import UNSAFE
 from po_sessions.json_text import dumps, loads
 from po_sessions.session import Message, Session
@@ -60,10 +61,16 @@ class Markdown:
     holds_several = False
 
     def encode(self, sessions: Iterable[Session]) -> Iterator[bytes]:
-        """Yield the pieces of a document with the one session there is."""
+        """Yield the pieces of a document with the one session there is. Raises InvalidInput if it nests too deep."""
         (session,) = sessions
         keys = {key: value for key, value in session.to_dict().items() if key not in _DERIVED}
-        yield f"{front_matter.dump(keys)}\n# {_one_line(session.name)}\n".encode()
+        try:
+            front = front_matter.dump(keys)
+        except ValueError as error:
+            raise InvalidInput(
+                f"The session {session.name!r} cannot be Markdown: {error}.", hint="Choose --format json."
+            ) from None
+        yield f"{front}\n# {_one_line(session.name)}\n".encode()
         for message in session.history:
             yield _section(message).encode()
         yield b"\n<!-- po:end -->\n"

@@ -40,7 +40,7 @@ class SessionStorage(Protocol):
         """
 
     def update(self, id: str, change: Callable[[Session], Session]) -> SessionSummary:
-        """Replace a session by what `change` makes of it, durably and as one step; its messages stay what they are.
+        """Replace a session by what `change` makes of it, durably and as one step; it may add messages.
 
         Raises SessionNotFound, Busy, Unreadable (NewerVersion), and what `change` raises.
         """
@@ -57,12 +57,18 @@ class SessionStorage(Protocol):
         Raises SessionNotFound, Busy, Unreadable (NewerVersion).
         """
 
-    def rename_po(self, old: str, new: str, move: Callable[[str, str], None]) -> None:
+    def rename_po(
+        self, old: str, new: str, move: Callable[[str, str], None], check: Callable[[], None] = lambda: None
+    ) -> None:
         """Give a prompt object another name in all its sessions and in the pointers; `move` does so for the rest.
 
-        Once begun it is finished, by this call or by `resume_rename`, and until then `new` is what is read. `move` may
-        be called again after it was cut anywhere. Raises Busy, and what `move` raises.
+        `check` is called first, when nobody else renames a prompt object or makes a session. Once begun it is finished,
+        by this call or by `resume_rename`, and until then `new` is what is read. `move` changes nothing if it raises a
+        PoError, and may be called again after it was cut anywhere. Raises Busy, and what `check` and `move` raise.
         """
+
+    def po_name(self, po_name: str) -> str:
+        """Return what a prompt object is called now: another name while it is being renamed."""
 
     def resume_rename(self, move: Callable[[str, str], None]) -> None:
         """Finish a renaming that was interrupted, unless another process is at it; cheap where there is none."""
@@ -73,8 +79,17 @@ class SessionStorage(Protocol):
     def trashed(self, entry_id: str) -> Session:
         """Return the session, or the undone messages as one, of an entry. Raises NotFound, Unreadable."""
 
+    def restore(self, entry_id: str) -> SessionSummary:
+        """Put a deleted session back as it was; the entry stays. Raises NotFound, Unreadable, Conflict."""
+
     def discard(self, entry_id: str) -> None:
         """Remove an entry from the trash for good. Raises NotFound."""
+
+    def trash_names(self) -> list[str]:
+        """Return the names of everything in the trash, also of what is no entry. Raises Unreadable."""
+
+    def empty_trash(self) -> list[str]:
+        """Remove everything in the trash for good; return its names. Raises Unreadable."""
 
     def summaries(self, *, po_name: str | None = None, name: str | None = None) -> Iterator[SessionSummary]:
         """Yield the sessions, of one prompt object and with one name if given; newest turn first, ties by id."""

@@ -9,14 +9,15 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import fields, replace
 from typing import TypeVar
 
-from po_sessions.errors import Busy, Conflict, PoError, SessionNotFound, Unreadable, WriteFailed
-from po_sessions.json_text import dumps, loads
-from po_sessions.session import VERSION, Message, Session, SessionSummary, is_session_id, unchanged_history
+from po_sessions.errors import Busy, PoError, SessionNotFound, Unreadable, WriteFailed
+from po_sessions.json_text import dumps
+from po_sessions.session import Message, Session, SessionSummary, check_kept, check_writable, is_session_id
 from po_sessions.storage import Notice, atomic, locks, session_file, state
 from po_sessions.storage.catalogue import Catalogue
 from po_sessions.storage.index import Index, Row
+from po_sessions.storage.renaming import Renaming
 from po_sessions.storage.state import State
-from po_sessions.storage.trash import UNDONE_AT, Trash, TrashEntry
+from po_sessions.storage.trash import UNDONE_AT, Trash, TrashEntry, id_taken, not_there
 
 _FIELDS = tuple(field.name for field in fields(SessionSummary))
 
@@ -35,7 +36,7 @@ class FileStorage:
         self._sessions = os.path.join(root, "sessions")
         self._locks = os.path.join(self._sessions, ".locks")
         self._state = os.path.join(root, "state.toml")
-        self._rename = os.path.join(self._sessions, ".rename")
+        self._renaming = Renaming(self._sessions)
         self._timeout = lock_timeout
         self._notice = notice
         self._index = Index(self._sessions, timeout=lock_timeout)
@@ -47,13 +48,13 @@ class FileStorage:
     def create(self, session: Session) -> SessionSummary:
         """Add a session. Raises Conflict if its id is taken."""
         self._make_dirs()
-        session = replace(session, po_name=self._po_name(session.po_name))
+        session = replace(session, po_name=self.po_name(session.po_name))
 
         def link(temporary: str, path: str) -> None:
             try:
                 os.link(temporary, path)
             except FileExistsError:
-                raise Conflict(f"There is a session with the id {session.id}.") from None
+                raise id_taken(session.id) from None
 
         return self._publish(session, link)
 
@@ -100,7 +101,7 @@ class FileStorage:
         )
 
     def update(self, id: str, change: Callable[[Session], Session]) -> SessionSummary:
-        """Replace a session by what `change` makes of it, in a new file. Raises as `append` does."""
+        """Replace a session by what `change` makes of it, in a new file. Raises as `append` does, and as `change`."""
         with self._write_locked(id) as fd:
             summary, repaired = self._rewrite(id, fd, change)
         self._tell_repaired(self._path(id), repaired)
@@ -138,10 +139,34 @@ class FileStorage:
             entry_id = self._trash.keep(undone, now)
             return replace(before, history=before.history[:count])
 
-        with self._write_locked(id) as fd:
-            summary, repaired = self._rewrite(id, fd, keep, may_cut=True)
+        try:
+            with self._write_locked(id) as fd:
+                summary, repaired = self._rewrite(id, fd, keep, may_cut=True)
+        except PoError:
+            if entry_id:
+                with suppress(PoError):
+                    self._trash.discard(entry_id)
+            raise
         self._tell_repaired(path, repaired)
         return summary, entry_id
+
+    def restore(self, entry_id: str) -> SessionSummary:
+        """Put a deleted session's file back as it is; the entry stays. Raises NotFound, Unreadable, Conflict."""
+        session = self.trashed(entry_id)
+        self._make_dirs()
+        source, path, summary = self._trash.path(entry_id), self._path(session.id), self._renamed(session.summary())
+        try:
+            with locks.locked(source, timeout=self._timeout, flags=os.O_RDWR) as fd, atomic.writing(path):
+                about = os.fstat(fd)
+                self._index.record(_to_row(summary, about.st_size, about.st_ino))
+                try:
+                    os.link(source, path, follow_symlinks=False)
+                except FileExistsError:
+                    raise id_taken(session.id) from None
+                atomic.sync_dir(self._sessions)
+        except FileNotFoundError:
+            raise not_there(entry_id) from None
+        return summary
 
     def trash(self) -> list[TrashEntry]:
         """Return what is in the trash, newest first; `notice` hears of what cannot be read."""
@@ -154,6 +179,14 @@ class FileStorage:
     def discard(self, entry_id: str) -> None:
         """Remove an entry for good. Raises NotFound, WriteFailed."""
         self._trash.discard(entry_id)
+
+    def trash_names(self) -> list[str]:
+        """Return the names of everything in the trash. Raises Unreadable."""
+        return self._trash.names()
+
+    def empty_trash(self) -> list[str]:
+        """Remove everything in the trash for good; return its names. Raises Unreadable, WriteFailed."""
+        return self._trash.clear()
 
     def path(self, id: str) -> str:
         """Return the file that holds a session. Raises SessionNotFound."""
@@ -172,11 +205,10 @@ class FileStorage:
         path = self._path(id)
         parsed = session_file.parse(atomic.read_all(fd, path), path)
         before = self._own(parsed.session, id)
-        if before.version > VERSION:
-            raise session_file.newer_version(before.name, before.version)
+        check_writable(before, before.version)
         after = change(before)
         if not may_cut:
-            unchanged_history(before, after)
+            check_kept(before, after)
         kept = self._keep_torn(id, parsed)
         return self._publish(after, os.replace, mode=os.fstat(fd).st_mode & 0o777), kept
 
@@ -215,7 +247,7 @@ class FileStorage:
         needle = b""
         if name is not None:
             needle = b'"name":' + dumps(name)
-        elif po_name is not None and self._renaming() is None:
+        elif po_name is not None and self._renaming.names() is None:
             needle = b'"po_name":' + dumps(po_name)
         for row in self._catalogue.rows(needle):
             if name in (None, row["name"]):
@@ -256,11 +288,12 @@ class FileStorage:
     def names(self) -> AbstractContextManager[object]:
         """Hold the names of all sessions. Raises Busy."""
         self._make_dirs()
-        return locks.locked(os.path.join(self._locks, "names"), timeout=self._timeout)
+        busy = "The names of the sessions are in use by another process."
+        return locks.locked(os.path.join(self._locks, "names"), timeout=self._timeout, busy=lambda: busy)
 
     def state(self) -> State:
         """Return the pointers. Raises Unreadable."""
-        stored, renaming = state.read(self._state), self._renaming()
+        stored, renaming = state.read(self._state), self._renaming.names()
         return stored.with_po_renamed(*renaming) if renaming else stored
 
     def change_state(self, change: Callable[[State], State]) -> State:
@@ -328,20 +361,29 @@ class FileStorage:
 
     # A prompt object's other name
 
-    def rename_po(self, old: str, new: str, move: Callable[[str, str], None]) -> None:
+    def rename_po(
+        self, old: str, new: str, move: Callable[[str, str], None], check: Callable[[], None] = lambda: None
+    ) -> None:
         """Give a prompt object another name everywhere; `.rename` tells of it until it is done. Raises Busy."""
         self._make_dirs()
         with locks.locked(self._rename_lock, timeout=self._timeout):
             self._finish_rename(move)
             with self.names():  # whoever makes a session now has done so, or will see the new name
-                atomic.create(self._rename, dumps({"version": 1, "old": old, "new": new}) + b"\n")
-            self._finish_rename(move)
+                check()
+                self._renaming.begin(old, new)
+                try:
+                    move(old, new)
+                except PoError:
+                    self._renaming.end()
+                    raise
+            self._finish_rename(lambda *_: None)
 
     def resume_rename(self, move: Callable[[str, str], None]) -> None:
         """Finish a renaming that was interrupted, unless another process is at it; tell of it."""
-        if (names := self._renaming()) is None:
+        if (names := self._renaming.names()) is None:
             return
         try:
+            self._make_dirs()
             with locks.locked(self._rename_lock, timeout=0):
                 self._finish_rename(move)
         except Busy:
@@ -351,12 +393,16 @@ class FileStorage:
         else:
             self._notice(f"Finished renaming {names[0]} to {names[1]}, which had been interrupted.")
 
+    def po_name(self, po_name: str) -> str:
+        """Return what a prompt object is called now."""
+        return self._renaming.now(po_name)
+
     @property
     def _rename_lock(self) -> str:
         return os.path.join(self._locks, "rename")
 
     def _finish_rename(self, move: Callable[[str, str], None]) -> None:
-        names = self._renaming()
+        names = self._renaming.names()
         if names is None:
             return
         move(*names)
@@ -368,29 +414,12 @@ class FileStorage:
                     continue
                 except Unreadable as error:
                     self._notice(f"{error} It keeps the prompt object {names[0]}.")
+        self._trash.rename_po(*names)
         self.change_state(lambda pointers: pointers)
-        with atomic.writing(self._rename):
-            os.unlink(self._rename)
-        atomic.sync_dir(self._sessions)
-
-    def _renaming(self) -> tuple[str, str] | None:
-        """Return a prompt object's old and new name while it is being renamed."""
-        try:
-            said = loads(atomic.read(self._rename))
-            return str(said["old"]), str(said["new"])
-        except FileNotFoundError:
-            return None
-        except (ValueError, KeyError, TypeError):
-            raise Unreadable(
-                f"{self._rename} cannot be read.", hint="Mend or remove it: it names the 'old' and the 'new' name."
-            ) from None
-
-    def _po_name(self, name: str) -> str:
-        old, new = self._renaming() or ("", "")
-        return new if name == old else name
+        self._renaming.end()
 
     def _renamed(self, one: S) -> S:
-        name = self._po_name(one.po_name)
+        name = self.po_name(one.po_name)
         return one if name == one.po_name else replace(one, po_name=name)
 
 

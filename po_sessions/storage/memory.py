@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from po_sessions.errors import Busy, Conflict, SessionNotFound
-from po_sessions.session import VERSION, Message, Session, SessionSummary, unchanged_history
-from po_sessions.storage.session_file import newer_version
+from po_sessions.errors import Busy, SessionNotFound
+from po_sessions.session import Message, Session, SessionSummary, check_kept, check_writable
 from po_sessions.storage.state import State
-from po_sessions.storage.trash import UNDONE_AT, TrashEntry, entry, entry_id, not_there
+from po_sessions.storage.trash import UNDONE_AT, TrashEntry, entry, entry_id, id_taken, not_there
 
 
 class MemoryStorage:
@@ -31,7 +30,7 @@ class MemoryStorage:
         """Add a session. Raises Conflict if its id is taken."""
         with self._changed:
             if session.id in self._sessions:
-                raise Conflict(f"There is a session with the id {session.id}.")
+                raise id_taken(session.id)
             self._sessions[session.id] = session
         return session.summary()
 
@@ -50,8 +49,7 @@ class MemoryStorage:
         """Add one message at the end. Raises SessionNotFound, NewerVersion."""
         with self._changed:
             session = self.load(id)
-            if session.version > VERSION:
-                raise newer_version(session.name, session.version)
+            check_writable(session, session.version)
             updated_at = session.summary().with_message(message).updated_at
             session = replace(session, history=(*session.history, message), updated_at=updated_at)
             self._sessions[id] = session
@@ -61,10 +59,9 @@ class MemoryStorage:
         """Replace a session by what `change` makes of it. Raises SessionNotFound, NewerVersion."""
         with self._changed:
             before = self.load(id)
-            if before.version > VERSION:
-                raise newer_version(before.name, before.version)
+            check_writable(before, before.version)
             after = change(before)
-            unchanged_history(before, after)
+            check_kept(before, after)
             self._sessions[id] = after
         return after.summary()
 
@@ -85,21 +82,29 @@ class MemoryStorage:
         """Move all messages after the first `count` to the trash. Raises SessionNotFound, NewerVersion."""
         with self._changed:
             before = self.load(id)
-            if before.version > VERSION:
-                raise newer_version(before.name, before.version)
+            check_writable(before, before.version)
             undone = replace(before, history=before.history[count:], extra={**before.extra, UNDONE_AT: count})
             taken = self._keep(undone, now)
             after = self._sessions[id] = replace(before, history=before.history[:count])
         return after.summary(), taken
 
-    def rename_po(self, old: str, new: str, move: Callable[[str, str], None]) -> None:
-        """Give a prompt object another name in all its sessions and in the pointers."""
-        move(old, new)
-        with self._changed:
-            for id, one in self._sessions.items():
-                if one.po_name == old:
-                    self._sessions[id] = replace(one, po_name=new)
-            self._state = self._state.with_po_renamed(old, new)
+    def rename_po(
+        self, old: str, new: str, move: Callable[[str, str], None], check: Callable[[], None] = lambda: None
+    ) -> None:
+        """Give a prompt object another name in all its sessions, also in the trash, and in the pointers."""
+        with self.names():
+            check()
+            move(old, new)
+            with self._changed:
+                for sessions in (self._sessions, self._trash):
+                    for id, one in sessions.items():
+                        if one.po_name == old:
+                            sessions[id] = replace(one, po_name=new)
+                self._state = self._state.with_po_renamed(old, new)
+
+    def po_name(self, po_name: str) -> str:
+        """Return what a prompt object is called now."""
+        return po_name
 
     def resume_rename(self, move: Callable[[str, str], None]) -> None:
         """Do nothing: nothing is left of what was interrupted."""
@@ -120,6 +125,26 @@ class MemoryStorage:
             return self._trash[entry_id]
         except KeyError:
             raise not_there(entry_id) from None
+
+    def restore(self, entry_id: str) -> SessionSummary:
+        """Put a deleted session back; the entry stays. Raises NotFound, Conflict."""
+        session = self.trashed(entry_id)
+        with self._changed:
+            if session.id in self._sessions:
+                raise id_taken(session.id)
+            self._sessions[session.id] = session
+        return session.summary()
+
+    def empty_trash(self) -> list[str]:
+        """Remove everything in the trash for good; return its names."""
+        with self._changed:
+            gone = sorted(self._trash)
+            self._trash.clear()
+        return gone
+
+    def trash_names(self) -> list[str]:
+        """Return the names of everything in the trash."""
+        return sorted(self._trash)
 
     def discard(self, entry_id: str) -> None:
         """Remove an entry for good. Raises NotFound."""

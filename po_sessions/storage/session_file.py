@@ -22,9 +22,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from po_sessions.errors import NewerVersion, PoError, Unreadable, WriteFailed
+from po_sessions.errors import PoError, Unreadable, WriteFailed
 from po_sessions.json_text import dumps, loads
-from po_sessions.session import VERSION, Message, Session, SessionSummary, normal_time
+from po_sessions.session import Message, Session, SessionSummary, check_writable, normal_time
 from po_sessions.storage import atomic
 
 _OPENING = b',"history":[\n'
@@ -162,8 +162,7 @@ class Append:
 
 def plan_append(fd: int, tail: Tail, message: Message) -> Append:
     """Return what adds `message` to a sound file. Raises NewerVersion."""
-    if tail.head["version"] > VERSION:
-        raise newer_version(tail.summary.name, tail.head["version"])
+    check_writable(tail.summary, tail.head["version"])
     Message.from_dict(message.to_dict())  # never write what could not be read
     summary = tail.summary.with_message(message)
     closing = {**tail.closing, **{key: getattr(summary, key) for key in _CLOSING_KEYS}}
@@ -192,14 +191,6 @@ def write_append(fd: int, path: str, append: Append) -> None:
                 f"{path} was written, but the disk did not confirm it: whether the message is stored is unknown.",
                 hint="Look at the disk, then at the end of the session, before you send it again.",
             ) from error
-
-
-def newer_version(name: str, version: int) -> NewerVersion:
-    """Return the error for writing to a session of a newer version."""
-    return NewerVersion(
-        f"The session {name!r} has version {version}, and this po writes {VERSION}; it can be read, not changed.",
-        hint="Upgrade po-sessions.",
-    )
 
 
 @dataclass(frozen=True, slots=True)

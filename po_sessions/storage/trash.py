@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from po_sessions.errors import NotFound, PoError
-from po_sessions.session import Session, SessionSummary, is_session_id, timestamp
+from po_sessions.errors import Conflict, NotFound, PoError, Unreadable
+from po_sessions.session import VERSION, Session, SessionSummary, is_session_id, timestamp
 from po_sessions.storage import atomic, session_file
 
 UNDONE_AT = "undone_at"
@@ -56,6 +56,11 @@ def entry_id(session_id: str, now: str, taken: Callable[[str], bool]) -> str:
 def not_there(id: str) -> NotFound:
     """Return the error for an entry that is not in the trash."""
     return NotFound(f"Nothing in the trash is {id!r}.", hint="Run 'po trash list' to see what there is.")
+
+
+def id_taken(id: str) -> Conflict:
+    """Return the error for a session whose id another one has."""
+    return Conflict(f"There is a session with the id {id}.", hint=f"Run 'po session show {id}' to see it.")
 
 
 def _time_of(id: str) -> str:
@@ -102,13 +107,29 @@ class Trash:
                 atomic.create(self._path(id), session_file.encode(session))
                 return id
 
-    def entries(self) -> list[TrashEntry]:
-        """Return what is here, newest first."""
+    def names(self) -> list[str]:
+        """Return the names of all files here. Raises Unreadable."""
         try:
-            names = os.listdir(self._directory)
+            with os.scandir(self._directory) as files:
+                return sorted(file.name for file in files if file.is_file(follow_symlinks=False) or file.is_symlink())
         except (FileNotFoundError, NotADirectoryError):
             return []
-        ids = (name.removesuffix(".json") for name in names if name.endswith(".json") and not name.startswith("."))
+        except OSError as error:
+            hint = "Mend its permissions."
+            raise Unreadable(f"Cannot read {self._directory}: {error.strerror}.", hint=hint) from None
+
+    def clear(self) -> list[str]:
+        """Remove all files here for good; return their names. Raises Unreadable, WriteFailed."""
+        names = self.names()
+        for name in names:
+            path = os.path.join(self._directory, name)
+            with atomic.writing(path), suppress(FileNotFoundError):
+                os.unlink(path)
+        return names
+
+    def entries(self) -> list[TrashEntry]:
+        """Return the sessions and the undone messages here, newest first. Raises Unreadable."""
+        ids = (name.removesuffix(".json") for name in self.names() if name.endswith(".json"))
         found = []
         for id in filter(_is_entry_id, ids):
             try:
@@ -121,19 +142,37 @@ class Trash:
 
     def load(self, id: str) -> Session:
         """Return what lies here as `id`. Raises NotFound, Unreadable."""
-        if not _is_entry_id(id):
-            raise not_there(id)
-        path = self._path(id)
+        return self._parse(id).session
+
+    def _parse(self, id: str) -> session_file.Parsed:
+        path = self.path(id)
         try:
-            return session_file.parse(atomic.read(path), path).session
+            parsed = session_file.parse(atomic.read(path), path)
         except FileNotFoundError:
             raise not_there(id) from None
+        if parsed.session.id != id.partition(".")[0]:
+            hint = "Rename it to the id it holds."
+            raise Unreadable(f"{path} holds the session {parsed.session.id!r}, which is not its name.", hint=hint)
+        return parsed
+
+    def rename_po(self, old: str, new: str) -> None:
+        """Give a prompt object's sessions here its new name, but for what may only be read. Raises WriteFailed."""
+        for one in self.entries():
+            with suppress(NotFound):
+                parsed = self._parse(one.id)
+                if parsed.session.po_name == old and parsed.torn is None and parsed.session.version <= VERSION:
+                    renamed = replace(parsed.session, po_name=new)
+                    atomic.replace(self._path(one.id), session_file.encode(renamed))
+
+    def path(self, id: str) -> str:
+        """Return the file of an entry. Raises NotFound if `id` cannot be one."""
+        if not _is_entry_id(id):
+            raise not_there(id)
+        return self._path(id)
 
     def discard(self, id: str) -> None:
         """Remove an entry for good. Raises NotFound, WriteFailed."""
-        if not _is_entry_id(id):
-            raise not_there(id)
-        path = self._path(id)
+        path = self.path(id)
         with atomic.writing(path):
             try:
                 os.unlink(path)

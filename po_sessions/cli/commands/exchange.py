@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from po_sessions.cli import views
 from po_sessions.cli.invocation import Invocation, each, raise_any, read_bytes
 from po_sessions.cli.output import counted
-from po_sessions.errors import Conflict, InvalidInput, NotFound, PoError
+from po_sessions.errors import Conflict, InvalidInput, NotFound, PoError, WriteFailed
 from po_sessions.session import Session
 from po_sessions.storage import atomic
 
 if TYPE_CHECKING:
     from po_sessions.formats import Format
-    from po_sessions.manager import Imported
+    from po_sessions.imports import Imported
 
 
 def export(
@@ -102,7 +103,7 @@ def import_(
     A session that is here already adds nothing; one whose id is taken by another gets a new id.
     """
     from po_sessions import formats
-    from po_sessions.manager import check_importable
+    from po_sessions.imports import check_importable
 
     run: Invocation = ctx.obj
     owner = None if po is None else run.environment().prompt_object(run.po_name(po) or po).name
@@ -119,7 +120,10 @@ def import_(
     made: list[Imported] = []
     try:
         for form, sessions in documents:
-            made += env.session_manager.import_(sessions, po_name=owner, format_name=form.name)
+            made.extend(env.session_manager.import_(sessions, po_name=owner, format_name=form.name))
+    except WriteFailed as error:
+        error.hint = "Make room or mend the permissions, and repeat: what is here already adds nothing."
+        raise
     finally:
         for one in made:
             _remark(run, one)
@@ -135,10 +139,7 @@ def _remark(run: Invocation, one: Imported) -> None:
         run.out.note(f"The id {one.original.id} is taken or cannot be one, so {name!r} is {there.id}.")
     if there.name != name:
         run.out.note(f"The name {name!r} is taken or cannot be one, so {there.id} is called {there.name!r}.")
-    if not run.environment().has_prompt_object(there.po_name):
-        hint = f"'po session adopt {there.id} --po PO' gives the session another."
-        run.out.note(f"There is no prompt object {there.po_name}; {hint}")
-    return None
+    return views.remark_orphaned(run, there)
 
 
 def _show_imported(run: Invocation, made: Sequence[Imported]) -> None:

@@ -10,6 +10,7 @@ from po_sessions.cli import views
 from po_sessions.cli.invocation import Invocation
 from po_sessions.cli.output import counted, local_time
 from po_sessions.cli.root import PoCommand, WaitingCommand, noun
+from po_sessions.selector import short_ids
 from po_sessions.storage.trash import TrashEntry
 
 app = noun("List, restore and empty what was deleted or undone.")
@@ -32,11 +33,17 @@ def list_(
         return run.out.write("".join(f"{one.id}\n" for one in found))
     if run.out.as_json:
         return run.out.json([_to_json(one) for one in found])
+    others = len(run.environment().session_manager.storage.trash_names()) - len(found)
+    if others:
+        run.out.note(
+            f"{counted(others, 'other file')} in {run.environment().root}/trash: 'po trash empty' removes all."
+        )
     if not found:
-        return run.out.note("The trash is empty.")
+        return None if others else run.out.note("The trash is empty.")
+    shown = short_ids(one.id for one in found)
     rows = (
         [
-            one.id,
+            shown[one.id] if run.out.is_terminal else one.id,
             one.kind,
             local_time(one.trashed_at, run.now) if run.out.is_terminal else one.trashed_at,
             one.session.po_name,
@@ -75,23 +82,23 @@ def restore(
     session = manager.restore(entry, as_)
     back = f"{counted(entry.session.message_count, 'message')} of " if entry.undone_at is not None else ""
     run.out.note(f"Restored {back}{session.name!r} of {session.po_name}.")
+    views.remark_orphaned(run, session)
     views.show_id(run, session)
 
 
 @app.command(cls=PoCommand)
 def empty(ctx: typer.Context, yes: Yes = False) -> None:
-    """Remove everything in the trash for good."""
+    """Remove everything in the trash for good, whatever it is."""
     run: Invocation = ctx.obj
     manager = run.environment().session_manager
-    found = manager.trash()
-    if found:
-        what = "what is" if len(found) == 1 else f"the {len(found)} things"
+    names = manager.storage.trash_names()
+    if names:
+        what = "what is" if len(names) == 1 else f"the {len(names)} things"
         run.confirm(f"Remove {what} in the trash for good?", yes=yes, command="po trash empty --yes")
-    for one in found:
-        manager.storage.discard(one.id)
-    run.out.note(f"Removed {counted(len(found), 'entry').replace('entrys', 'entries')} for good.")
+    gone = manager.storage.empty_trash() if names else []
+    run.out.note(f"Removed {counted(len(gone), 'thing')} for good.")
     if run.out.as_json:
-        run.out.json([_to_json(one) for one in found])
+        run.out.json([{"version": 1, "name": name} for name in gone])
 
 
 def _to_json(one: TrashEntry) -> dict[str, Any]:
