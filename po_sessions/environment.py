@@ -42,12 +42,15 @@ class Environment:
         *,
         model_paths: ModelPaths | None = None,
         default_model: Callable[[], str | None] = lambda: None,
+        notice: Notice = lambda _: None,
     ) -> None:
         """Join the parts; `open` makes them."""
         self.root = root
         self.session_manager = session_manager
         self._model_paths = model_paths
         self._default_model = default_model
+        self._notice = notice
+        self._backends: dict[str, ModelBackend] = {}
         self._known: dict[str, bool] = {}
 
     @classmethod
@@ -64,18 +67,19 @@ class Environment:
     ) -> Environment:
         """Open the directory `path`, which need not be there: reading then finds nothing, and nothing is made.
 
-        `lock_timeout` is in seconds; `notice` hears of files that cannot be shown; `model_paths` is needed to send;
-        `default_model` is asked for the model where nobody names one; the embedded one answers if it says None. Without
-        `save` there are no sessions but those that are made, in memory, and sending leaves the directory as it is.
+        `lock_timeout` is in seconds; `notice` hears of files that cannot be shown and of plugins that cannot be loaded;
+        `model_paths` is needed to send; `default_model` is asked for the model where nobody names one; the embedded one
+        answers if it says None. Without `save` there are no sessions but those that are made, in memory, and sending
+        leaves the directory as it is.
         """
         root = os.path.abspath(path)
         storage = open_storage("files", root=root, lock_timeout=lock_timeout, notice=notice)
-        kept = storage if save else open_storage("memory")
-        opened = cls(root, SessionManager(kept, clock=clock), model_paths=model_paths, default_model=default_model)
+        manager = SessionManager(storage if save else open_storage("memory"), clock=clock)
+        opened = cls(root, manager, model_paths=model_paths, default_model=default_model, notice=notice)
         if save:
             storage.resume_rename(opened._move_definition)
         elif current := storage.state().po_name:
-            kept.change_state(lambda state: state.with_po(current))
+            manager.switch_po(current)
         return opened
 
     @classmethod
@@ -289,12 +293,14 @@ class Environment:
         return self._default_model() or DEFAULT_MODEL
 
     def resolve(self, model: str) -> ModelBackend:
-        """Return the back end that answers for `model`. Raises ModelUnavailable."""
+        """Return the back end that answers for `model`, the same each time. Whether it can is told by its `check`."""
         from po_sessions import models
 
         if self._model_paths is None:
             raise InvalidInput("This environment was opened without model_paths, so no model can be asked.")
-        return models.resolve(model, self._model_paths)
+        if model not in self._backends:
+            self._backends[model] = models.resolve(model, self._model_paths, self._notice)
+        return self._backends[model]
 
     def _find(self, name: str) -> tuple[Definition, str]:
         """Return a definition by its name, and its file's name without the ending."""

@@ -15,6 +15,7 @@ Each error is a sentence, a hint that says what to do next, and the exit code of
     │   └── NewerVersion
     ├── ModelError               8   the model failed or is not available
     │   ├── ModelUnavailable         unknown, not installed, weights damaged
+    │   │   ├── UnknownModel
     │   │   └── WeightsMissing       not fetched yet
     │   ├── NoKey
     │   ├── Unreachable              (retryable)
@@ -127,6 +128,10 @@ class ModelError(PoError):
 
 class ModelUnavailable(ModelError):
     """The model is unknown, not installed, or its weights are damaged."""
+
+
+class UnknownModel(ModelUnavailable):
+    """No model has this name."""
 
 
 class WeightsMissing(ModelUnavailable):

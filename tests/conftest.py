@@ -26,6 +26,7 @@ hypothesis.settings.load_profile("po")
 REAL_CACHE = user_cache_path("po")
 TESTS = Path(__file__).parent
 PO = str(Path(sys.executable).with_name("po"))
+_SETTINGS = ("PO_", "XDG_", "LLM_", "OPENAI_", "ANTHROPIC_", "PYTHONUNBUFFERED", "NO_COLOR", "FORCE_COLOR", "COLUMNS")
 
 
 class Clock:
@@ -48,7 +49,7 @@ def clock() -> Clock:
 def _nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run each test as somebody with an empty home and no settings, in an empty directory."""
     for name in list(os.environ):
-        if name.startswith(("PO_", "XDG_", "PYTHONUNBUFFERED", "NO_COLOR", "FORCE_COLOR", "COLUMNS")):
+        if name.startswith(_SETTINGS):
             monkeypatch.delenv(name)
     home, work = tmp_path / "home", tmp_path / "work"
     home.mkdir()

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from po_sessions import errors
 from po_sessions.errors import InvalidInput
-from po_sessions.models import DEFAULT_MODEL, Chunk, ModelInfo, ModelPaths, Reply
+from po_sessions.models import DEFAULT_MODEL, Chunk, ModelInfo, ModelPaths, Notice, Reply
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,9 @@ class ScriptedBackend:
     asked: ClassVar[list[dict[str, Any]]] = []
     closed: ClassVar[int] = 0
 
-    def __init__(self, paths: ModelPaths | None = None, script: Script | None = None) -> None:
+    def __init__(
+        self, paths: ModelPaths | None = None, notice: Notice | None = None, script: Script | None = None
+    ) -> None:
         self._given = script
 
     @property

@@ -181,7 +181,7 @@ def test_any_gguf_file_runs_by_its_path(paths, weights, own):
     assert ask(own, model=f"gguf:{other}")[-1].model == "other"
     stand_in = ModelPaths(cache="/nowhere", runtime=own.runtime, gguf=other)
     assert ask(stand_in)[-1].message == ask(paths)[-1].message
-    (info,) = known(stand_in)
+    info = known(stand_in)[0]
     assert info.ready
     assert info.path == other
     assert "other.gguf" in info.description

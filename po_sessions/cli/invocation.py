@@ -156,21 +156,26 @@ class Invocation:
     @cached_property
     def model_paths(self) -> ModelPaths:
         """Where models are."""
-        import tempfile
-
-        from platformdirs import user_cache_path
-
-        from po_sessions.models import ModelPaths
-
-        runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-        if not (os.path.isabs(runtime) and os.access(runtime, os.W_OK | os.X_OK)):
-            runtime = tempfile.gettempdir()
-        return ModelPaths(str(user_cache_path("po")), runtime, os.environ.get("PO_GGUF") or None)
+        return model_paths()
 
     def close(self) -> None:
         """Do what the run left to do."""
         if self._environment is not None:
             self._environment.session_manager.storage.settle()
+
+
+def model_paths() -> ModelPaths:
+    """Return where models are, as the environment variables tell."""
+    import tempfile
+
+    from platformdirs import user_cache_path
+
+    from po_sessions.models import ModelPaths
+
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    if not (os.path.isabs(runtime) and os.access(runtime, os.W_OK | os.X_OK)):
+        runtime = tempfile.gettempdir()
+    return ModelPaths(str(user_cache_path("po")), runtime, os.environ.get("PO_GGUF") or None)
 
 
 def _home() -> str:

@@ -1,21 +1,22 @@
 """Model back ends: the protocol they share and the table of them.
 
 A back end turns messages into a reply. It keeps no state between calls that changes an answer, never prints, and
-reports every failure as a `ModelError`. `resolve` picks the back end for a model's name; each is imported only when it
-is used.
+reports every failure as a `ModelError`. What is wrong and keeps nothing from working goes to a `Notice`. `resolve`
+picks the back end for a model's name; each is imported only when it is used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Literal, Protocol
 
-from po_sessions.errors import ModelUnavailable
-
 DEFAULT_MODEL = "smollm2"
 """The embedded model: what answers when nobody chose another."""
+
+Notice = Callable[[str], None]
+"""Hears sentences about what is wrong and keeps nothing from working, a plugin that cannot be loaded for example."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,30 +95,27 @@ class ModelBackend(Protocol):
 
 BACKENDS: dict[str, str] = {
     "embedded": "po_sessions.models.embedded:EmbeddedBackend",
+    "llm": "po_sessions.models.llm:LlmBackend",
 }
 """The kinds of back end, and where each is."""
 
 
-def backend(kind: str, paths: ModelPaths) -> ModelBackend:
+def backend(kind: str, paths: ModelPaths, notice: Notice = lambda _: None) -> ModelBackend:
     """Return the back end of this kind, imported now."""
     module, _, name = BACKENDS[kind].partition(":")
-    made: ModelBackend = getattr(import_module(module), name)(paths)
+    made: ModelBackend = getattr(import_module(module), name)(paths, notice)
     return made
 
 
-def resolve(model: str, paths: ModelPaths) -> ModelBackend:
-    """Return the back end that answers for `model`: `smollm2`, or `gguf:PATH` for any other GGUF file.
+def resolve(model: str, paths: ModelPaths, notice: Notice = lambda _: None) -> ModelBackend:
+    """Return the back end that answers for `model`.
 
-    Raises ModelUnavailable if none does.
+    `smollm2`, and `gguf:PATH` for any other GGUF file, are answered here; whatever else there is, `llm` knows.
     """
-    if model == DEFAULT_MODEL or model.startswith("gguf:"):
-        return backend("embedded", paths)
-    raise ModelUnavailable(
-        f"There is no model named {model!r}.",
-        hint=f"Run 'po model list' to see the models, or use --model {DEFAULT_MODEL}.",
-    )
+    is_embedded = model == DEFAULT_MODEL or model.startswith("gguf:")
+    return backend("embedded" if is_embedded else "llm", paths, notice)
 
 
-def known(paths: ModelPaths) -> list[ModelInfo]:
+def known(paths: ModelPaths, notice: Notice = lambda _: None) -> list[ModelInfo]:
     """Return every model of every back end."""
-    return [info for kind in BACKENDS for info in backend(kind, paths).models()]
+    return [info for kind in BACKENDS for info in backend(kind, paths, notice).models()]

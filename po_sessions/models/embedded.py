@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from po_sessions.errors import InvalidInput, ModelError, ModelUnavailable
-from po_sessions.models import DEFAULT_MODEL, Chunk, ModelInfo, ModelPaths, Reply, weights
+from po_sessions.models import DEFAULT_MODEL, Chunk, ModelInfo, ModelPaths, Notice, Reply, weights
 from po_sessions.models.engine import Run, require
 
 _GGUF = "gguf:"
@@ -53,7 +53,7 @@ OPTIONS = (*_NUMBERS, "stop")
 class EmbeddedBackend:
     """Answers as `smollm2` and as `gguf:PATH`. Each call loads the model anew (0.2 s), so there is nothing to close."""
 
-    def __init__(self, paths: ModelPaths) -> None:
+    def __init__(self, paths: ModelPaths, notice: Notice = lambda _: None) -> None:  # noqa: ARG002 -- has nothing to say
         self._paths = paths
 
     def check(self, model: str, options: Mapping[str, Any]) -> None:

@@ -21,7 +21,7 @@ def list_(ctx: typer.Context) -> None:
     from po_sessions import models
 
     run: Invocation = ctx.obj
-    found = models.known(run.model_paths)
+    found = models.known(run.model_paths, run.out.warn)
     if run.out.as_json:
         from dataclasses import asdict
 

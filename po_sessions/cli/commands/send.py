@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,9 +16,11 @@ from po_sessions.errors import (
     InvalidInput,
     ModelUnavailable,
     NoCurrent,
+    NoKey,
     PoError,
     ReplyNotStored,
     SessionNotFound,
+    UnknownModel,
     WeightsMissing,
     WriteFailed,
 )
@@ -312,8 +313,12 @@ def _show_dry_run(
     prompt_object.check_own(session)
     chosen = prompt_object.model(model or "", env.default_model)
     backend = env.resolve(chosen)
-    with suppress(ModelUnavailable):  # what would be sent can be told without it
+    try:
         prompt_object.check(backend, chosen, options)
+    except UnknownModel:
+        raise
+    except (ModelUnavailable, NoKey):
+        pass  # what would be sent can be told without it
     messages = prompt_object.messages(session, text)
     if run.out.as_json:
         about = {

@@ -1,0 +1,227 @@
+"""Every provider that the `llm` library knows: its models, plugins, keys and aliases, with a history of our own.
+
+Endpoints, keys and files come from what the user set up for `llm`, never from a prompt object: an option that could
+name one is refused. Nothing is written to the log database of `llm`. The SDKs ask again by themselves, twice, when a
+provider cannot be reached, is overloaded or sets a limit, but never after a reply has begun.
+"""
+
+from __future__ import annotations
+
+import difflib
+import gc
+import re
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from typing import Any
+
+import llm
+from llm.models import ModelWithAliases
+from llm.parts import StreamEvent
+from pydantic import ValidationError
+
+from po_sessions.errors import InvalidInput, UnknownModel
+from po_sessions.models import Chunk, ModelInfo, ModelPaths, Notice, Reply
+from po_sessions.models.llm_errors import no_key, translate, unreachable
+from po_sessions.models.llm_history import AnyModel, Request
+from po_sessions.models.llm_plugins import Catalogue, command
+
+_OURS = "po_sessions."  # the embedded model, which `llm` knows as a plugin
+_SETS_UP = re.compile(
+    r"(^|_)(urls?|uri|host|hostname|endpoint|base|paths?|dir|file|filename|keys?|headers?|proxy|proxies|socket|secret"
+    r"|credentials?|password|authorization)(_|$)|(api|auth|access|bearer)_?token|api_?key|(api|base)_?(url|base)"
+)
+_FINISH = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "completed": "stop",
+    "max_tokens": "length",
+    "max_output_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool_calls",
+}
+
+
+class LlmBackend:
+    """Answers as every model of `llm`, by its id or an alias."""
+
+    def __init__(self, paths: ModelPaths, notice: Notice = lambda _: None) -> None:  # noqa: ARG002 -- `llm` has its own
+        self._catalogue = Catalogue(notice)
+
+    def check(self, model: str, options: Mapping[str, Any]) -> None:
+        """Look for the model, its key, and at the options; see ModelBackend."""
+        found = self._find(model)
+        _options(found, options)
+        _check_key(found)
+
+    def complete(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        model: str,
+        tools: Sequence[Mapping[str, Any]] = (),
+        options: Mapping[str, Any],
+        key: str | None = None,
+    ) -> Generator[Chunk | Reply]:
+        """Ask the model; see ModelBackend. `key` is one, or the name of one that `llm keys` knows.
+
+        Tools have `name`, `description` and `parameters` (a JSON schema). None is run here: the reply has the calls.
+        """
+        found = self._find(model)
+        settings = _options(found, options)
+        if key is None:
+            _check_key(found)
+        if tools and not found.supports_tools:
+            raise InvalidInput(f"{found.model_id} cannot call tools.", hint="Choose a model that can with --model.")
+        return _reply(found, Request(found, messages, tools=tools, options=settings, key=key))
+
+    def models(self) -> list[ModelInfo]:
+        """Return all models but the embedded one, which is there already."""
+        return [_info(one) for one in self._catalogue.all() if not type(one.model).__module__.startswith(_OURS)]
+
+    def _find(self, name: str) -> AnyModel:
+        if (found := self._catalogue.find(name)) is not None:
+            return found
+        near = difflib.get_close_matches(name, self._catalogue.by_name(), n=3)
+        meant = f"Did you mean {' or '.join(near)}? " if near else ""
+        install = command("install", "PLUGIN")
+        raise UnknownModel(
+            f"There is no model named {name!r}.",
+            hint=f"{meant}Run 'po model list' to see the models; {install!r} adds other providers.",
+        )
+
+
+def _check_key(model: AnyModel) -> None:
+    try:
+        model.get_key()
+    except llm.NeedsKeyException:
+        raise no_key(model) from None
+
+
+def _options(model: AnyModel, given: Mapping[str, Any]) -> llm.Options:
+    """Return the options as the model takes them; they may come as text. Raises InvalidInput."""
+    for name in given:
+        if _SETS_UP.search(re.sub(r"(?<=[a-z])(?=[A-Z])|-", "_", name).lower()):
+            raise InvalidInput(
+                f"The option {name!r} is refused: addresses, keys and files are not for a message to choose.",
+                hint="Set them up with 'llm' itself, in its extra-openai-models.yaml or its keys.",
+            )
+    try:
+        return model.Options(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        known = f"Its options are {', '.join(model.Options.model_fields) or 'none'}."
+        name = str(first["loc"][0]) if first["loc"] else ", ".join(given)
+        if first["type"] == "extra_forbidden":
+            raise InvalidInput(f"{model.model_id} has no option {name!r}.", hint=known) from None
+        raise InvalidInput(
+            f"The option {name!r} cannot be {given.get(name)!r}: {first['msg']}."
+            if first["loc"]
+            else f"The options {name} do not go together: {first['msg']}.",
+            hint=known,
+        ) from None
+
+
+def _reply(model: AnyModel, request: Request) -> Generator[Chunk | Reply]:
+    began = time.monotonic()
+    said: list[str] = []
+    with closing(_events(model, request)) as events:
+        for event in events:
+            request.check_read()
+            if event.type == "text":
+                said.append(event.chunk)
+            if event.chunk and (kind := _KINDS.get(event.type)) and not event.server_executed:
+                yield Chunk(kind, event.chunk)
+    request.check_read()
+    text, calls = "".join(said), [_call(call) for call in request.response.tool_calls()]
+    finish_reason = _finish_reason(request.response)
+    if finish_reason is None and (not (text or calls) or _always_tells_why(request.response)):
+        raise unreachable(model, "the reply ended before its end." if text else "the reply was empty.")
+    yield Reply(
+        message={"role": "assistant", "content": text, **({"tool_calls": calls} if calls else {})},
+        model=_resolved(model, request.response),
+        usage=_usage(request.response.usage()),
+        duration_ms=round((time.monotonic() - began) * 1000),
+        finish_reason=finish_reason or ("tool_calls" if calls else "stop"),
+    )
+
+
+_KINDS: dict[str, Any] = {
+    "text": "text",
+    "reasoning": "reasoning",
+    "tool_call_name": "tool_call",
+    "tool_call_args": "tool_call",
+}
+
+
+def _events(model: AnyModel, request: Request) -> Generator[StreamEvent]:
+    """Ask, and yield what comes. Raises ModelError."""
+    events = request.response.stream_events()
+    ended = False
+    try:
+        yield from events
+        ended = True
+    except Exception as error:
+        raise translate(error, model) from error
+    finally:
+        events.close()
+        if not ended:
+            # The stream of the OpenAI SDK refers to itself; until it is collected its connection stays open, and the
+            # provider goes on.
+            gc.collect()
+
+
+def _call(call: llm.ToolCall) -> dict[str, Any]:
+    return {"id": call.tool_call_id, "name": call.name, "arguments": call.arguments}
+
+
+def _finish_reason(response: llm.Response) -> str | None:
+    """Return why the reply ended, or None where the plugin does not tell."""
+    about: Any = response.response_json
+    if not isinstance(about, dict):
+        # llm drops the last event of a reply of OpenAI's newer interface if it was cut.
+        return "incomplete" if type(response.model).__name__ == "Responses" and response.text() else None
+    choice = next(iter(about.get("choices") or ()), None)
+    places = [about, choice if isinstance(choice, dict) else {}]
+    words = [place.get(key) for place in places for key in ("finish_reason", "stop_reason", "done_reason", "status")]
+    word = next((word for word in words if isinstance(word, str) and word), None)
+    return word and _FINISH.get(word, word)
+
+
+def _always_tells_why(response: llm.Response) -> bool:
+    """Tell whether a reply that does not say why it ended was cut."""
+    return isinstance(response.response_json, dict) and response.response_json.get("object") == "chat.completion.chunk"
+
+
+def _resolved(model: AnyModel, response: llm.Response) -> str:
+    about = response.response_json
+    told = about.get("model") if isinstance(about, dict) else None
+    return response.resolved_model or (told if isinstance(told, str) and told else model.model_id)
+
+
+def _usage(usage: llm.Usage) -> dict[str, int]:
+    counts = {"input": usage.input, "output": usage.output}
+    return {
+        **{name: count for name, count in counts.items() if count is not None},
+        **dict(_counts(usage.details or {})),
+    }
+
+
+def _counts(details: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, int]]:
+    """Yield the counts of a provider under their own names; those inside others with a dot."""
+    for name, value in details.items():
+        if isinstance(value, Mapping):
+            yield from _counts(value, f"{prefix}{name}.")
+        elif isinstance(value, int) and not isinstance(value, bool):
+            yield f"{prefix}{name}", value
+
+
+def _info(one: ModelWithAliases) -> ModelInfo:
+    model: Any = one.model
+    kind = str(model).removesuffix(f": {model.model_id}")
+    description = f"{kind}, also {', '.join(sorted(one.aliases))}" if one.aliases else kind
+    try:
+        model.get_key()
+    except llm.NeedsKeyException:
+        return ModelInfo(model.model_id, f"{description} (not ready: no key {model.needs_key!r})", ready=False)
+    return ModelInfo(model.model_id, description, ready=True)
