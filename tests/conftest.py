@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
+from model_server import ModelServer, set_up_llm
 from platformdirs import user_cache_path
 from scripted import ScriptedBackend
 from typer.testing import CliRunner
+from wire import Wire, wire
 
 from po_sessions import models
 from po_sessions.environment import Environment
@@ -127,3 +129,41 @@ def weights() -> str:
 def model(weights: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have `po` answer with the real embedded model."""
     monkeypatch.setenv("PO_GGUF", weights)
+
+
+@pytest.fixture(scope="session")
+def shared_server(weights: str) -> Iterator[ModelServer]:
+    """A real model over HTTP, which no test stops."""
+    server = ModelServer(weights)
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def own_server(weights: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ModelServer]:
+    """A real model over HTTP for one test, which may kill it; `llm` is set up for it."""
+    server = ModelServer(weights)
+    _use(server.url, tmp_path, monkeypatch)
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def model_server(shared_server: ModelServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModelServer:
+    """A real model over HTTP, with `llm` set up for it."""
+    _use(shared_server.url, tmp_path, monkeypatch)
+    return shared_server
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Wire]:
+    """A server that answers what it is told to, with `llm` set up for it."""
+    with wire() as made:
+        _use(made.url, tmp_path, monkeypatch)
+        yield made
+
+
+def _use(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_up_llm(tmp_path / "llm", url)
+    monkeypatch.setenv("LLM_USER_PATH", str(tmp_path / "llm"))
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", url)

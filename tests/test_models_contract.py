@@ -7,11 +7,13 @@ import threading
 import time
 
 import pytest
+from model_server import ANTHROPIC, OPENAI
 from scripted import Script, ScriptedBackend
 
 from po_sessions.errors import InvalidInput, ModelError
 from po_sessions.models import DEFAULT_MODEL, Chunk, ModelInfo, ModelPaths, Reply
 from po_sessions.models.embedded import EmbeddedBackend
+from po_sessions.models.llm import LlmBackend
 
 HELLO = [{"role": "user", "content": "Tell me a story about an old lighthouse, please."}]
 HISTORY = [
@@ -30,33 +32,56 @@ def runtime():
         yield made
 
 
-@pytest.fixture(params=["scripted", "embedded"])
-def backend(request, runtime):
-    if request.param == "scripted":
+NAMES = {"openai": OPENAI, "anthropic": ANTHROPIC}
+
+
+@pytest.fixture(params=["scripted", "embedded", *NAMES])
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def backend(kind, request, runtime):
+    if kind == "scripted":
         return ScriptedBackend(script=Script(delay=0.002))
-    cache = os.path.dirname(request.getfixturevalue("weights"))
-    return EmbeddedBackend(ModelPaths(cache=cache, runtime=runtime))
+    paths = ModelPaths(cache=os.path.dirname(request.getfixturevalue("weights")), runtime=runtime)
+    if kind == "embedded":
+        return EmbeddedBackend(paths)
+    request.getfixturevalue("model_server")
+    return LlmBackend(paths)
 
 
-def ask(backend, messages=HELLO, **options):
-    return list(backend.complete(messages, model=DEFAULT_MODEL, options={"max_tokens": 12, **options}))
+@pytest.fixture
+def complete(backend, kind):
+    """Ask the back end under test for a reply of at most twelve tokens."""
+
+    def complete(messages=HELLO, **options):
+        options = {"max_tokens": 12, "temperature": 0, **options}
+        return backend.complete(messages, model=NAMES.get(kind, DEFAULT_MODEL), options=options)
+
+    return complete
 
 
-def test_chunks_come_first_and_then_exactly_one_reply(backend):
-    *chunks, reply = ask(backend)
+@pytest.fixture
+def ask(complete):
+    return lambda *args, **options: list(complete(*args, **options))
+
+
+def test_chunks_come_first_and_then_exactly_one_reply(ask):
+    *chunks, reply = ask()
     assert isinstance(reply, Reply)
     assert len(chunks) > 1
     assert all(isinstance(chunk, Chunk) and chunk.kind == "text" and chunk.text for chunk in chunks)
 
 
-def test_the_reply_is_the_chunks_joined(backend):
-    *chunks, reply = ask(backend)
+def test_the_reply_is_the_chunks_joined(ask):
+    *chunks, reply = ask()
     assert reply.message == {"role": "assistant", "content": "".join(chunk.text for chunk in chunks)}
     assert " " in reply.message["content"]
 
 
-def test_the_reply_tells_what_it_took(backend):
-    *_, reply = ask(backend)
+def test_the_reply_tells_what_it_took(ask):
+    *_, reply = ask()
     assert reply.usage["input"] > 0
     assert reply.usage["output"] > 0
     assert isinstance(reply.duration_ms, int)
@@ -65,40 +90,40 @@ def test_the_reply_tells_what_it_took(backend):
     assert reply.finish_reason in ("stop", "length")
 
 
-def test_a_reply_that_reaches_max_tokens_says_so(backend):
-    *_, reply = ask(backend, max_tokens="3")
+def test_a_reply_that_reaches_max_tokens_says_so(ask):
+    *_, reply = ask(max_tokens="3")
     assert reply.finish_reason == "length"
     assert reply.usage["output"] == 3
 
 
-def test_the_history_is_what_the_model_reads(backend):
-    short, long = ask(backend)[-1], ask(backend, HISTORY)[-1]
+def test_the_history_is_what_the_model_reads(ask):
+    short, long = ask()[-1], ask(HISTORY)[-1]
     assert long.usage["input"] > short.usage["input"] + 10
 
 
-def test_messages_and_options_are_left_as_they_were(backend):
+def test_messages_and_options_are_left_as_they_were(backend, kind):
     messages, options = copy.deepcopy(HISTORY), {"max_tokens": 4, "temperature": 0}
-    list(backend.complete(messages, model=DEFAULT_MODEL, options=options))
+    list(backend.complete(messages, model=NAMES.get(kind, DEFAULT_MODEL), options=options))
     assert messages == HISTORY
     assert options == {"max_tokens": 4, "temperature": 0}
 
 
-def test_the_same_messages_get_the_same_reply(backend):
-    assert [c for c in ask(backend) if isinstance(c, Chunk)] == [c for c in ask(backend) if isinstance(c, Chunk)]
+def test_the_same_messages_get_the_same_reply(ask):
+    assert [c for c in ask() if isinstance(c, Chunk)] == [c for c in ask() if isinstance(c, Chunk)]
 
 
 @pytest.mark.parametrize("options", [{"nonsense": 1}, {"max_tokens": "many"}])
-def test_options_that_make_no_sense_are_refused(backend, options):
+def test_options_that_make_no_sense_are_refused(backend, complete, kind, options):
     with pytest.raises(InvalidInput) as caught:
-        list(backend.complete(HELLO, model=DEFAULT_MODEL, options=options))
+        complete(**options)
     assert next(iter(options)) in str(caught.value)
     with pytest.raises(InvalidInput):
-        backend.check(DEFAULT_MODEL, options)
+        backend.check(NAMES.get(kind, DEFAULT_MODEL), options)
 
 
-def test_closing_the_iterator_stops_the_model_and_leaves_nothing(backend, runtime):
+def test_closing_the_iterator_stops_the_model_and_leaves_nothing(complete, runtime):
     threads = threading.active_count()
-    reply = backend.complete(HELLO, model=DEFAULT_MODEL, options={"max_tokens": 400})
+    reply = complete(max_tokens=400)
     next(reply)
     began = time.monotonic()
     reply.close()
@@ -107,15 +132,15 @@ def test_closing_the_iterator_stops_the_model_and_leaves_nothing(backend, runtim
     assert os.listdir(runtime) == []
 
 
-def test_an_iterator_that_was_never_asked_costs_nothing(backend, runtime):
+def test_an_iterator_that_was_never_asked_costs_nothing(complete, runtime):
     threads = threading.active_count()
-    backend.complete(HELLO, model=DEFAULT_MODEL, options={})
+    complete()
     assert threading.active_count() == threads
     assert os.listdir(runtime) == []
 
 
-def test_chunks_arrive_while_the_model_still_works(backend):
-    reply = backend.complete(HELLO, model=DEFAULT_MODEL, options={"max_tokens": 40})
+def test_chunks_arrive_while_the_model_still_works(complete):
+    reply = complete(max_tokens=40)
     began = time.monotonic()
     next(reply)
     first = time.monotonic() - began
@@ -124,7 +149,7 @@ def test_chunks_arrive_while_the_model_still_works(backend):
 
 
 def test_models_can_be_listed_and_checked(backend):
-    (info,) = backend.models()
+    info = next(info for info in backend.models() if info.ready)
     assert isinstance(info, ModelInfo)
     assert info.ready
     assert info.description
