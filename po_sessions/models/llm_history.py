@@ -34,6 +34,7 @@ class Request:
         """Raises ModelError for a history with a model that takes none."""
         self._model = model
         system, steps, left = _steps(messages)
+        self._is_first = not steps
         self._past = _Past(_past(model, step, system) for step in steps)
         self._prompt = _Prompt(  # type: ignore[no-untyped-call]
             left.text,
@@ -59,7 +60,7 @@ class Request:
 
     def check_read(self) -> None:
         """Raise ModelError if the plugin asked its model without what was said before."""
-        if self._past and not (self._prompt.was_read or self._past.was_read):
+        if not (self._is_first or self._prompt.was_read or self._past.was_read):
             raise _unfaithful(self._model)
 
 
