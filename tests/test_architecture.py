@@ -94,6 +94,7 @@ HEAVY = (
     "ulid",
     "platformdirs",
     "importlib.metadata",
+    "llm",
     "po_sessions.models",
 )
 
@@ -112,3 +113,14 @@ def test_what_starts_often_imports_little(args, root, po, backend):
     )
     done = subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True, check=False)
     assert done.stdout.splitlines()[-1].split() == ["0"]
+
+
+def test_the_embedded_model_answers_without_the_library_for_the_others(model):
+    code = (
+        "import sys, os\nfrom po_sessions import cli\n"
+        "os._exit = lambda code: (print('\\n', code, 'llm' in sys.modules, 'pydantic' in sys.modules), sys.exit())\n"
+        "cli.main()"
+    )
+    args = ["send", "greeter", "Hello", "-o", "max_tokens=2"]
+    done = subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1].split() == ["0", "False", "False"], done.stderr

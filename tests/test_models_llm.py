@@ -455,9 +455,18 @@ OLD = """
         def execute(self, prompt, stream, response, conversation):
             yield "One at a time."
 
+    class Local(llm.Model):
+        model_id = "local-limit"
+
+        class Options(llm.Options):
+            num_predict: int | None = None
+
+        def execute(self, prompt, stream, response, conversation):
+            yield f"{prompt.prompt} {prompt.options.num_predict}"
+
     @llm.hookimpl
     def register_models(register):
-        for one in (Old(), OldWithTools(), Deaf(), Single()):
+        for one in (Old(), OldWithTools(), Deaf(), Single(), Local()):
             register(one, aliases=["elder"] if one.model_id == "old" else [])
 """
 BROKEN = "raise ImportError('it needs what is not there')"
@@ -609,6 +618,20 @@ def test_a_plugin_that_would_lose_some_of_it_is_refused(plugin, model, messages)
     assert out[0] == "model_error", out
     assert "conversation" in out[1] or "does not pass on" in out[1]
     assert "--new" in out[2]
+
+
+def test_the_limit_of_a_prompt_object_holds_for_a_model_that_calls_it_otherwise(plugin):
+    plugin("llm_old", OLD)
+    out = in_process(f"""
+        replies = [list(backend.complete({HELLO!r}, model="local-limit", options={{"max_tokens": value}}))[-1]
+                   for value in (7, "8")]
+        out = [reply.message["content"] for reply in replies]
+        try:
+            backend.check("old", {{"max_tokens": 7}})
+        except PoError as error:
+            out.append(str(error) + " " + error.hint)
+    """)
+    assert out == ["Hello 7", "Hello 8", "old has no option 'max_tokens'. It has no options."]
 
 
 @pytest.mark.parametrize("model", ["deaf", "single"])

@@ -31,6 +31,8 @@ _SETS_UP = re.compile(
     r"(^|_)(urls?|uri|host|hostname|endpoint|base|paths?|dir|file|filename|keys?|headers?|proxy|proxies|socket|secret"
     r"|credentials?|password|authorization)(_|$)|(api|auth|access|bearer)_?token|api_?key|(api|base)_?(url|base)"
 )
+_LIMITS = ("max_output_tokens", "max_completion_tokens", "max_new_tokens", "num_predict")
+"""What models call `max_tokens` that do not call it so; a prompt object's limit holds for whichever model answers."""
 _FINISH = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -106,11 +108,15 @@ def _options(model: AnyModel, given: Mapping[str, Any]) -> llm.Options:
                 f"The option {name!r} is refused: addresses, keys and files are not for a message to choose.",
                 hint="Set them up with 'llm' itself, in its extra-openai-models.yaml or its keys.",
             )
+    if "max_tokens" in given and "max_tokens" not in model.Options.model_fields:
+        own = next((name for name in _LIMITS if name in model.Options.model_fields), "max_tokens")
+        given = {own if name == "max_tokens" else name: value for name, value in given.items()}
     try:
         return model.Options(**given)
     except ValidationError as error:
         first = error.errors()[0]
-        known = f"Its options are {', '.join(model.Options.model_fields) or 'none'}."
+        names = ", ".join(model.Options.model_fields)
+        known = f"Its options are {names}." if names else "It has no options."
         name = str(first["loc"][0]) if first["loc"] else ", ".join(given)
         if first["type"] == "extra_forbidden":
             raise InvalidInput(f"{model.model_id} has no option {name!r}.", hint=known) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ from po_sessions.errors import (
     ContextTooLong,
     Interrupted,
     InvalidInput,
+    ModelError,
     ModelUnavailable,
     NoCurrent,
     NoKey,
@@ -144,6 +146,9 @@ def ask(
         reply.end_line()  # leaves what was printed in order
         if not saved:
             _forget_session(error)
+        elif isinstance(error, ModelError) and error.session_id and not isinstance(error, ContextTooLong):
+            again = _retry_command(error.session_id, model, options)
+            error.hint = f"{error.hint} Then run '{again}'." if error.hint else f"Run '{again}' to ask again."
         raise
     _show_answer(run, reply, answer, saved=saved)
 
@@ -155,6 +160,12 @@ def _forget_session(error: PoError) -> None:
         raise Interrupted("Interrupted; nothing was saved.") from error
     if isinstance(error, ContextTooLong):
         error.hint = "Send less, or ask a model with a larger context with --model."
+
+
+def _retry_command(id: str, model: str | None, options: dict[str, str]) -> str:
+    """Return the command line that asks the same again."""
+    chosen = [f"--model={model}"] if model else []
+    return shlex.join(["po", "session", "retry", id, *chosen, *(f"--option={k}={v}" for k, v in options.items())])
 
 
 def _show_answer(run: Invocation, reply: _Reply, answer: Answer, *, saved: bool) -> None:
