@@ -400,6 +400,20 @@ def test_a_limit_tells_how_long_to_wait(tiny, backend, headers, low, high):
     assert delay is None if low is None else low <= delay <= high
 
 
+def test_a_long_wait_of_the_sdk_is_told(tiny):
+    notices = []
+
+    def heard(sentence):
+        notices.append(sentence)
+        tiny.status = 200
+        tiny.says({"content": "Hi"})
+
+    tiny.fails(429, retry_after="2")
+    assert ask(LlmBackend(PATHS, heard))[-1].message["content"] == "Hi"
+    assert notices == ["local does not answer now; it is asked again in 2 s."]
+    assert len(tiny.asked) == 2
+
+
 def test_an_error_says_one_line_without_controls(tiny, backend):
     tiny.fails(400, "bad\n\x1b[31m" + "x" * 1000)
     with pytest.raises(Refused) as caught:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import difflib
 import gc
+import logging
 import re
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Any
 
 import llm
@@ -33,6 +34,7 @@ _SETS_UP = re.compile(
 )
 _LIMITS = ("max_output_tokens", "max_completion_tokens", "max_new_tokens", "num_predict")
 """What models call `max_tokens` that do not call it so; a prompt object's limit holds for whichever model answers."""
+_LONG_WAIT = 1.5  # seconds
 _FINISH = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -49,6 +51,7 @@ class LlmBackend:
 
     def __init__(self, paths: ModelPaths, notice: Notice = lambda _: None) -> None:  # noqa: ARG002 -- `llm` has its own
         self._catalogue = Catalogue(notice)
+        self._notice = notice
 
     def check(self, model: str, options: Mapping[str, Any]) -> None:
         """Look for the model, its key, and at the options; see ModelBackend."""
@@ -75,7 +78,7 @@ class LlmBackend:
             _check_key(found)
         if tools and not found.supports_tools:
             raise InvalidInput(f"{found.model_id} cannot call tools.", hint="Choose a model that can with --model.")
-        return _reply(found, Request(found, messages, tools=tools, options=settings, key=key))
+        return _reply(found, Request(found, messages, tools=tools, options=settings, key=key), self._notice)
 
     def models(self) -> list[ModelInfo]:
         """Return all models but the embedded one, which is there already."""
@@ -128,10 +131,10 @@ def _options(model: AnyModel, given: Mapping[str, Any]) -> llm.Options:
         ) from None
 
 
-def _reply(model: AnyModel, request: Request) -> Generator[Chunk | Reply]:
+def _reply(model: AnyModel, request: Request, notice: Notice) -> Generator[Chunk | Reply]:
     began = time.monotonic()
     said: list[str] = []
-    with closing(_events(model, request)) as events:
+    with _waits_told(model, notice), closing(_events(model, request)) as events:
         for event in events:
             request.check_read()
             if event.type == "text":
@@ -175,6 +178,29 @@ def _events(model: AnyModel, request: Request) -> Generator[StreamEvent]:
             # The stream of the OpenAI SDK refers to itself; until it is collected its connection stays open, and the
             # provider goes on.
             gc.collect()
+
+
+@contextmanager
+def _waits_told(model: AnyModel, notice: Notice) -> Iterator[None]:
+    """Have the SDKs tell of long waits: they ask again by themselves up to two minutes later, and only log it."""
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            wait = record.args[0] if isinstance(record.args, tuple) and record.args else 0
+            if "Retrying request" in record.msg and isinstance(wait, float) and wait >= _LONG_WAIT:
+                notice(f"{model.model_id} does not answer now; it is asked again in {wait:.0f} s.")
+
+    handler, loggers = Handler(), [logging.getLogger(f"{sdk}._base_client") for sdk in ("openai", "anthropic")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.removeHandler(handler)
+            logger.setLevel(level)
 
 
 def _call(call: llm.ToolCall) -> dict[str, Any]:
