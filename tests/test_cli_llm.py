@@ -219,6 +219,8 @@ def test_a_broken_plugin_is_a_warning(model_server, tmp_path, monkeypatch):
     assert done.stderr == f"po: warning: {warning}\n"
     done = subprocess.run([PO, "send", "greeter", "Hello", "-o", "max_tokens=2"], capture_output=True, text=True)
     assert "llm-bad" not in done.stderr
+    done = subprocess.run([PO, "model", "list"], capture_output=True, text=True, check=True)
+    assert done.stderr == f"po: warning: {warning}\n"
 
 
 # The other way round: our model in `llm`

@@ -255,7 +255,7 @@ def test_calls_of_tools_are_handed_on_and_not_run(tiny, backend):
     assert "".join(chunk.text for chunk in chunks) == 'weather{"city": "Ulm"}'
     assert reply.message == {
         "role": "assistant",
-        "content": "",
+        "content": None,
         "tool_calls": [{"id": "c9", "name": "weather", "arguments": {"city": "Ulm"}}],
     }
     assert reply.finish_reason == "tool_calls"
@@ -350,6 +350,20 @@ def test_a_reply_that_ends_without_an_end(tiny, backend):
     tiny.says({"content": "Once upon"}, finish=None)
     with pytest.raises(Unreachable, match="ended before its end"):
         ask(backend)
+
+
+def test_a_reply_over_anthropics_wire_that_ends_without_an_end(tiny, backend):
+    usage = {"input_tokens": 1, "output_tokens": 0}
+    message = {"id": "1", "type": "message", "role": "assistant", "model": "m", "content": [], "usage": usage}
+    message |= {"stop_reason": None, "stop_sequence": None}
+    events = [
+        {"type": "message_start", "message": message},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Once upon"}},
+    ]
+    tiny.body = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events)
+    with pytest.raises(Unreachable, match="ended before its end"):
+        ask(backend, model=ANTHROPIC)
 
 
 def test_a_reply_without_anything(tiny, backend):
@@ -584,8 +598,9 @@ def test_settings_of_llm_that_are_broken_are_named_and_the_rest_works(plugin, tm
     (tmp_path / "llm").mkdir()
     (tmp_path / "llm" / "extra-openai-models.yaml").write_text("- model_id: x\n")
     (tmp_path / "llm" / "aliases.json").write_text("{")
-    out = in_process("out = [[info.name for info in backend.models()], notices]")
+    out = in_process("backend.models(); out = [[info.name for info in backend.models()], notices]")
     assert "gpt-4o" in out[0]
+    assert len(out[1]) == 2
     assert any("extra-openai-models.yaml" in notice and "model_name" in notice for notice in out[1])
     assert any("aliases.json cannot be read" in notice for notice in out[1])
 

@@ -143,11 +143,12 @@ def _reply(model: AnyModel, request: Request, notice: Notice) -> Generator[Chunk
                 yield Chunk(kind, event.chunk)
     request.check_read()
     text, calls = "".join(said), [_call(call) for call in request.response.tool_calls()]
+    content = (text.rstrip() or None) if calls else text  # Anthropic's plugin adds a space that Anthropic refuses
     finish_reason = _finish_reason(request.response)
     if finish_reason is None and (not (text or calls) or _always_tells_why(request.response)):
         raise unreachable(model, "the reply ended before its end." if text else "the reply was empty.")
     yield Reply(
-        message={"role": "assistant", "content": text, **({"tool_calls": calls} if calls else {})},
+        message={"role": "assistant", "content": content, **({"tool_calls": calls} if calls else {})},
         model=_resolved(model, request.response),
         usage=_usage(request.response.usage()),
         duration_ms=round((time.monotonic() - began) * 1000),
@@ -222,7 +223,10 @@ def _finish_reason(response: llm.Response) -> str | None:
 
 def _always_tells_why(response: llm.Response) -> bool:
     """Tell whether a reply that does not say why it ended was cut."""
-    return isinstance(response.response_json, dict) and response.response_json.get("object") == "chat.completion.chunk"
+    about: Any = response.response_json
+    return isinstance(about, dict) and (
+        about.get("object") == "chat.completion.chunk" or about.get("type") == "message"  # of OpenAI, of Anthropic
+    )
 
 
 def _resolved(model: AnyModel, response: llm.Response) -> str:

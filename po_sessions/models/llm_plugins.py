@@ -7,7 +7,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -54,24 +54,26 @@ class Catalogue:
 
     def _registered(self) -> list[ModelWithAliases]:
         """Ask each plugin that is loaded for its models, in the order in which `llm` asks them."""
-        aliases = _user_aliases(self._notice)
         found: list[ModelWithAliases] = []
         for impl in reversed(plugins.pm.hook.register_models.get_hookimpls()):
             # One that looks at the models of others is asked again when there are more.
             if impl.plugin_name not in self._found or "model_aliases" in impl.argnames:
-                self._found[impl.plugin_name] = self._ask(impl, aliases, found)
+                self._found[impl.plugin_name] = self._ask(impl, found)
             found += self._found[impl.plugin_name]
         return found
 
-    def _ask(self, impl: Any, aliases: dict[str, list[str]], found: list[ModelWithAliases]) -> list[ModelWithAliases]:
+    @cached_property
+    def _user_aliases(self) -> dict[str, list[str]]:
+        return _user_aliases(self._notice)
+
+    def _ask(self, impl: Any, found: list[ModelWithAliases]) -> list[ModelWithAliases]:
         made: list[ModelWithAliases] = []
 
         def register(model: Any, async_model: Any = None, aliases: Any = None) -> None:
             if model is not None:
-                names = {*(aliases or ()), *users.get(model.model_id, ())}
+                names = {*(aliases or ()), *self._user_aliases.get(model.model_id, ())}
                 made.append(ModelWithAliases(model, async_model, names))
 
-        users = aliases
         given = {"register": register, "model_aliases": found}
         try:
             impl.function(*[given[name] for name in impl.argnames])
