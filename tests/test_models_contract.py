@@ -127,7 +127,7 @@ def test_closing_the_iterator_stops_the_model_and_leaves_nothing(complete, runti
     next(reply)
     began = time.monotonic()
     reply.close()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 2
     assert threading.active_count() == threads
     assert os.listdir(runtime) == []
 

@@ -71,7 +71,7 @@ def wire() -> Iterator[Wire]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
+        server.daemon_threads = False  # so that the end waits for them, and the next test begins without
         made.url = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, args=[0.01])
         thread.start()
