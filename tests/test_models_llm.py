@@ -87,6 +87,8 @@ def test_a_key_that_is_missing_is_told_with_a_command_that_sets_it(tiny, backend
     with pytest.raises(NoKey, match="'openai'") as caught:
         backend.check("gpt-4o", {})
     assert caught.value.hint.endswith("keys set openai', or set OPENAI_API_KEY.")
+    with pytest.raises(NoKey):
+        backend.complete(HELLO, model="gpt-4o", options={})  # before anything is asked for
     command = caught.value.hint.split("'")[1]
     subprocess.run(command, shell=True, input="sk-pasted\n", text=True, check=True, capture_output=True)
     assert backend.check("gpt-4o", {}) is None
@@ -235,6 +237,25 @@ def test_a_whole_history_goes_out_over_anthropics_wire(tiny, backend):
         {"role": "user", "content": [{"type": "text", "text": "Thanks."}]},
     ]
     assert [tool["name"] for tool in body["tools"]] == ["weather"]
+
+
+def test_results_of_calls_made_at_once_go_together(tiny, backend):
+    seen = []
+    tiny.says({"content": "Hi"})
+    found = backend._find(OPENAI)
+    found.build_messages = lambda prompt, *_, **__: seen.extend(prompt.messages) or [HELLO[0]]
+    second = {"id": "call-2", "name": "time", "arguments": {}}
+    ask(
+        backend,
+        [
+            HELLO[0],
+            {"role": "assistant", "content": "I look.", "tool_calls": [CALL, second]},
+            {"role": "tool", "content": "rain", "tool_call_id": "call-1"},
+            {"role": "tool", "content": "noon", "tool_call_id": "call-2"},
+        ],
+    )
+    assert [message.role for message in seen] == ["user", "assistant", "tool"]
+    assert [(part.name, part.output) for part in seen[2].parts] == [("weather", "rain"), ("time", "noon")]
 
 
 def test_half_a_character_does_not_stop_a_message(tiny, backend):
