@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 from typing import Any
 
@@ -314,10 +313,9 @@ def test_closing_lets_go_of_the_provider_at_once(tiny, backend):
     tiny.endless = b'data: {"id": "1", "choices": [{"index": 0, "delta": {"content": "x"}}]}\n\n'
     reply = backend.complete(HELLO, model=OPENAI, options={})
     next(reply)
-    began = time.monotonic()
+    assert not tiny.gone.is_set()
     reply.close()
-    assert tiny.gone.wait(1)
-    assert time.monotonic() - began < 1
+    assert tiny.gone.wait(5)  # it would never stop by itself
 
 
 # What goes wrong
