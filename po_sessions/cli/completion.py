@@ -44,7 +44,7 @@ def _places() -> Iterator[Place]:
     for name in COMMANDS:
         command = root.get_command(context, name)
         inner = command.context_class(command, info_name=name, parent=context)
-        verbs = getattr(command, "commands", {})
+        verbs = {verb: command.get_command(inner, verb) for verb in getattr(command, "commands", {})}
         yield _place(name, command, inner, {verb: one.get_short_help_str(100) for verb, one in verbs.items()})
         for verb, one in verbs.items():
             yield _place(f"{name} {verb}", one, one.context_class(one, info_name=verb, parent=inner), {})
