@@ -16,6 +16,7 @@ The layers, each importing only what stands below it::
     prompt_object                one turn
     manager                      what can be done with sessions
     selector                     from what a user typed to one session
+    imports    definitions       what an imported session becomes; the files of the prompt objects
     storage  models  formats     kinds of store, model back ends, file formats; they never import each other
     session    definition        the nouns
     errors                       one tree

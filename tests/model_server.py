@@ -62,6 +62,7 @@ def serve(weights: str, port: int) -> None:
     params.n_parallel = 1
     params.cpuparams.n_threads = 1
     params.cache_prompt = params.fit_params = params.warmup = False
+    params.sampling.temp = 0  # the same question gets the same answer
     params.verbosity = -1
     params.hostnames, params.port, params.api_keys = ["127.0.0.1"], port, [KEY]
     server = xllamacpp.Server(params)

@@ -16,7 +16,7 @@ LAYERS = [
     {"session"},
     {"definition"},
     {"storage", "models", "formats"},  # they never import each other
-    {"selector", "imports"},
+    {"selector", "imports", "definitions"},
     {"manager"},
     {"prompt_object"},
     {"environment"},

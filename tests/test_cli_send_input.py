@@ -86,7 +86,7 @@ def test_a_file_that_may_not_be_read_is_exit_7(root, po, backend, monkeypatch):
     def refuse(path, mode):
         raise PermissionError(13, "Permission denied", path)
 
-    monkeypatch.setattr("po_sessions.cli.invocation.open", refuse, raising=False)
+    monkeypatch.setattr("po_sessions.cli.input.open", refuse, raising=False)
     result = po("send", "greeter", "--file", "secret")
     said = "po: Cannot read 'secret': Permission denied.\nLook at its permissions, or name another file.\n"
     assert (result.exit_code, result.stderr) == (7, said)

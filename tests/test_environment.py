@@ -11,7 +11,7 @@ from po_sessions.errors import Conflict, InvalidInput, NotFound, PromptObjectNot
 
 def test_a_new_environment_has_the_starters(root, env):
     assert starters() == ["coordinator", "greeter", "reader"]
-    found = list(env.definitions())
+    found = list(env.definitions)
     assert [one.name for one in found] == starters()
     assert all(one.description and one.body for one in found)
     assert {path.stat().st_mode & 0o777 for path in (root / "objects").iterdir()} == {0o600}
@@ -25,7 +25,7 @@ def test_an_environment_that_is_there_is_left_as_it_is(root):
 
 def test_reading_what_is_not_there_makes_nothing(tmp_path):
     env = Environment.open(tmp_path / "nowhere")
-    assert list(env.definitions()) == []
+    assert list(env.definitions) == []
     assert list(env.session_manager.list()) == []
     assert env.current_session is None
     with pytest.raises(NotFound):
@@ -37,7 +37,7 @@ def test_reading_what_is_not_there_makes_nothing(tmp_path):
 def test_a_prompt_object_goes_by_the_name_it_gives_itself(root, env):
     (root / "objects" / "file.md").write_text("---\nname: self\n---\nHi")
     assert env.prompt_object("self").name == "self"
-    assert env.prompt_object_path("self") == str(root / "objects" / "file.md")
+    assert env.definitions.path("self") == str(root / "objects" / "file.md")
     with pytest.raises(PromptObjectNotFound):
         env.prompt_object("file")
 
@@ -58,7 +58,7 @@ def test_an_unreadable_file_is_named_and_the_others_are_there(root, env):
     (root / "objects" / "bad.md").write_bytes(b"---\nname: \xff\n---\n")
     (root / "objects" / "link.md").symlink_to("/etc/passwd")
     (root / "objects" / ".hidden.md").write_text("x")
-    found = list(env.definitions())
+    found = list(env.definitions)
     assert [one.name for one in found if isinstance(one, Definition)] == starters()
     wrong = [str(one) for one in found if isinstance(one, Unreadable)]
     assert [name in text for name, text in zip(("bad.md", "link.md"), wrong, strict=True)] == [True, True]
@@ -70,13 +70,13 @@ def test_an_unreadable_file_is_named_and_the_others_are_there(root, env):
 
 
 def test_making_a_prompt_object(root, env):
-    path = env.create_prompt_object(Definition(name="tutor", body="Teach: yes"))
+    path = env.definitions.create(Definition(name="tutor", body="Teach: yes"))
     assert path == str(root / "objects" / "tutor.md")
     assert env.prompt_object("tutor").definition.body == "Teach: yes"
     with pytest.raises(Conflict):
-        env.create_prompt_object(Definition(name="tutor"))
+        env.definitions.create(Definition(name="tutor"))
     with pytest.raises(InvalidInput):
-        env.create_prompt_object(Definition(name="../tutor"))
+        env.definitions.create(Definition(name="../tutor"))
 
 
 def test_the_nearest_directory_is_found(tmp_path):

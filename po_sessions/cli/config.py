@@ -12,17 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_IMODE
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from platformdirs import user_config_path
 
 from po_sessions import models
-from po_sessions.cli.invocation import model_name
+from po_sessions.cli import places
 from po_sessions.errors import InvalidInput, NoKey, Unreadable, WeightsMissing
 from po_sessions.storage import atomic
-
-if TYPE_CHECKING:
-    from po_sessions.cli.invocation import Invocation
 
 DEFAULT = "default"
 """The source of a value that nobody set."""
@@ -37,8 +34,8 @@ class Setting:
     variable: str
     """The environment variable that goes over the file."""
     default: str
-    accept: Callable[[Invocation, str], str]
-    """Returns a value as it is to be written. Raises InvalidInput, ModelUnavailable for one that cannot be used."""
+    accept: Callable[[str, Callable[[str], None]], str]
+    """Returns a value as it is to be written; may remark on it. Raises InvalidInput, ModelUnavailable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +91,15 @@ def store(name: str, value: str | None) -> None:
     _replace(tomlkit.dumps(document).encode())
 
 
-def _accept_model(run: Invocation, value: str) -> str:
+def _accept_model(value: str, remark: Callable[[str], None]) -> str:
     """Return the name of a model that is there, or only lacks its key or its weights."""
-    name = model_name(value)
+    name = places.model_name(value)
     if name.startswith("gguf:"):
         name = f"gguf:{os.path.abspath(name.removeprefix('gguf:'))}"
     try:
-        models.resolve(name, run.model_paths).check(name, {})
+        models.resolve(name, places.model_paths()).check(name, {})
     except (WeightsMissing, NoKey) as error:
-        run.out.note(f"{error} {error.hint or ''}".rstrip())
+        remark(f"{error} {error.hint or ''}".rstrip())
     return name
 
 

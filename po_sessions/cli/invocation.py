@@ -11,9 +11,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from po_sessions import environment
+from po_sessions.cli import places
 from po_sessions.cli.output import Output
 from po_sessions.environment import DIRECTORY, Environment
-from po_sessions.errors import InvalidInput, NotFound, PoError, PromptObjectNotFound, Several, Unreadable
+from po_sessions.errors import InvalidInput, NotFound, PoError, PromptObjectNotFound, Several
 from po_sessions.selector import no_current_po
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class Invocation:
         named = self.root or os.environ.get("PO_ROOT")
         try:
             if not named:
-                return environment.find_root(os.getcwd(), _home())
+                return environment.find_root(os.getcwd(), places.home())
             named = os.path.abspath(named)
         except FileNotFoundError:
             raise NotFound("The working directory is not there any more.", hint="Run 'cd' to leave it.") from None
@@ -156,35 +157,12 @@ class Invocation:
     @cached_property
     def model_paths(self) -> ModelPaths:
         """Where models are."""
-        return model_paths()
+        return places.model_paths()
 
     def close(self) -> None:
         """Do what the run left to do."""
         if self._environment is not None:
             self._environment.session_manager.storage.settle()
-
-
-def model_paths() -> ModelPaths:
-    """Return where models are, as the environment variables tell."""
-    import tempfile
-
-    from platformdirs import user_cache_path
-
-    from po_sessions.models import ModelPaths
-
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    if not (os.path.isabs(runtime) and os.access(runtime, os.W_OK | os.X_OK)):
-        runtime = tempfile.gettempdir()
-    return ModelPaths(str(user_cache_path("po")), runtime, os.environ.get("PO_GGUF") or None)
-
-
-def _home() -> str:
-    home = os.path.expanduser("~")
-    if not os.path.isabs(home):
-        raise NotFound(
-            "It is not known where your home directory is.", hint="Set HOME, or name an environment: --root."
-        )
-    return home
 
 
 def _expect_starter(name: str) -> None:
@@ -195,13 +173,7 @@ def _expect_starter(name: str) -> None:
 def _default_model() -> str:
     from po_sessions.cli import config  # which imports what few commands need
 
-    return model_name(config.in_force("model").value)
-
-
-def model_name(given: str) -> str:
-    """Return a model's name as a user gave it, with the home directory in the place of `~` in `gguf:~/…`."""
-    kind, _, file = given.partition(":")
-    return f"gguf:{os.path.expanduser(file)}" if kind == "gguf" else given
+    return places.model_name(config.in_force("model").value)
 
 
 def each(things: Iterable[T], do: Callable[[T], R]) -> list[R]:
@@ -223,50 +195,3 @@ def raise_any(failed: Sequence[PoError]) -> None:
     """Raise the one error there is, or Several; nothing if there is none."""
     if failed:
         raise failed[0] if len(failed) == 1 else Several(failed)
-
-
-def as_text(argument: str) -> str:
-    """Return an argument that is text. Raises InvalidInput if it is not UTF-8."""
-    try:
-        argument.encode()
-    except UnicodeEncodeError:
-        raise InvalidInput("The text is not valid UTF-8.", hint="Convert it first, with iconv for example.") from None
-    return argument
-
-
-def read_text(argument: str | None) -> str:
-    """Return a text given as an argument, or standard input for `-` and None. Raises InvalidInput."""
-    if argument is not None and argument != "-":
-        return as_text(argument)
-    return "" if sys.stdin is None else _decode(sys.stdin.buffer.read(), "Standard input")
-
-
-def read_file(path: str) -> str:
-    """Return the text of any file that can be read to its end. Raises as `read_bytes` does."""
-    return _decode(read_bytes(path), repr(path))
-
-
-def read_bytes(path: str) -> bytes:
-    """Return what is in any file that can be read to its end. Raises NotFound, InvalidInput, Unreadable."""
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except (FileNotFoundError, NotADirectoryError):
-        hint = "Standard input is read with --stdin." if path == "-" else "Check the spelling and the directory."
-        raise NotFound(f"There is no file {path!r}.", hint=hint) from None
-    except IsADirectoryError:
-        raise InvalidInput(f"{path!r} is a directory.", hint="Name a file.") from None
-    except OSError as error:
-        raise Unreadable(
-            f"Cannot read {path!r}: {error.strerror}.", hint="Look at its permissions, or name another file."
-        ) from None
-
-
-def _decode(data: bytes, what: str) -> str:
-    """Return text without the one line end that echo, editors and here-documents add."""
-    try:
-        return data.decode().removesuffix("\n")
-    except UnicodeDecodeError as error:
-        raise InvalidInput(
-            f"{what} is not valid UTF-8 (byte {error.start}).", hint="Convert it first, with iconv for example."
-        ) from None

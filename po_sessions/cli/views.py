@@ -31,7 +31,7 @@ def as_json(run: Invocation, session: SessionSummary) -> dict[str, Any]:
     """Return a session as `--json` shows it."""
     about = {**asdict(session), "last_turn": _last_turn(run, session)}
     about["current"] = session.id in _current_ids(run)
-    return {"version": 1, **about, "orphaned": not run.environment().has_prompt_object(session.po_name)}
+    return {"version": 1, **about, "orphaned": session.po_name not in run.environment().definitions}
 
 
 def show_id(run: Invocation, session: SessionSummary) -> None:
@@ -48,7 +48,7 @@ def show_id(run: Invocation, session: SessionSummary) -> None:
 
 def remark_orphaned(run: Invocation, session: SessionSummary) -> None:
     """Tell if a session that was made has no prompt object here."""
-    if not run.environment().has_prompt_object(session.po_name):
+    if session.po_name not in run.environment().definitions:
         hint = f"'po session adopt {session.id} --po PO' gives the session another."
         run.out.note(f"There is no prompt object {session.po_name}; {hint}")
 
@@ -99,7 +99,7 @@ def _show_table(run: Invocation, found: Sequence[SessionSummary], *, with_po: bo
     shown = short_ids(session.id for session in found)
     turns = {session.id: _last_turn(run, session) for session in found}
     noted = {id: turn for id, turn in turns.items() if turn not in ("done", "empty")}
-    orphaned = {name for name in {one.po_name for one in found} if not run.environment().has_prompt_object(name)}
+    orphaned = {name for name in {one.po_name for one in found} if name not in run.environment().definitions}
     columns = {
         "": ["*" if one.id in current else "" for one in found],
         "PO": [one.po_name + " (orphaned)" * (one.po_name in orphaned) for one in found] if with_po or orphaned else [],
@@ -126,7 +126,7 @@ def _cells(run: Invocation, session: SessionSummary, *, current: bool) -> list[s
         session.updated_at,
         session.created_at,
         session.preview,
-        "-" if run.environment().has_prompt_object(session.po_name) else "orphaned",
+        "-" if session.po_name in run.environment().definitions else "orphaned",
     ]
 
 

@@ -8,7 +8,8 @@ import typer
 
 from po_sessions.cli import config
 from po_sessions.cli.config import InForce
-from po_sessions.cli.invocation import Invocation, as_text
+from po_sessions.cli.input import as_text
+from po_sessions.cli.invocation import Invocation
 from po_sessions.cli.root import PoCommand, noun
 from po_sessions.errors import InvalidInput
 
@@ -84,7 +85,7 @@ def change(run: Invocation, key: str, value: str) -> InForce:
     setting = config.setting(key)
     if not value.strip():
         raise InvalidInput(f"The value of {key!r} is empty.", hint=f"Run 'po config unset {key}' to remove it.")
-    config.store(key, setting.accept(run, as_text(value)))
+    config.store(key, setting.accept(as_text(value), run.out.note))
     return _tell(run, key)
 
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from po_sessions.cli import views
-from po_sessions.cli.invocation import Invocation, each, raise_any, read_bytes
+from po_sessions.cli.input import read_bytes
+from po_sessions.cli.invocation import Invocation, each, raise_any
 from po_sessions.cli.output import counted
 from po_sessions.errors import Conflict, InvalidInput, NotFound, PoError, WriteFailed
 from po_sessions.session import Session

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from po_sessions.cli.invocation import Invocation, read_text
+from po_sessions.cli.input import read_text
+from po_sessions.cli.invocation import Invocation
 from po_sessions.cli.root import PoCommand, WaitingCommand, noun
 from po_sessions.definition import Definition
 from po_sessions.errors import InvalidInput
@@ -30,7 +31,7 @@ def list_(ctx: typer.Context) -> None:
     env = run.environment()
     current = env.session_manager.current_po()
     found = []
-    for one in env.definitions():
+    for one in env.definitions:
         if isinstance(one, Definition):
             found.append(one)
         else:
@@ -74,7 +75,7 @@ def new(
     if (model or "").startswith("gguf:"):
         raise InvalidInput("A prompt object cannot name a model file.", hint="Name it in --model when you send.")
     text = f"You are {name}. Answer briefly and clearly." if body is None else read_text(body)
-    path = run.environment(to_write_for="").create_prompt_object(
+    path = run.environment(to_write_for="").definitions.create(
         Definition(name=name, description=description, model=model, body=text)
     )
     run.out.note(f"Made {path}.")
@@ -88,7 +89,7 @@ def path(ctx: typer.Context, po: Name) -> None:
     """Print the path of a prompt object's file."""
     run: Invocation = ctx.obj
     name = run.po_name(po) or po
-    file = run.environment().prompt_object_path(name)
+    file = run.environment().definitions.path(name)
     if run.out.as_json:
         return run.out.json({"version": 1, "name": name, "path": file})
     return run.out.line(file)
@@ -122,7 +123,7 @@ def rename(
     env.rename_prompt_object(old, new)
     run.out.note(f"Renamed {old} to {new}.")
     if run.out.as_json:
-        run.out.json({"version": 1, "name": new, "path": env.prompt_object_path(new)})
+        run.out.json({"version": 1, "name": new, "path": env.definitions.path(new)})
 
 
 @app.command(cls=WaitingCommand)
@@ -134,7 +135,7 @@ def delete(ctx: typer.Context, po: Name) -> None:
     run: Invocation = ctx.obj
     env = run.environment()
     name = run.po_name(po) or po
-    path = env.prompt_object_path(name)
+    path = env.definitions.path(name)
     kept = env.delete_prompt_object(name)
     run.out.note(f"Deleted {name}; '{shlex.join(['mv', '-n', kept, path])}' brings it back.")
     if run.out.as_json:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from po_sessions.cli.invocation import Invocation, as_text, model_name, read_file, read_text
+from po_sessions.cli.input import as_text, read_file, read_text
+from po_sessions.cli.invocation import Invocation
 from po_sessions.cli.output import OutputClosed
+from po_sessions.cli.places import model_name
 from po_sessions.cli.root import WaitingCommand
 from po_sessions.errors import (
     ContextTooLong,

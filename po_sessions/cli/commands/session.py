@@ -10,8 +10,9 @@ import typer
 
 from po_sessions.cli import views
 from po_sessions.cli.commands import exchange
-from po_sessions.cli.invocation import Invocation, each, model_name
+from po_sessions.cli.invocation import Invocation, each
 from po_sessions.cli.output import counted
+from po_sessions.cli.places import model_name
 from po_sessions.cli.root import PoCommand, WaitingCommand, noun
 from po_sessions.errors import AmbiguousSelector, Conflict, InvalidInput, NoCurrent, PromptObjectNotFound
 from po_sessions.selector import no_current_po
@@ -102,7 +103,7 @@ def list_(
     po_name = None if all_ or (orphaned and not po) else run.known_po(po)
     env = run.environment()
     every = env.session_manager.list(po_name)
-    found = list(islice((one for one in every if not orphaned or not env.has_prompt_object(one.po_name)), limit))
+    found = list(islice((one for one in every if not orphaned or one.po_name not in env.definitions), limit))
     if not found and orphaned:
         run.out.note("There are no orphaned sessions.")
     elif not found:
@@ -276,7 +277,7 @@ def adopt(
 def _find_orphaned(run: Invocation, ref: str) -> SessionSummary:
     """Return the orphaned session that `ref` means: a name is looked up among all those."""
     env = run.environment()
-    orphaned = [one for one in env.session_manager.list() if not env.has_prompt_object(one.po_name)]
+    orphaned = [one for one in env.session_manager.list() if one.po_name not in env.definitions]
     named = [one for one in orphaned if one.name == ref]
     if len(named) > 1:
         raise AmbiguousSelector(ref, [f"{one.id}  {one.po_name}: {one.name}" for one in named])
@@ -328,7 +329,7 @@ def retry(
     options = to_options(option or [])
     env = run.environment(to_send=True)
     session = env.session_manager.find(run.session_ref(ref), run.known_po(po))
-    if not env.has_prompt_object(session.po_name):
+    if session.po_name not in env.definitions:
         raise PromptObjectNotFound(
             session.po_name, hint=f"Run 'po session adopt {session.id} --po PO' to give the session another."
         )

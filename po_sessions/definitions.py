@@ -1,0 +1,203 @@
+"""The prompt objects of an environment: its `objects/*.md` files, found by the names they say."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+
+from po_sessions import definition
+from po_sessions.definition import Definition
+from po_sessions.errors import Conflict, InvalidInput, NotFound, PoError, PromptObjectNotFound, Unreadable
+from po_sessions.session import check_po_name
+from po_sessions.storage import atomic
+
+
+class Definitions:
+    """The definitions in the directory `objects` of the environment `root`, which need not be there."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._directory = os.path.join(root, "objects")
+        self._known: dict[str, bool] = {}
+
+    def __iter__(self) -> Iterator[Definition | Unreadable]:
+        """Yield what each file holds, in the order of their names; an error for one that is unreadable."""
+        for stem in self._stems():
+            try:
+                yield self._read(stem)
+            except FileNotFoundError:
+                continue
+            except Unreadable as error:
+                yield error
+
+    def __contains__(self, name: str) -> bool:
+        """Tell whether a prompt object has this name; asked once, and cheap where its file is named like it."""
+        if name not in self._known:
+            self._known[name] = self._is_defined(name)
+        return self._known[name]
+
+    def get(self, name: str) -> Definition:
+        """Return the definition with this name.
+
+        Raises PromptObjectNotFound; Unreadable if its file is not as it should be; Conflict if two files claim it.
+        """
+        return self._find(name)[0]
+
+    def path(self, name: str) -> str:
+        """Return the file of a definition. Raises as `get` does."""
+        return self._path(self._find(name)[1])
+
+    def create(self, made: Definition) -> str:
+        """Write a new definition and return its file. Raises InvalidInput, Conflict if the name is taken."""
+        check_po_name(made.name)
+        if any(isinstance(known, Definition) and known.name == made.name for known in self):
+            raise _taken(made.name)
+        path = self._path(made.name)
+        atomic.make_dir(self._directory)
+        try:
+            atomic.create(path, made.render().encode())
+        except FileExistsError:
+            hint = "Choose another name, or mend that file."
+            raise Conflict(f"{path} is there already.", hint=hint) from None
+        self._known.clear()
+        return path
+
+    def delete(self, name: str, trash: str) -> str:
+        """Move a definition's file to the directory `trash` and return where it is. Raises as `get` does."""
+        path = self.path(name)
+        atomic.make_dir(trash)
+        kept = os.path.join(trash, f"{name}.{os.urandom(4).hex()}.md")
+        with atomic.writing(path):
+            os.link(path, kept, follow_symlinks=False)
+            atomic.sync_dir(trash)
+            os.unlink(path)
+        self._known.clear()
+        return kept
+
+    def check_rename(self, old: str, new: str) -> None:
+        """See that a definition can get another name. Raises as `get` does; InvalidInput, Conflict."""
+        self._known.clear()
+        self._renamed_text(*self._find(old), check_po_name(new))
+        if new in self or os.path.lexists(self._path(new)):
+            raise _taken(new)
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a definition and its file another name, from wherever an earlier call was cut.
+
+        All else in the file stays as it is. A PoError means that nothing has changed.
+        """
+        self._known.clear()
+        try:
+            made, stem = self._find(old)
+        except PromptObjectNotFound:
+            made, stem = None, old
+        before, after, text = self._path(stem), self._path(new), b""
+        if made is not None:
+            text = atomic.read(before)
+            self._write(before, self._renamed_text(made, stem, new))
+        if stem == old and os.path.lexists(before) and not os.path.lexists(after):
+            try:
+                with atomic.writing(after):
+                    os.rename(before, after)
+            except PoError:
+                if made is not None:
+                    self._write(before, text)
+                raise
+            atomic.sync_dir(self._directory)
+
+    def _is_defined(self, name: str) -> bool:
+        with suppress(InvalidInput, Unreadable, FileNotFoundError):
+            front = atomic.read(self._path(check_po_name(name))).partition(b"\n---")[0]
+            named = [line.removeprefix(b"name:").strip() for line in front.split(b"\n") if line.startswith(b"name:")]
+            if named in ([], [name.encode()]):
+                return True
+        try:
+            self._find(name)
+        except (NotFound, InvalidInput):
+            return False
+        except PoError:
+            pass  # it is there, and not as it should be
+        return True
+
+    def _find(self, name: str) -> tuple[Definition, str]:
+        """Return a definition by its name, and its file's name without the ending."""
+        check_po_name(name)
+        found: list[tuple[Definition, str]] = []
+        broken: PoError | None = None
+        for stem in self._stems():
+            try:
+                one = self._read(stem)
+            except FileNotFoundError:
+                continue
+            except Unreadable as error:
+                broken = error if stem == name else broken
+                continue
+            if one.name == name:
+                found.append((one, stem))
+        if len(found) > 1:
+            files = " and ".join(f"{stem}.md" for _, stem in found)
+            raise Conflict(f"Two prompt objects are named {name!r}: {files}.", hint="Give one of them another name.")
+        if not found:
+            if os.path.isdir(self._root):
+                raise broken or PromptObjectNotFound(name)
+            hint = "There is no environment yet: run 'po init', or send a first message to greeter."
+            raise PromptObjectNotFound(name, hint=hint)
+        return found[0]
+
+    def _stems(self) -> list[str]:
+        try:
+            names = sorted(os.listdir(self._directory))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise Unreadable(f"Cannot read {self._directory}: {error.strerror}.") from error
+        return [name.removesuffix(".md") for name in names if name.endswith(".md") and not name.startswith(".")]
+
+    def _read(self, stem: str) -> Definition:
+        path = self._path(stem)
+        try:
+            text = atomic.read(path).decode()
+        except UnicodeDecodeError as error:
+            raise Unreadable(f"{path} is not UTF-8 text (byte {error.start}).", hint="Save it as UTF-8.") from None
+        return definition.parse(text, stem=stem, where=path)
+
+    def _write(self, path: str, text: bytes) -> None:
+        mode = stat.S_IMODE(os.stat(path).st_mode)
+        atomic.replace(path, text)
+        with atomic.writing(path):
+            os.chmod(path, mode)
+
+    def _renamed_text(self, made: Definition, stem: str, new: str) -> bytes:
+        """Return a definition's file with another name in it. Raises Unreadable if that is more than one line."""
+        path = self._path(stem)
+        for text in _with_name(atomic.read(path), json.dumps(new).encode()):
+            with suppress(PoError):
+                if definition.parse(text.decode(), stem=new, where=path) == replace(made, name=new):
+                    return text
+        hint = f"Change it to {new} there, or mend it."
+        raise Unreadable(f"The name in {path} is not on a line of its own.", hint=hint)
+
+    def _path(self, stem: str) -> str:
+        return os.path.join(self._directory, f"{stem}.md")
+
+
+def _with_name(text: bytes, name: bytes) -> Iterator[bytes]:
+    """Yield what may be a definition's file with another name: as it is, if it has none; else with a line changed."""
+    yield text
+    lines = text.split(b"\n")
+    at = next((at for at, line in enumerate(lines) if line.startswith(b"name:")), None)
+    if at is not None:
+        line = lines[at]
+        end = b"\r" * line.endswith(b"\r")
+        comment = line.find(b" #")
+        for rest in (line[comment:].removesuffix(b"\r"), b"") if comment > 0 else (b"",):
+            lines[at] = b"name: " + name + rest + end
+            yield b"\n".join(lines)
+
+
+def _taken(name: str) -> Conflict:
+    return Conflict(f"There is a prompt object named {name!r}.", hint="Choose another name.")
