@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from po_sessions import definition
 from po_sessions.definition import Definition
-from po_sessions.errors import Conflict, InvalidInput, NotFound, PoError, PromptObjectNotFound, Unreadable
+from po_sessions.errors import Conflict, InvalidInput, NotFound, PoError, PromptObjectNotFound, Unfinished, Unreadable
 from po_sessions.session import check_po_name
 from po_sessions.storage import atomic
 
@@ -88,26 +88,31 @@ class Definitions:
     def rename(self, old: str, new: str) -> None:
         """Give a definition and its file another name, from wherever an earlier call was cut.
 
-        All else in the file stays as it is. A PoError means that nothing has changed.
+        All else in the file stays as it is. Raises Unfinished; any other PoError means that nothing has changed.
         """
         self._known.clear()
         try:
             made, stem = self._find(old)
         except PromptObjectNotFound:
             made, stem = None, old
-        before, after, text = self._path(stem), self._path(new), b""
-        if made is not None:
-            text = atomic.read(before)
-            self._write(before, self._renamed_text(made, stem, new))
-        if stem == old and os.path.lexists(before) and not os.path.lexists(after):
-            try:
+        before, after = self._path(stem), self._path(new)
+        text = None if made is None else atomic.read(before)
+        try:
+            if made is not None:
+                self._write(before, self._renamed_text(made, stem, new))
+            if stem == old and os.path.lexists(before) and not os.path.lexists(after):
                 with atomic.writing(after):
                     os.rename(before, after)
-            except PoError:
-                if made is not None:
+                atomic.sync_dir(self._directory)
+        except PoError as error:
+            try:
+                if stem == old and not os.path.lexists(before):
+                    os.rename(after, before)
+                if text is not None:
                     self._write(before, text)
-                raise
-            atomic.sync_dir(self._directory)
+            except (PoError, OSError):
+                raise Unfinished(str(error), hint="The next command finishes what is left.") from error
+            raise
 
     def _is_defined(self, name: str) -> bool:
         with suppress(InvalidInput, Unreadable, FileNotFoundError):

@@ -7,11 +7,12 @@ import os
 import shlex
 import stat
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from po_sessions.definitions import Definitions
-from po_sessions.errors import Conflict, InvalidInput, NotFound
+from po_sessions.errors import Conflict, InvalidInput, NotFound, PoError
 from po_sessions.manager import SessionManager
 from po_sessions.session import SessionSummary
 from po_sessions.storage import Notice, atomic, open_storage
@@ -153,7 +154,8 @@ class Environment:
         """
         self.session_manager.storage.state()  # whether it can be read is better known before
         kept = self.definitions.delete(name, os.path.join(self.root, "trash"))
-        self.session_manager.storage.change_state(lambda state: state.without_po(name))
+        with suppress(PoError):  # it is done, and a pointer at nothing is no harm
+            self.session_manager.storage.change_state(lambda state: state.without_po(name))
         return kept
 
     def context(

@@ -23,7 +23,8 @@ Each error is a sentence, a hint that says what to do next, and the exit code of
     │   ├── RateLimited              (retryable, with the delay)
     │   └── ContextTooLong
     ├── WriteFailed              9   the store or the output could not be written
-    │   └── ReplyNotStored           with the reply
+    │   ├── ReplyNotStored           with the reply
+    │   └── Unfinished               begun, and finished by the next command
     ├── Interrupted            130   Ctrl-C
     └── Several                      more than one of these, of as many things; the exit code of the first
 
@@ -182,6 +183,10 @@ class ReplyNotStored(WriteFailed):
     def __init__(self, reason: PoError, reply: str) -> None:
         super().__init__(f"The reply could not be stored: {reason}", hint=reason.hint)
         self.reply = reply
+
+
+class Unfinished(WriteFailed):
+    """A change that was begun and could neither be finished nor taken back; the next command finishes it."""
 
 
 class Interrupted(PoError):

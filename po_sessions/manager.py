@@ -103,9 +103,13 @@ class SessionManager:
                 self.storage.purge(session.id)
             else:
                 entry_id = self.storage.delete(session.id, self.now())
-        with suppress(WriteFailed):  # a pointer at nothing does no harm, and room may be what the user is making
-            self.storage.change_state(lambda state: state.without_session(session.id))
+        self._forget(session.id)
         return entry_id
+
+    def _forget(self, id: str) -> None:
+        """Have nothing point at a session that went. What still does is no harm, and room may be what is missing."""
+        with suppress(PoError):
+            self.storage.change_state(lambda state: state.without_session(id))
 
     def duplicate(self, session: SessionSummary, name: str | None = None, *, to: str | None = None) -> SessionSummary:
         """Copy a whole session, within its prompt object or to another; the copy's metadata tell of what.
@@ -196,7 +200,7 @@ class SessionManager:
                 )
             name = self._free_name(owner, there.name)
             adopted = self.storage.update(session.id, lambda one: replace(one, po_name=owner, name=name))
-        self.storage.change_state(lambda state: state.without_session(session.id))
+        self._forget(session.id)
         return adopted
 
     def undo(self, session: SessionSummary, turns: int = 1) -> tuple[SessionSummary, str]:
@@ -281,7 +285,7 @@ class SessionManager:
                 return self.storage.restore(entry.id)  # as it is, whatever its layout and version
             check_writable(session, session.version)
             if there is None and entry.undone_at is None:
-                return self.storage.update(self.storage.restore(entry.id).id, lambda one: replace(one, name=wanted))
+                return self.storage.restore(entry.id, wanted)
             extra = _without_undone(session.extra)
             return self.storage.create(replace(session, id=_new_id(self._clock()), name=wanted, extra=extra))
 

@@ -36,7 +36,7 @@ def content(fd: int) -> bytes:
 def append(fd: int, message: Message) -> None:
     tail = session_file.read_tail(fd)
     assert tail is not None
-    session_file.write_append(fd, "x.json", session_file.plan_append(fd, tail, message))
+    session_file.write_append(fd, "x.json", session_file.plan_append(tail, message))
 
 
 @given(sessions)

@@ -64,7 +64,8 @@ class SessionStorage(Protocol):
 
         `check` is called first, when nobody else renames a prompt object or makes a session. Once begun it is finished,
         by this call or by `resume_rename`, and until then `new` is what is read. `move` changes nothing if it raises a
-        PoError, and may be called again after it was cut anywhere. Raises Busy, and what `check` and `move` raise.
+        PoError other than Unfinished, and may be called again after it was cut anywhere. Raises Busy, and what `check`
+        and `move` raise.
         """
 
     def po_name(self, po_name: str) -> str:
@@ -79,8 +80,11 @@ class SessionStorage(Protocol):
     def trashed(self, entry_id: str) -> Session:
         """Return the session, or the undone messages as one, of an entry. Raises NotFound, Unreadable."""
 
-    def restore(self, entry_id: str) -> SessionSummary:
-        """Put a deleted session back as it was; the entry stays. Raises NotFound, Unreadable, Conflict."""
+    def restore(self, entry_id: str, name: str | None = None) -> SessionSummary:
+        """Put a deleted session back as it was, or with another name; the entry stays.
+
+        Raises NotFound, Unreadable, Conflict.
+        """
 
     def discard(self, entry_id: str) -> None:
         """Remove an entry from the trash for good. Raises NotFound."""

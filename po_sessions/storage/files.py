@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import fields, replace
 from typing import TypeVar
 
-from po_sessions.errors import Busy, PoError, SessionNotFound, Unreadable, WriteFailed
+from po_sessions.errors import Busy, PoError, SessionNotFound, Unfinished, Unreadable, WriteFailed
 from po_sessions.json_text import dumps
 from po_sessions.session import Message, Session, SessionSummary, check_kept, check_writable, is_session_id
 from po_sessions.storage import Notice, atomic, locks, session_file, state
@@ -60,6 +60,10 @@ class FileStorage:
 
     def load(self, id: str) -> Session:
         """Return a session with its history; a write that was cut is left out. Raises SessionNotFound, Unreadable."""
+        return self._renamed(self._load(id))
+
+    def _load(self, id: str) -> Session:
+        """Return a session as its file has it."""
         path = self._path(id)
         with self._opened(id) as fd:
             try:
@@ -89,10 +93,11 @@ class FileStorage:
                 if tail is not None and os.fstat(fd).st_nlink == 1:
                     if tail.summary.id != id:
                         raise _not_its_own(path, tail.summary.id)
-                    append = session_file.plan_append(fd, tail, message)
+                    append = session_file.plan_append(tail, message)
+                    summary = self._renamed(append.summary)
                     self._index.record(_to_row(append.summary, append.size, os.fstat(fd).st_ino))
                     session_file.write_append(fd, path, append)
-                    return self._renamed(append.summary)
+                    return summary
                 # Another layout, a torn end or a second hard link: a file made anew has none of them.
                 _, repaired = self._rewrite(id, fd, lambda session: session)
             self._tell_repaired(path, repaired)
@@ -150,8 +155,16 @@ class FileStorage:
         self._tell_repaired(path, repaired)
         return summary, entry_id
 
-    def restore(self, entry_id: str) -> SessionSummary:
-        """Put a deleted session's file back as it is; the entry stays. Raises NotFound, Unreadable, Conflict."""
+    def restore(self, entry_id: str, name: str | None = None) -> SessionSummary:
+        """Put a deleted session's file back as it is, or made anew with another name; the entry stays.
+
+        Raises NotFound, Unreadable, Conflict.
+        """
+        if name is not None:
+            parsed = self._trash.parse(entry_id)
+            summary = self.create(replace(parsed.session, name=name))
+            self._tell_repaired(self._path(summary.id), self._keep_torn(summary.id, parsed))
+            return summary
         session = self.trashed(entry_id)
         self._make_dirs()
         source, path, summary = self._trash.path(entry_id), self._path(session.id), self._renamed(session.summary())
@@ -204,7 +217,7 @@ class FileStorage:
         """
         path = self._path(id)
         parsed = session_file.parse(atomic.read_all(fd, path), path)
-        before = self._own(parsed.session, id)
+        before = self._renamed(self._own(parsed.session, id))
         check_writable(before, before.version)
         after = change(before)
         if not may_cut:
@@ -349,12 +362,12 @@ class FileStorage:
                 if tail.summary.id != id:
                     raise _not_its_own(self._path(id), tail.summary.id)
                 return _to_row(tail.summary, about.st_size, about.st_ino)
-        return _to_row(self.load(id).summary(), about.st_size, about.st_ino)
+        return _to_row(self._load(id).summary(), about.st_size, about.st_ino)
 
     def _own(self, session: Session, id: str) -> Session:
         if session.id != id:
             raise _not_its_own(self._path(id), session.id)
-        return self._renamed(session)
+        return session
 
     def _to_summary(self, row: Row) -> SessionSummary:
         return self._renamed(SessionSummary(**{name: row[name] for name in _FIELDS}))
@@ -370,13 +383,20 @@ class FileStorage:
             self._finish_rename(move)
             with self.names():  # whoever makes a session now has done so, or will see the new name
                 check()
-                self._renaming.begin(old, new)
                 try:
+                    self._renaming.begin(old, new)
                     move(old, new)
-                except PoError:
-                    self._renaming.end()
+                except Unfinished:
                     raise
-            self._finish_rename(lambda *_: None)
+                except PoError:
+                    with suppress(PoError):
+                        self._renaming.end()
+                    raise
+            try:
+                self._finish_rename(lambda *_: None)
+            except PoError as error:
+                error.hint = f"{old} is called {new} from now on, and the next command finishes what is left."
+                raise
 
     def resume_rename(self, move: Callable[[str, str], None]) -> None:
         """Finish a renaming that was interrupted, unless another process is at it; tell of it."""

@@ -58,7 +58,8 @@ def holding(fd: int, path: str, *, timeout: float, shared: bool) -> Iterator[Non
     try:
         yield
     finally:
-        fcntl.flock(fd, fcntl.LOCK_UN)
+        with suppress(OSError):  # closing it unlocks it too
+            fcntl.flock(fd, fcntl.LOCK_UN)
 
 
 def is_held(path: str) -> bool:

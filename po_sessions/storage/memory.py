@@ -126,9 +126,10 @@ class MemoryStorage:
         except KeyError:
             raise not_there(entry_id) from None
 
-    def restore(self, entry_id: str) -> SessionSummary:
-        """Put a deleted session back; the entry stays. Raises NotFound, Conflict."""
+    def restore(self, entry_id: str, name: str | None = None) -> SessionSummary:
+        """Put a deleted session back, perhaps with another name; the entry stays. Raises NotFound, Conflict."""
         session = self.trashed(entry_id)
+        session = replace(session, name=name or session.name)
         with self._changed:
             if session.id in self._sessions:
                 raise id_taken(session.id)

@@ -160,15 +160,14 @@ class Append:
     summary: SessionSummary
 
 
-def plan_append(fd: int, tail: Tail, message: Message) -> Append:
+def plan_append(tail: Tail, message: Message) -> Append:
     """Return what adds `message` to a sound file. Raises NewerVersion."""
     check_writable(tail.summary, tail.head["version"])
     Message.from_dict(message.to_dict())  # never write what could not be read
     summary = tail.summary.with_message(message)
     closing = {**tail.closing, **{key: getattr(summary, key) for key in _CLOSING_KEYS}}
     data = b"," * (tail.summary.message_count > 0) + dumps(message.to_dict()) + b"\n" + _closing(closing)
-    old = os.pread(fd, tail.size - tail.closing_at, tail.closing_at)
-    return Append(data, tail.closing_at, old, tail.closing_at + len(data), summary)
+    return Append(data, tail.closing_at, _closing(tail.closing), tail.closing_at + len(data), summary)
 
 
 def write_append(fd: int, path: str, append: Append) -> None:

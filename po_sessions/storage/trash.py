@@ -142,9 +142,10 @@ class Trash:
 
     def load(self, id: str) -> Session:
         """Return what lies here as `id`. Raises NotFound, Unreadable."""
-        return self._parse(id).session
+        return self.parse(id).session
 
-    def _parse(self, id: str) -> session_file.Parsed:
+    def parse(self, id: str) -> session_file.Parsed:
+        """Return what lies here as `id`, also the end of a write that was cut. Raises NotFound, Unreadable."""
         path = self.path(id)
         try:
             parsed = session_file.parse(atomic.read(path), path)
@@ -159,7 +160,7 @@ class Trash:
         """Give a prompt object's sessions here its new name, but for what may only be read. Raises WriteFailed."""
         for one in self.entries():
             with suppress(NotFound):
-                parsed = self._parse(one.id)
+                parsed = self.parse(one.id)
                 if parsed.session.po_name == old and parsed.torn is None and parsed.session.version <= VERSION:
                     renamed = replace(parsed.session, po_name=new)
                     atomic.replace(self._path(one.id), session_file.encode(renamed))

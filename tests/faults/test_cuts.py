@@ -37,7 +37,7 @@ def cuts(history: tuple[Message, ...], message: Message) -> list[bytes]:
         file.flush()
         tail = session_file.read_tail(file.fileno())
         assert tail is not None
-        append = session_file.plan_append(file.fileno(), tail, message)
+        append = session_file.plan_append(tail, message)
     new = old[: append.offset] + append.data
     prefixes = [old[: append.offset] + append.data[:n] + old[append.offset + n :] for n in range(len(append.data))]
     truncated = [old[: append.offset] + append.data[:n] for n in range(len(append.data))]
