@@ -82,8 +82,8 @@ class PromptObject:
         with manager.turn(session.id, "send"):
             messages = self.messages(manager.load(session.id), message)
             self.check(backend, model, context.options)
+            events = backend.complete(messages, model=model, options=options)  # refuses now, asks when iterated over
             before = manager.append(session.id, Message("user", message, manager.now()))
-            events = backend.complete(messages, model=model, options=options)
             return self._record(events, model, context, before)
 
     def retry(self, *, context: Context, session: SessionSummary | None = None) -> Answer:
@@ -145,7 +145,8 @@ class PromptObject:
         try:
             backend.check(model, self.definition.options)
         except InvalidInput as error:
-            raise InvalidInput(f"In the front matter of {self.name}: {error}", hint=error.hint) from None
+            hint = f"{error.hint or ''} 'po object path {self.name}' tells which file says so.".lstrip()
+            raise InvalidInput(f"In the front matter of {self.name}: {error}", hint=hint) from None
         backend.check(model, self.options(options))
 
     def options(self, chosen: Mapping[str, Any]) -> dict[str, Any]:

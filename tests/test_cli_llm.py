@@ -46,7 +46,7 @@ def define(front_matter: str) -> None:
 
 def check_failed(error: str, *said: str) -> list[str]:
     """See that an error is a sentence and a hint, and that the turn is kept as failed; return the hint's commands."""
-    sentence, hint = error.splitlines()
+    sentence, *hint = error.splitlines()
     assert sentence.startswith("po: ")
     assert sentence.endswith((".", ")", "…")) or ": " in sentence
     assert all(word in error for word in said), error
@@ -54,7 +54,7 @@ def check_failed(error: str, *said: str) -> list[str]:
     assert question["role"] == "user"
     assert answer["error"]["message"] in sentence
     assert run("session", "list").split("\t")[6] == "failed"
-    return [part for part in hint.split("'") if part.startswith("po session retry")]
+    return [line.removeprefix("To ask again: ") for line in hint if line.startswith("To ask again: po session retry")]
 
 
 def retry(command: str) -> None:
@@ -106,7 +106,7 @@ def test_pieces_are_printed_as_they_come(model_server, model):
 
 
 @WIRES
-def test_an_interrupt_stops_the_provider_and_keeps_what_came(model_server, model):
+def test_an_interrupt_ends_the_command_and_keeps_what_came(model_server, model):
     command = [PO, "send", "greeter", "Tell me a long story.", "--model", model, "-o", "max_tokens=1500"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None

@@ -17,7 +17,7 @@ from conftest import command
 from scripted import Script
 from test_cli_session import on_terminal, plain
 
-from po_sessions.errors import Busy, ModelUnavailable, RateLimited, Unreachable, WeightsMissing
+from po_sessions.errors import Busy, ModelError, ModelUnavailable, RateLimited, Unreachable, WeightsMissing
 from po_sessions.storage.files import FileStorage
 
 
@@ -470,3 +470,19 @@ def test_the_files_are_json_after_each_command(root, po, backend):
         assert [(r["id"], r["name"], r["message_count"]) for r in reversed(index)] == [
             (r["id"], r["name"], r["message_count"]) for r in listed
         ]
+
+
+def test_an_empty_model_is_not_the_default_one(root, po, backend):
+    for args in (["send", "greeter", "x"], ["session", "retry"]):
+        result = po(*args, "--model", "")
+        assert (result.exit_code, result.stderr.splitlines()[0]) == (2, "po: The model's name is empty.")
+
+
+def test_what_a_model_refuses_at_the_call_stores_nothing(root, po, backend, monkeypatch):
+    def refuse(*_, **__):
+        raise ModelError("It takes no conversation.")
+
+    assert po("send", "greeter", "One").exit_code == 0
+    monkeypatch.setattr(backend, "complete", refuse)
+    assert po("send", "greeter", "Two").exit_code == 8
+    assert json.loads(po("session", "list", "--json").stdout)[0]["message_count"] == 2

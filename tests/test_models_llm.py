@@ -168,6 +168,8 @@ def test_no_message_chooses_an_address_a_key_or_a_file(tiny, backend, name):
 def test_the_options_there_are_set_up_nothing(tiny, backend):
     """Of the models that are installed here, none has an option that the rule above would take away."""
     for one in backend._catalogue.all():
+        if one.model.model_id == "smollm2":
+            continue  # the embedded model's options are its own
         for name in one.model.Options.model_fields:
             try:
                 backend.check(one.model.model_id, {name: "x"})
@@ -397,7 +399,7 @@ def test_a_reply_without_anything(tiny, backend):
     [
         (400, Refused, "refused the request (400): The wire says no."),
         (403, Refused, "refused the key (403): The wire says no."),
-        (404, ModelUnavailable, "(404): The wire says no."),
+        (404, ModelUnavailable, "(404): http://127.0.0.1:"),
         (418, Refused, "refused the request (418)"),
         (429, RateLimited, "too many requests (429): The wire says no."),
         (500, ModelError, "failed (500): InternalServerError: The wire says no."),
@@ -433,18 +435,94 @@ def test_a_limit_tells_how_long_to_wait(tiny, backend, headers, low, high):
     assert delay is None if low is None else low <= delay <= high
 
 
-def test_a_long_wait_of_the_sdk_is_told(tiny):
+@WIRES
+def test_a_long_wait_of_the_sdk_is_told(tiny, model):
     notices = []
 
     def heard(sentence):
         notices.append(sentence)
-        tiny.status = 200
-        tiny.says({"content": "Hi"})
+        tiny.fails(401)
 
     tiny.fails(429, retry_after="2")
-    assert ask(LlmBackend(PATHS, heard))[-1].message["content"] == "Hi"
-    assert notices == ["local does not answer now; it is asked again in 2 s."]
+    with pytest.raises(Refused):  # the second time
+        ask(LlmBackend(PATHS, heard), model=model)
+    assert [one.partition(" ")[2] for one in notices] == ["does not answer now; it is asked again in 2 s."]
     assert len(tiny.asked) == 2
+
+
+SECRETS = [
+    (401, "Incorrect API key provided: sk-SECRET-1234567890. Find it at https://host/keys?x=sk-SECRET-1234567890"),
+    (
+        400,
+        "Client error for url 'https://host.example/v1/x?key=sk-SECRET-1234567890': see https://user:sk-SECRET@host/",
+    ),
+    (502, "Bad gateway at http://user:sk-SECRET@127.0.0.1:1/v1/sk-SECRET/chat"),
+    (429, "x" * 290 + " sk-SECRET-1234567890"),
+]
+
+
+@WIRES
+@pytest.mark.parametrize(("status", "message"), SECRETS)
+def test_no_error_has_a_key_or_what_an_address_may_hide(tiny, backend, model, status, message):
+    (home() / "keys.json").write_text(json.dumps({"mine": "sk-SECRET-1234567890", "anthropic": "sk-SECRET-1234567890"}))
+    tiny.fails(status, message, x_should_retry="false")
+    with pytest.raises(ModelError) as caught:
+        ask(backend, model=model)
+    assert "SECRET" not in f"{caught.value} {caught.value.hint}"
+
+
+@WIRES
+@pytest.mark.parametrize("key", ["sk-right\n", " sk-right", "sk-’right", "sk-\x00right"])
+def test_a_key_that_no_header_can_carry_is_refused_before_anything_is_asked(tiny, backend, model, key):
+    (home() / "keys.json").write_text(json.dumps({"mine": key, "anthropic": key}))
+    with pytest.raises(NoKey) as caught:
+        backend.check(model, {})
+    assert "right" not in f"{caught.value} {caught.value.hint}"
+
+
+@pytest.mark.parametrize("finish", ["stop", "length", None])
+@pytest.mark.parametrize("text", ["", "  \n"])
+def test_an_empty_reply_is_a_failed_one(tiny, backend, text, finish):
+    tiny.says({"content": text}, finish=finish)
+    with pytest.raises(Unreachable, match="the reply was empty"):
+        ask(backend)
+
+
+def test_an_option_that_can_be_no_address_is_allowed_whatever_it_is_called():
+    from types import SimpleNamespace
+
+    import llm as library
+    from pydantic import create_model
+
+    from po_sessions.models.llm import _options
+
+    fields = {"url_context": (bool | None, None), "base_url": (str | None, None)}
+    model = SimpleNamespace(Options=create_model("Options", __base__=library.Options, **fields), model_id="m")
+    assert _options(model, {"url_context": "1"}).url_context is True
+    with pytest.raises(InvalidInput, match="refused"):
+        _options(model, {"base_url": "http://elsewhere"})
+
+
+def test_an_alias_of_the_embedded_model_is_the_embedded_model(tiny, weights):
+    (home() / "aliases.json").write_text(json.dumps({"toy": "smollm2"}))
+    backend = LlmBackend(ModelPaths(cache=os.path.dirname(weights), runtime="/tmp"))
+    with pytest.raises(InvalidInput, match="max_tokens"):
+        backend.check("toy", {"max_tokens": "x"})
+    with pytest.raises(ContextTooLong):
+        ask(backend, [{"role": "user", "content": "long words " * 9000}], model="toy")
+    assert ask(backend, model="toy", options={"max_tokens": 2})[-1].usage["output"] == 2
+
+
+def test_a_place_that_cannot_be_written_is_told_and_hides_no_other_model(tiny, monkeypatch, weights):
+    from po_sessions import models
+
+    monkeypatch.setenv("LLM_USER_PATH", "/dev/null/x")
+    said = []
+    found = models.known(ModelPaths(cache=os.path.dirname(weights), runtime="/tmp"), said.append)
+    assert [one.name for one in found] == ["smollm2"]
+    assert "LLM_USER_PATH" in said[0]
+    with pytest.raises(ModelUnavailable, match="cannot be kept"):
+        LlmBackend(PATHS).check(OPENAI, {})
 
 
 def test_an_error_says_one_line_without_controls(tiny, backend):

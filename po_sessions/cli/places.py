@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from po_sessions.errors import NotFound
+from po_sessions.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
     from po_sessions.models import ModelPaths
@@ -22,7 +22,12 @@ def home() -> str:
 
 
 def model_name(given: str) -> str:
-    """Return a model's name as a user gave it, with the home directory in the place of `~` in `gguf:~/…`."""
+    """Return a model's name as a user gave it, with the home directory in the place of `~` in `gguf:~/…`.
+
+    Raises InvalidInput if it is empty.
+    """
+    if not given:
+        raise InvalidInput("The model's name is empty.", hint="Name one of 'po model list', or leave it out.")
     kind, _, file = given.partition(":")
     return f"gguf:{os.path.expanduser(file)}" if kind == "gguf" else given
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Literal, Protocol
 
+from po_sessions.errors import ModelUnavailable
+
 DEFAULT_MODEL = "smollm2"
 """The embedded model: what answers when nobody chose another."""
 
@@ -117,5 +119,11 @@ def resolve(model: str, paths: ModelPaths, notice: Notice = lambda _: None) -> M
 
 
 def known(paths: ModelPaths, notice: Notice = lambda _: None) -> list[ModelInfo]:
-    """Return every model of every back end."""
-    return [info for kind in BACKENDS for info in backend(kind, paths, notice).models()]
+    """Return every model of every back end; `notice` hears of a back end that cannot tell."""
+    found: list[ModelInfo] = []
+    for kind in BACKENDS:
+        try:
+            found += backend(kind, paths, notice).models()
+        except ModelUnavailable as error:
+            notice(f"{error} {error.hint or ''}".rstrip())
+    return found

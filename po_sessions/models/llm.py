@@ -13,16 +13,17 @@ import logging
 import re
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from typing import Any
+from contextlib import closing, contextmanager, suppress
+from typing import Any, get_args
 
 import llm
 from llm.models import ModelWithAliases
 from llm.parts import StreamEvent
 from pydantic import ValidationError
 
-from po_sessions.errors import InvalidInput, UnknownModel
-from po_sessions.models import Chunk, ModelInfo, ModelPaths, Notice, Reply
+from po_sessions.errors import InvalidInput, NoKey, UnknownModel
+from po_sessions.models import DEFAULT_MODEL, Chunk, ModelInfo, ModelPaths, Notice, Reply
+from po_sessions.models.embedded import EmbeddedBackend
 from po_sessions.models.llm_errors import no_key, translate, unreachable
 from po_sessions.models.llm_history import AnyModel, Request
 from po_sessions.models.llm_plugins import Catalogue, command
@@ -32,6 +33,8 @@ _SETS_UP = re.compile(
     r"(^|_)(urls?|uri|host|hostname|endpoint|base|paths?|dir|file|filename|keys?|headers?|proxy|proxies|socket|secret"
     r"|credentials?|password|authorization)(_|$)|(api|auth|access|bearer)_?token|api_?key|(api|base)_?(url|base)"
 )
+_PLAIN = {bool, int, float, type(None)}
+"""The types of values that can be no address, key or file."""
 _LIMITS = ("max_output_tokens", "max_completion_tokens", "max_new_tokens", "num_predict")
 """What models call `max_tokens` that do not call it so; a prompt object's limit holds for whichever model answers."""
 _LONG_WAIT = 1.5  # seconds
@@ -49,15 +52,18 @@ _FINISH = {
 class LlmBackend:
     """Answers as every model of `llm`, by its id or an alias."""
 
-    def __init__(self, paths: ModelPaths, notice: Notice = lambda _: None) -> None:  # noqa: ARG002 -- `llm` has its own
+    def __init__(self, paths: ModelPaths, notice: Notice = lambda _: None) -> None:
+        self._embedded = EmbeddedBackend(paths)
         self._catalogue = Catalogue(notice)
         self._notice = notice
 
     def check(self, model: str, options: Mapping[str, Any]) -> None:
         """Look for the model, its key, and at the options; see ModelBackend."""
         found = self._find(model)
+        if _is_ours(found):
+            return self._embedded.check(DEFAULT_MODEL, options)
         _options(found, options)
-        _check_key(found)
+        return _check_key(found)
 
     def complete(
         self,
@@ -73,6 +79,8 @@ class LlmBackend:
         Tools have `name`, `description` and `parameters` (a JSON schema). None is run here: the reply has the calls.
         """
         found = self._find(model)
+        if _is_ours(found):
+            return self._embedded.complete(messages, model=DEFAULT_MODEL, tools=tools, options=options)
         settings = _options(found, options)
         if key is None:
             _check_key(found)
@@ -82,7 +90,7 @@ class LlmBackend:
 
     def models(self) -> list[ModelInfo]:
         """Return all models but the embedded one, which is there already."""
-        return [_info(one) for one in self._catalogue.all() if not type(one.model).__module__.startswith(_OURS)]
+        return [_info(one) for one in self._catalogue.all() if not _is_ours(one.model)]
 
     def _find(self, name: str) -> AnyModel:
         if (found := self._catalogue.find(name)) is not None:
@@ -96,17 +104,29 @@ class LlmBackend:
         )
 
 
+def _is_ours(model: Any) -> bool:
+    """Tell whether this is the embedded model, which somebody may have given an alias."""
+    return type(model).__module__.startswith(_OURS)
+
+
 def _check_key(model: AnyModel) -> None:
     try:
-        model.get_key()
+        key = model.get_key()
     except llm.NeedsKeyException:
         raise no_key(model) from None
+    if key and not (key.isascii() and key.isprintable() and key == key.strip()):
+        raise NoKey(
+            f"The key of {model.model_id} has a line end, a space or another character that no header can carry.",
+            hint=f"Run {command('keys', 'set', model.needs_key or 'NAME')!r}, or mend the variable that it comes from.",
+        )
 
 
 def _options(model: AnyModel, given: Mapping[str, Any]) -> llm.Options:
     """Return the options as the model takes them; they may come as text. Raises InvalidInput."""
     for name in given:
-        if _SETS_UP.search(re.sub(r"(?<=[a-z])(?=[A-Z])|-", "_", name).lower()):
+        field = model.Options.model_fields.get(name)
+        is_plain = field is not None and {*(get_args(field.annotation) or (field.annotation,))} <= _PLAIN
+        if not is_plain and _SETS_UP.search(re.sub(r"(?<=[a-z])(?=[A-Z])|-", "_", name).lower()):
             raise InvalidInput(
                 f"The option {name!r} is refused: addresses, keys and files are not for a message to choose.",
                 hint="Set them up with 'llm' itself, in its extra-openai-models.yaml or its keys.",
@@ -145,8 +165,10 @@ def _reply(model: AnyModel, request: Request, notice: Notice) -> Generator[Chunk
     text, calls = "".join(said), [_call(call) for call in request.response.tool_calls()]
     content = (text.rstrip() or None) if calls else text  # Anthropic's plugin adds a space that Anthropic refuses
     finish_reason = _finish_reason(request.response)
-    if finish_reason is None and (not (text or calls) or _always_tells_why(request.response)):
-        raise unreachable(model, "the reply ended before its end." if text else "the reply was empty.")
+    if not (text.strip() or calls):  # providers refuse it as part of a history
+        raise unreachable(model, f"the reply was empty{f' ({finish_reason})' if finish_reason else ''}.")
+    if finish_reason is None and _always_tells_why(request.response):
+        raise unreachable(model, "the reply ended before its end.")
     yield Reply(
         message={"role": "assistant", "content": content, **({"tool_calls": calls} if calls else {})},
         model=_resolved(model, request.response),
@@ -172,9 +194,8 @@ def _events(model: AnyModel, request: Request) -> Generator[StreamEvent]:
         yield from events
         ended = True
     except Exception as error:
-        raise translate(error, model) from error
+        raise translate(error, model, _key(model, request)) from error
     finally:
-        events.close()
         if not ended:
             # The stream of the OpenAI SDK refers to itself; until it is collected its connection stays open, and the
             # provider goes on.
@@ -187,8 +208,9 @@ def _waits_told(model: AnyModel, notice: Notice) -> Iterator[None]:
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            wait = record.args[0] if isinstance(record.args, tuple) and record.args else 0
-            if "Retrying request" in record.msg and isinstance(wait, float) and wait >= _LONG_WAIT:
+            given = record.args if isinstance(record.args, tuple) else ()
+            wait = next((one for one in given if isinstance(one, float)), 0.0)
+            if "Retrying request" in record.msg and wait >= _LONG_WAIT:
                 notice(f"{model.model_id} does not answer now; it is asked again in {wait:.0f} s.")
 
     handler, loggers = Handler(), [logging.getLogger(f"{sdk}._base_client") for sdk in ("openai", "anthropic")]
@@ -202,6 +224,12 @@ def _waits_told(model: AnyModel, notice: Notice) -> Iterator[None]:
         for logger, level in zip(loggers, levels, strict=True):
             logger.removeHandler(handler)
             logger.setLevel(level)
+
+
+def _key(model: AnyModel, request: Request) -> str | None:
+    with suppress(llm.NeedsKeyException):
+        return model.get_key(request.key)
+    return None
 
 
 def _call(call: llm.ToolCall) -> dict[str, Any]:

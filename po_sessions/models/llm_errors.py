@@ -30,6 +30,7 @@ _TOO_LONG = re.compile(
     r"|input (is )?too long|reduce the length|request_too_large|token (limit|count).*exceed|exceeds.*token",
     re.IGNORECASE,
 )
+_ADDRESS = re.compile(r"(\b[a-z][a-z0-9+.-]*://)(?:[^\s/?#'\"<>)]*@|[^\s/?#'\"<>)]*[/?#])[^\s'\"<>)]*", re.IGNORECASE)
 _NO_ANSWER = {
     "ConnectionError",  # Python's own, and of requests
     "TimeoutError",
@@ -47,22 +48,24 @@ _OVERLOADED = {408, 502, 503, 504, 529}
 _LONGEST = 300
 
 
-def translate(error: BaseException, model: Any) -> PoError:
-    """Return what an exception of `model` means: a ModelError, with what to do next."""
+def translate(error: BaseException, model: Any, key: str | None = None) -> PoError:
+    """Return what an exception of `model` means: a ModelError, with what to do next, and without `key`."""
     if isinstance(error, PoError):
         return error
     if isinstance(error, llm.NeedsKeyException):
         return no_key(model)
-    name, status, said = model.model_id, _status(error), _message(error)
+    name, status, said = model.model_id, _status(error), _message(error, key)
     if _TOO_LONG.search(f"{said} {_code(error)}") and status in (None, 400, 413, 422):
         return ContextTooLong(
             f"The conversation is longer than {name} can take: {said}",
             hint="Begin another session with --new, or choose a model with more room with --model.",
         )
     if status is None and not _names(error) & _NO_ANSWER:
-        return ModelError(f"{name} failed: {said if isinstance(error, llm.ModelError) else _of(error)}")
+        return ModelError(
+            f"{name} failed: {said if isinstance(error, llm.ModelError) else f'{type(error).__name__}: {said}'}"
+        )
     if status is None or status in _OVERLOADED:
-        return unreachable(model, f"{_place(error)}{said}{_cause(error)}")
+        return unreachable(model, f"{_place(error)}{said}{_cause(error, key)}")
     return _by_status(status, error, model, said)
 
 
@@ -73,7 +76,8 @@ def _by_status(status: int, error: BaseException, model: Any, said: str) -> PoEr
         return Refused(f"{name} refused the key ({status}): {said}", status=status, hint=hint)
     if status == 404:
         return ModelUnavailable(
-            f"The provider has no {name} (404): {said}", hint="Run 'po model list', or choose another with --model."
+            f"The provider has no {name} (404): {_place(error)}{said}",
+            hint="Choose another with --model, or mend its api_base if it is in extra-openai-models.yaml.",
         )
     if status == 429:
         delay = _delay(error)
@@ -81,7 +85,9 @@ def _by_status(status: int, error: BaseException, model: Any, said: str) -> PoEr
         return RateLimited(f"{name} gets too many requests (429): {said}", delay=delay, hint=f"Try again {when}.")
     if status < 500:
         return Refused(f"{name} refused the request ({status}): {said}", status=status)
-    return ModelError(f"{name} failed ({status}): {_of(error)}", hint="Try again, or choose another with --model.")
+    return ModelError(
+        f"{name} failed ({status}): {type(error).__name__}: {said}", hint="Try again, or choose another with --model."
+    )
 
 
 def no_key(model: Any) -> NoKey:
@@ -111,13 +117,13 @@ def _status(error: BaseException) -> int | None:
     return None
 
 
-def _message(error: BaseException) -> str:
+def _message(error: BaseException, key: str | None) -> str:
     """Return what the provider says, on one line."""
     body = getattr(error, "body", None)
     for found in (body.get("error"), body) if isinstance(body, dict) else ():
         if isinstance(found, dict) and isinstance(found.get("message"), str):
-            return _line(found["message"])
-    return _line(str(getattr(error, "message", None) or error)) or type(error).__name__
+            return _line(found["message"], key)
+    return _line(str(getattr(error, "message", None) or error), key) or type(error).__name__
 
 
 def _code(error: BaseException) -> str:
@@ -127,11 +133,9 @@ def _code(error: BaseException) -> str:
     return " ".join(str(inner.get(key, "")) for key in ("type", "code")) if isinstance(inner, dict) else ""
 
 
-def _of(error: BaseException) -> str:
-    return f"{type(error).__name__}: {_message(error)}"
-
-
-def _line(text: str) -> str:
+def _line(text: str, key: str | None) -> str:
+    """Return a text on one line, cut, without the key and without what an address may hold of secrets."""
+    text = _ADDRESS.sub(r"\1…", text.replace(key, "…") if key else text)
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
 
@@ -147,11 +151,11 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         cause = cause.__cause__ or cause.__context__
 
 
-def _cause(error: BaseException) -> str:
+def _cause(error: BaseException, key: str | None) -> str:
     """Return what lies below an error whose own words tell little."""
     lowest = next(iter(_causes(error)), None)
-    said = _line(str(lowest or ""))
-    return f" ({said})" if said and said not in _message(error) else ""
+    said = _line(str(lowest or ""), key)
+    return f" ({said})" if said and said not in _message(error, key) else ""
 
 
 def _place(error: BaseException) -> str:

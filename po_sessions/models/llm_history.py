@@ -33,6 +33,7 @@ class Request:
     ) -> None:
         """Raises ModelError for a history with a model that takes none."""
         self._model = model
+        self.key = key
         system, steps, left = _steps(messages)
         self._is_first = not steps
         self._past = _Past(_past(model, step, system) for step in steps)

@@ -17,6 +17,7 @@ import llm
 from llm import plugins
 from llm.models import ModelWithAliases
 
+from po_sessions.errors import ModelUnavailable
 from po_sessions.models import Notice
 
 _DEFAULT = "llm.default_plugins."
@@ -32,9 +33,11 @@ class Catalogue:
     def find(self, name: str) -> llm.Model | llm.KeyModel | None:
         """Return the model with this id or alias, or None.
 
-        Plugins that the user installed come first, here as in `llm`; so where one of them has the model, the OpenAI
-        SDK, which a default plugin needs, is not imported (0.2 s).
+        Raises ModelUnavailable if `llm` cannot be used here. Plugins that the user installed come first, here as in
+        `llm`; so where one of them has the model, the OpenAI SDK, which a default plugin needs, is not imported (0.2
+        s).
         """
+        user_dir()
         _load_installed(self._notice)
         return self._by_name().get(name) or self.by_name().get(name)
 
@@ -44,7 +47,8 @@ class Catalogue:
         return self._by_name()
 
     def all(self) -> list[ModelWithAliases]:
-        """Return all models with their aliases."""
+        """Return all models with their aliases. Raises ModelUnavailable."""
+        user_dir()
         _load_default(self._notice)
         return self._registered()
 
@@ -78,7 +82,7 @@ class Catalogue:
         try:
             impl.function(*[given[name] for name in impl.argnames])
         except Exception as error:
-            where = f"; look at {llm.user_dir() / 'extra-openai-models.yaml'}"
+            where = f"; look at {user_dir() / 'extra-openai-models.yaml'}"
             self._notice(
                 f"The plugin {impl.plugin_name} of llm could not register all its models: {_reason(error)}"
                 + (where if impl.plugin_name.startswith(_DEFAULT) else "")
@@ -96,6 +100,17 @@ def command(*words: str) -> str:
         program = [str(beside)] if beside.exists() else [sys.executable, "-m", "llm"]
     # What stands for something to be filled in is left readable.
     return shlex.join(program) + "".join(f" {word if word.isupper() else shlex.quote(word)}" for word in words)
+
+
+def user_dir() -> Path:
+    """Return where `llm` keeps its settings. Raises ModelUnavailable if that cannot be made."""
+    try:
+        return Path(llm.user_dir())
+    except OSError as error:
+        raise ModelUnavailable(
+            f"The settings of llm cannot be kept in {error.filename}: {error.strerror}.",
+            hint="Set LLM_USER_PATH to a directory that can be written.",
+        ) from error
 
 
 def _load_installed(notice: Notice) -> None:
@@ -135,7 +150,7 @@ def _register(module: str) -> None:
 
 def _user_aliases(notice: Notice) -> dict[str, list[str]]:
     """Return what `llm aliases` set, by the model's id."""
-    path = llm.user_dir() / "aliases.json"
+    path = user_dir() / "aliases.json"
     found: dict[str, list[str]] = {}
     try:
         for alias, model in json.loads(path.read_text()).items():

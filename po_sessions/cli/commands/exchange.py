@@ -15,6 +15,7 @@ import typer
 from po_sessions.cli import views
 from po_sessions.cli.input import read_bytes
 from po_sessions.cli.invocation import Invocation, each, raise_any
+from po_sessions.cli.options import Po
 from po_sessions.cli.output import counted
 from po_sessions.errors import Conflict, InvalidInput, NotFound, PoError, WriteFailed
 from po_sessions.session import Session
@@ -33,9 +34,7 @@ def export(
             metavar="[S…]", show_default=False, help="Sessions, each as for 'show'; the current one if none is given."
         ),
     ] = None,
-    po: Annotated[
-        str | None, typer.Option("--po", metavar="PO", help="The prompt object; the current one if not given.")
-    ] = None,
+    po: Po = None,
     all_: Annotated[bool, typer.Option("--all", "-a", help="Every session, with --po every one of PO.")] = False,
     format_: Annotated[
         str | None,

@@ -39,7 +39,9 @@ def init(
     except FileNotFoundError:
         raise NotFound("The working directory is not there any more.", hint="Run 'cd' to leave it.") from None
     made = Environment.create(path)
-    run.out.note(f"Made it with the prompt objects {', '.join(starters())}." if made else "It is there already.")
+    run.out.note(
+        f"Made {path} with the prompt objects {', '.join(starters())}." if made else f"{path} is there already."
+    )
     if run.out.as_json:
         return run.out.json({"version": 1, "path": path, "made": made})
     return run.out.line(path)

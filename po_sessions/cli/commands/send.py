@@ -10,6 +10,7 @@ import typer
 
 from po_sessions.cli.input import as_text, read_file, read_text
 from po_sessions.cli.invocation import Invocation
+from po_sessions.cli.options import Model, ModelOptions, NoStream
 from po_sessions.cli.output import OutputClosed
 from po_sessions.cli.places import model_name
 from po_sessions.cli.root import WaitingCommand
@@ -72,11 +73,9 @@ def send(
     ] = False,
     switch: Annotated[bool, typer.Option("--switch", help="Make the session the current one.")] = False,
     no_save: Annotated[bool, typer.Option("--no-save", help="Ask outside any session, and store nothing.")] = False,
-    model: Annotated[str | None, typer.Option("--model", "-m", metavar="MODEL", help="The model to ask.")] = None,
-    option: Annotated[
-        list[str] | None, typer.Option("--option", "-o", metavar="K=V", help="An option for the model; repeatable.")
-    ] = None,
-    no_stream: Annotated[bool, typer.Option("--no-stream", help="Print the reply when it is whole.")] = False,
+    model: Model = None,
+    option: ModelOptions = None,
+    no_stream: NoStream = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the messages that would be sent, and send nothing.")
     ] = False,
@@ -99,7 +98,7 @@ def send(
         raise InvalidInput("--new and --create contradict each other.", hint="Give one of them.")
     if create and not run.session_ref(session):
         raise InvalidInput("--create needs a name.", hint="Add --session NAME.")
-    model = model and model_name(model)
+    model = None if model is None else model_name(model)
     new = new or no_save  # in memory
     env = run.environment(to_send=True, save=not no_save)
     prompt_object = run.prompt_object(check_po_name(run.po_name(po) or po))
@@ -150,7 +149,8 @@ def ask(
             _forget_session(error)
         elif isinstance(error, ModelError) and error.session_id and not isinstance(error, ContextTooLong):
             again = _retry_command(error.session_id, model, options)
-            error.hint = f"{error.hint} Then run '{again}'." if error.hint else f"Run '{again}' to ask again."
+            error.hint = f"{error.hint}\n" if error.hint else ""
+            error.hint += f"To ask again: {again}"  # not in quotes: it may have its own
         raise
     _show_answer(run, reply, answer, saved=saved)
 

@@ -11,6 +11,7 @@ import typer
 from po_sessions.cli import views
 from po_sessions.cli.commands import exchange
 from po_sessions.cli.invocation import Invocation, each
+from po_sessions.cli.options import Model, ModelOptions, NoStream, Po
 from po_sessions.cli.output import counted
 from po_sessions.cli.places import model_name
 from po_sessions.cli.root import PoCommand, WaitingCommand, noun
@@ -20,9 +21,6 @@ from po_sessions.session import SessionSummary, check_session_name
 
 app = noun("Make, list, show, switch, copy, exchange and delete sessions.")
 
-PoOption = Annotated[
-    str | None, typer.Option("--po", metavar="PO", help="The prompt object; the current one if not given.")
-]
 Ref = Annotated[
     str | None,
     typer.Argument(
@@ -43,7 +41,7 @@ def new(
     name: Annotated[
         str | None, typer.Argument(metavar="[NAME]", show_default=False, help="Its name, which must not be taken.")
     ] = None,
-    po: PoOption = None,
+    po: Po = None,
     switch: Switch = False,
 ) -> None:
     """Make a session and print its id."""
@@ -63,7 +61,7 @@ def new(
 def ensure(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", show_default=False, help="The session's name.")],
-    po: PoOption = None,
+    po: Po = None,
     switch: Switch = False,
 ) -> None:
     """Make a session unless it is there; print its id."""
@@ -81,7 +79,7 @@ def ensure(
 @app.command("list", cls=PoCommand)
 def list_(
     ctx: typer.Context,
-    po: PoOption = None,
+    po: Po = None,
     all_: All = False,
     limit: Annotated[int | None, typer.Option("--limit", "-n", metavar="N", help="At most N.")] = None,
     ids: Ids = False,
@@ -116,7 +114,7 @@ def list_(
 def show(
     ctx: typer.Context,
     ref: Ref = None,
-    po: PoOption = None,
+    po: Po = None,
     last: Annotated[bool, typer.Option("--last", help="Only the text of the last reply.")] = False,
     range_: Annotated[
         str | None,
@@ -138,7 +136,7 @@ def show(
 
 
 @app.command(cls=PoCommand)
-def current(ctx: typer.Context, po: PoOption = None, all_: All = False, ids: Ids = False) -> None:
+def current(ctx: typer.Context, po: Po = None, all_: All = False, ids: Ids = False) -> None:
     """Print the current session in the form of 'list'."""
     run: Invocation = ctx.obj
     manager = run.environment().session_manager
@@ -161,7 +159,7 @@ def switch(
     ref: Annotated[
         str, typer.Argument(metavar="S", show_default=False, help="A session, as for 'show'; `-` is the previous one.")
     ],
-    po: PoOption = None,
+    po: Po = None,
 ) -> None:
     """Make a session, and its prompt object, current."""
     run: Invocation = ctx.obj
@@ -178,7 +176,7 @@ def rename(
     ctx: typer.Context,
     ref: Annotated[str, typer.Argument(metavar="S", show_default=False, help="A session, as for 'show'.")],
     name: Annotated[str, typer.Argument(metavar="NAME", show_default=False, help="Its new name, not taken yet.")],
-    po: PoOption = None,
+    po: Po = None,
 ) -> None:
     """Give a session another name."""
     run: Invocation = ctx.obj
@@ -194,7 +192,7 @@ def rename(
 def delete(
     ctx: typer.Context,
     refs: Annotated[list[str], typer.Argument(metavar="S…", show_default=False, help="Sessions, each as for 'show'.")],
-    po: PoOption = None,
+    po: Po = None,
     purge: Annotated[bool, typer.Option("--purge", help="Remove them for good instead.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, with --purge.")] = False,
 ) -> None:
@@ -236,7 +234,7 @@ def duplicate(
         str | None,
         typer.Argument(metavar="[NAME]", show_default=False, help="The copy's name; a number is added if not given."),
     ] = None,
-    po: PoOption = None,
+    po: Po = None,
     to: Annotated[str | None, typer.Option("--to", metavar="PO", help="Copy it to this prompt object.")] = None,
     switch: Switch = False,
 ) -> None:
@@ -295,7 +293,7 @@ def undo(
     ctx: typer.Context,
     ref: Ref = None,
     number: Annotated[int, typer.Option("--number", "-n", metavar="N", help="How many turns.")] = 1,
-    po: PoOption = None,
+    po: Po = None,
 ) -> None:
     """Move the last turns of a session to the trash."""
     run: Invocation = ctx.obj
@@ -312,12 +310,10 @@ def undo(
 def retry(
     ctx: typer.Context,
     ref: Ref = None,
-    po: PoOption = None,
-    model: Annotated[str | None, typer.Option("--model", "-m", metavar="MODEL", help="The model to ask.")] = None,
-    option: Annotated[
-        list[str] | None, typer.Option("--option", "-o", metavar="K=V", help="An option for the model; repeatable.")
-    ] = None,
-    no_stream: Annotated[bool, typer.Option("--no-stream", help="Print the reply when it is whole.")] = False,
+    po: Po = None,
+    model: Model = None,
+    option: ModelOptions = None,
+    no_stream: NoStream = False,
 ) -> None:
     """Ask again what failed or was interrupted, and print the reply.
 
@@ -327,6 +323,7 @@ def retry(
 
     run: Invocation = ctx.obj
     options = to_options(option or [])
+    model = None if model is None else model_name(model)
     env = run.environment(to_send=True)
     session = env.session_manager.find(run.session_ref(ref), run.known_po(po))
     if session.po_name not in env.definitions:
@@ -334,13 +331,12 @@ def retry(
             session.po_name, hint=f"Run 'po session adopt {session.id} --po PO' to give the session another."
         )
     prompt_object = env.prompt_object(session.po_name)
-    model = model_name(model) if model else None
     make_ready(run, env, prompt_object, model, options)
     ask(run, env, prompt_object, session, None, model=model, options=options, stream=not no_stream)
 
 
 @app.command(cls=PoCommand)
-def path(ctx: typer.Context, ref: Ref = None, po: PoOption = None) -> None:
+def path(ctx: typer.Context, ref: Ref = None, po: Po = None) -> None:
     """Print the path of a session's file."""
     run: Invocation = ctx.obj
     manager = run.environment().session_manager

@@ -1,0 +1,23 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Po = Annotated[str | None, typer.Option("--po", metavar="PO", help="The prompt object; the current one if not given.")]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", "-m", metavar="MODEL", help="The model to ask: one of 'po model list', or gguf:PATH."),
+]
+ModelOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--option",
+        "-o",
+        metavar="K=V",
+        help="An option for the model; repeatable. One that it does not have is refused, with those it has.",
+    ),
+]
+NoStream = Annotated[bool, typer.Option("--no-stream", help="Print the reply when it is whole.")]
