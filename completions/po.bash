@@ -6,14 +6,14 @@ _po() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-            --as|--body|--description|-d|--file|-f|--format|-f|--limit|-n|--lock-timeout|--model|-m|--number|-n|--option|-o|--output|-o|--po|--range|--root|--session|-s|--to)
+            --as|--before|--body|--description|-d|--file|-f|--format|-f|--keep-last|--limit|-n|--lock-timeout|--max-size|--model|-m|--number|-n|--older-than|--option|-o|--output|-o|--po|--range|--root|--session|-s|--to)
                 ((i++))
                 continue
                 ;;
             -*) continue ;;
         esac
         case "${path:+$path }$word" in
-            send|session|'session new'|'session ensure'|'session list'|'session show'|'session current'|'session switch'|'session rename'|'session delete'|'session duplicate'|'session adopt'|'session undo'|'session retry'|'session path'|'session export'|'session import'|trash|'trash list'|'trash restore'|'trash empty'|object|'object list'|'object show'|'object new'|'object path'|'object switch'|'object rename'|'object delete'|model|'model list'|'model default'|'model pull'|config|'config list'|'config get'|'config set'|'config unset'|'config path'|init|status) path="${path:+$path }$word" ;;
+            send|session|'session new'|'session ensure'|'session list'|'session show'|'session current'|'session switch'|'session rename'|'session delete'|'session duplicate'|'session adopt'|'session undo'|'session retry'|'session path'|'session export'|'session import'|'session prune'|trash|'trash list'|'trash restore'|'trash empty'|object|'object list'|'object show'|'object new'|'object path'|'object switch'|'object rename'|'object delete'|model|'model list'|'model default'|'model pull'|config|'config list'|'config get'|'config set'|'config unset'|'config path'|init|status) path="${path:+$path }$word" ;;
             *) ((given++)) ;;
         esac
     done
@@ -27,7 +27,7 @@ _po() {
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             return
             ;;
-        --as|--body|--description|-d|--format|--limit|-n|--lock-timeout|--model|-m|--number|-n|--option|--range|--session|-s|--to) return ;;
+        --as|--before|--body|--description|-d|--format|--keep-last|--limit|-n|--lock-timeout|--max-size|--model|-m|--number|-n|--older-than|--option|--range|--session|-s|--to) return ;;
     esac
     [[ $prev == --po ]] || case $path in
         "")
@@ -38,7 +38,7 @@ _po() {
             ((given == 0)) && objects=1
             ;;
         session)
-            words="new ensure list show current switch rename delete duplicate adopt undo retry path export import --root --quiet --json --debug --help"
+            words="new ensure list show current switch rename delete duplicate adopt undo retry path export import prune --root --quiet --json --debug --help"
             ;;
         'session new')
             words="--po --switch --lock-timeout --no-wait --root --quiet --json --debug --help"
@@ -85,6 +85,9 @@ _po() {
         'session import')
             words="--po --lock-timeout --no-wait --root --quiet --json --debug --help"
             ;;
+        'session prune')
+            words="--older-than --before --empty --keep-last --max-size --po --all --purge --yes --lock-timeout --no-wait --root --quiet --json --debug --help"
+            ;;
         trash)
             words="list restore empty --root --quiet --json --debug --help"
             ;;
@@ -95,7 +98,7 @@ _po() {
             words="--as --lock-timeout --no-wait --root --quiet --json --debug --help"
             ;;
         'trash empty')
-            words="--yes --root --quiet --json --debug --help"
+            words="--older-than --yes --root --quiet --json --debug --help"
             ;;
         object)
             words="list show new path switch rename delete --root --quiet --json --debug --help"

@@ -3,7 +3,7 @@
 function __po_at --argument-names path
     set -l given (commandline -opc)[2..]
     set -l words
-    set -l valued --as --body --description -d --file -f --format -f --limit -n --lock-timeout --model -m --number -n --option -o --output -o --po --range --root --session -s --to
+    set -l valued --as --before --body --description -d --file -f --format -f --keep-last --limit -n --lock-timeout --max-size --model -m --number -n --older-than --option -o --output -o --po --range --root --session -s --to
     set -l skip 0
     for word in $given
         if test $skip = 1
@@ -73,6 +73,7 @@ complete -c po -n '__po_at session 0' -a retry -d 'Ask again what failed or was 
 complete -c po -n '__po_at session 0' -a path -d 'Print the path of a session\'s file.'
 complete -c po -n '__po_at session 0' -a export -d 'Print sessions as Markdown, JSON or JSON Lines.'
 complete -c po -n '__po_at session 0' -a import -d 'Read what \'export\' wrote; print the sessions\' ids.'
+complete -c po -n '__po_at session 0' -a prune -d 'Move old, empty or too many sessions to the trash.'
 complete -c po -n '__po_at session 0' -l root -x -a '(__fish_complete_directories)' -d 'Use the environment DIR.'
 complete -c po -n '__po_at session 0' -l quiet -s q -d 'Print no remarks and no warnings.'
 complete -c po -n '__po_at session 0' -l json -d 'Print the result, or the error, as JSON.'
@@ -210,9 +211,25 @@ complete -c po -n '__po_at '"'"'session import'"'"'' -l quiet -s q -d 'Print no 
 complete -c po -n '__po_at '"'"'session import'"'"'' -l json -d 'Print the result, or the error, as JSON.'
 complete -c po -n '__po_at '"'"'session import'"'"'' -l debug -d 'Print the traceback of an error.'
 complete -c po -n '__po_at '"'"'session import'"'"'' -l help -s h -d 'Print this and exit.'
+complete -c po -n '__po_at '"'"'session prune'"'"'' -l older-than -x -d 'Those that nothing was said in for so long: 12h, 30d, 2w, 6mo.'
+complete -c po -n '__po_at '"'"'session prune'"'"'' -l before -x -d 'Those that nothing was said in since T: 2025-03-01 or 2025-03-01T14:30.'
+complete -c po -n '__po_at '"'"'session prune'"'"'' -l empty -d 'Those without messages; without an age, older than an hour.'
+complete -c po -n '__po_at '"'"'session prune'"'"'' -l keep-last -x -d 'Not the newest N of each prompt object.'
+complete -c po -n '__po_at '"'"'session prune'"'"'' -l max-size -x -d 'The oldest, until the rest takes at most 500MB, 2GiB, ….'
+complete -c po -n '__po_at '"'"'session prune'"'"'' -l po -x -a '(command po object list --quiet 2>/dev/null </dev/null | cut -f 2)' -d 'Those of PO; of the current one if not given.'
+complete -c po -n '__po_at '"'"'session prune'"'"'' -l all -s a -d 'Those of every prompt object.'
+complete -c po -n '__po_at '"'"'session prune'"'"'' -l purge -d 'Remove them for good instead.'
+complete -c po -n '__po_at '"'"'session prune'"'"'' -l yes -s y -d 'Do it; without this, only show what would go.'
+complete -c po -n '__po_at '"'"'session prune'"'"'' -l lock-timeout -x -d 'Wait at most so long for other processes; 60 if not given.'
+complete -c po -n '__po_at '"'"'session prune'"'"'' -l no-wait -d 'Do not wait for other processes.'
+complete -c po -n '__po_at '"'"'session prune'"'"'' -l root -x -a '(__fish_complete_directories)' -d 'Use the environment DIR.'
+complete -c po -n '__po_at '"'"'session prune'"'"'' -l quiet -s q -d 'Print no remarks and no warnings.'
+complete -c po -n '__po_at '"'"'session prune'"'"'' -l json -d 'Print the result, or the error, as JSON.'
+complete -c po -n '__po_at '"'"'session prune'"'"'' -l debug -d 'Print the traceback of an error.'
+complete -c po -n '__po_at '"'"'session prune'"'"'' -l help -s h -d 'Print this and exit.'
 complete -c po -n '__po_at trash 0' -a list -d 'List what is in the trash, newest first.'
 complete -c po -n '__po_at trash 0' -a restore -d 'Bring back a deleted session, or undone messages.'
-complete -c po -n '__po_at trash 0' -a empty -d 'Remove everything in the trash for good, whatever it is.'
+complete -c po -n '__po_at trash 0' -a empty -d 'Remove what is in the trash for good, whatever it is.'
 complete -c po -n '__po_at trash 0' -l root -x -a '(__fish_complete_directories)' -d 'Use the environment DIR.'
 complete -c po -n '__po_at trash 0' -l quiet -s q -d 'Print no remarks and no warnings.'
 complete -c po -n '__po_at trash 0' -l json -d 'Print the result, or the error, as JSON.'
@@ -232,6 +249,7 @@ complete -c po -n '__po_at '"'"'trash restore'"'"'' -l quiet -s q -d 'Print no r
 complete -c po -n '__po_at '"'"'trash restore'"'"'' -l json -d 'Print the result, or the error, as JSON.'
 complete -c po -n '__po_at '"'"'trash restore'"'"'' -l debug -d 'Print the traceback of an error.'
 complete -c po -n '__po_at '"'"'trash restore'"'"'' -l help -s h -d 'Print this and exit.'
+complete -c po -n '__po_at '"'"'trash empty'"'"'' -l older-than -x -d 'Only what has lain there so long: 12h, 30d, 6mo.'
 complete -c po -n '__po_at '"'"'trash empty'"'"'' -l yes -s y -d 'Do not ask.'
 complete -c po -n '__po_at '"'"'trash empty'"'"'' -l root -x -a '(__fish_complete_directories)' -d 'Use the environment DIR.'
 complete -c po -n '__po_at '"'"'trash empty'"'"'' -l quiet -s q -d 'Print no remarks and no warnings.'

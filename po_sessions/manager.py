@@ -7,9 +7,9 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from po_sessions import selector
 from po_sessions.errors import (
@@ -34,6 +34,9 @@ from po_sessions.session import (
 )
 from po_sessions.storage import SessionStorage
 from po_sessions.storage.trash import UNDONE_AT, TrashEntry, entry, not_there
+
+if TYPE_CHECKING:
+    from po_sessions.pruning import Choice, Criteria, Pruned, Selection
 
 _IMPORTED_AT_ONCE = 100
 """How many sessions are imported before others get a turn at the names."""
@@ -100,7 +103,7 @@ class SessionManager:
         with self.storage.turn(session.id, "delete"):
             entry_id = None
             if purge:
-                self.storage.purge(session.id)
+                self.storage.purge(session.id, self.now())
             else:
                 entry_id = self.storage.delete(session.id, self.now())
         self._forget(session.id)
@@ -219,9 +222,32 @@ class SessionManager:
             cut = sum(len(turn.messages) for turn in there[-turns:])
             return self.storage.truncate(session.id, stored.message_count - cut, self.now())
 
+    def prunable(self, criteria: Criteria, po_name: str | None = None) -> Selection:
+        """Return what the criteria take of a prompt object's sessions, or of all. Raises Unreadable."""
+        from po_sessions import pruning
+
+        return pruning.plan(self.storage, criteria, self._clock(), po_name)
+
+    def prune(self, chosen: Iterable[Choice], *, purge: bool = False) -> Iterator[Pruned]:
+        """Move sessions that `prunable` chose to the trash, or with `purge` remove them for good.
+
+        Yields what came of each: it stays if anything speaks for it by then. Nothing points at what is gone.
+        """
+        from po_sessions import pruning
+
+        return pruning.carry_out(chosen, self.storage, self.now, purge=purge)
+
     def trash(self) -> Sequence[TrashEntry]:
         """Return what is in the trash, newest first."""
         return self.storage.trash()
+
+    def empty_trash(self, older_than: timedelta | None = None) -> Sequence[str]:
+        """Remove for good what is in the trash, or what has lain there so long; return the names. Raises Unreadable."""
+        return self.storage.empty_trash(self.now(), self.trashed_before(older_than))
+
+    def trashed_before(self, older_than: timedelta | None) -> str | None:
+        """Return the time before which things came into the trash that have lain there so long."""
+        return None if older_than is None else timestamp(self._clock() - older_than)
 
     def find_trashed(self, ref: str) -> TrashEntry:
         """Return the entry that `ref` means: its id, the session's id or name, or 4 characters of either end of either.

@@ -22,6 +22,9 @@ VERSION = 1
 DEFAULT_NAME = "Default"
 """The session that a first plain use of a prompt object makes."""
 
+UNKNOWN_TIME = "1970-01-01T00:00:00.000Z"
+"""What stands for the times of a session whose file does not tell them."""
+
 ROLES = ("system", "user", "assistant", "tool")
 NAME_LENGTH = 200
 PREVIEW_LENGTH = 80
@@ -282,7 +285,7 @@ class Session:
         for key, value in texts.items():
             if not isinstance(value, str) or not value:
                 raise ValueError(f"{key!r} is missing or not text")
-        created_at = _time(rest, "created_at", "1970-01-01T00:00:00.000Z")
+        created_at = _time(rest, "created_at", UNKNOWN_TIME)
         return cls(
             **texts,
             created_at=created_at,

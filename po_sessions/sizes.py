@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from fractions import Fraction
 
 from po_sessions.errors import InvalidInput
 
 _PREFIXES = "kmgt"
-_FORM = re.compile(rf"([0-9]{{1,15}}(?:\.[0-9]{{1,15}})?)(?:b|([{_PREFIXES}])(b|ib)?)", re.ASCII | re.IGNORECASE)
+_FORM = re.compile(rf"([0-9]{{1,15}})(?:\.([0-9]{{1,15}}))?(?:b|([{_PREFIXES}])(b|ib)?)", re.ASCII | re.IGNORECASE)
 _HINT = "Write a number and one of B, kB, MB, GB, TB, or KiB, MiB, GiB, TiB: 500MB, 1.5GiB."
 
 
@@ -20,9 +19,10 @@ def parse_size(text: str) -> int:
     found = _FORM.fullmatch(text)
     if not found:
         raise InvalidInput(f"{text!r} is not an amount of bytes.", hint=_HINT)
-    number, prefix, ending = found.groups()
-    base = 1024 if (ending or "").lower() == "ib" else 1000
-    size = int(Fraction(number) * base ** (_PREFIXES.index(prefix.lower()) + 1 if prefix else 0))
+    whole, part, prefix, ending = found.groups(default="")
+    base = 1024 if ending.lower() == "ib" else 1000
+    power = _PREFIXES.index(prefix.lower()) + 1 if prefix else 0
+    size: int = int(whole + part) * base**power // 10 ** len(part)
     if not size:
         raise InvalidInput(f"{text!r} is less than a byte.", hint=_HINT)
     return size

@@ -16,7 +16,7 @@ LAYERS = [
     {"session", "durations", "sizes"},
     {"definition"},
     {"storage", "models", "formats"},  # they never import each other
-    {"selector", "imports", "definitions"},
+    {"selector", "imports", "definitions", "pruning"},
     {"manager"},
     {"prompt_object"},
     {"environment"},

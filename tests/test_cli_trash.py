@@ -322,7 +322,7 @@ def test_emptying_while_another_takes_things_out(talk, root, po, monkeypatch):
 
     assert po("session", "undo").exit_code == 0
     names = [f"{entry_of(po)}.json", "gone.json"]
-    monkeypatch.setattr(Trash, "names", lambda _: names)
+    monkeypatch.setattr(Trash, "names", lambda *_: names)
     assert po("trash", "empty", "--yes").exit_code == 0
     assert list((root / "trash").iterdir()) == []
 

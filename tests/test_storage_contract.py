@@ -243,10 +243,14 @@ def test_nothing_in_the_trash_is_overwritten(store):
 
 def test_purging_leaves_nothing(store):
     store.create(session())
-    store.purge(ULID)
+    store.purge(ULID, NOW)
     assert (list(store.summaries()), store.trash()) == ([], [])
     store.create(session())
-    for ask in (store.purge, lambda id: store.delete(id, NOW), lambda id: store.truncate(id, 0, NOW)):
+    for ask in (
+        lambda id: store.purge(id, NOW),
+        lambda id: store.delete(id, NOW),
+        lambda id: store.truncate(id, 0, NOW),
+    ):
         with pytest.raises(SessionNotFound):
             ask(OTHER)
 

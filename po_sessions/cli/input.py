@@ -1,8 +1,10 @@
-"""What comes in: text given as an argument, from standard input or from files."""
+"""What comes in: text given as an argument, from standard input or from files; points in time."""
 
 from __future__ import annotations
 
+import re
 import sys
+from datetime import UTC, datetime
 
 from po_sessions.errors import InvalidInput, NotFound, Unreadable
 
@@ -41,6 +43,25 @@ def read_bytes(path: str) -> bytes:
     except OSError as error:
         raise Unreadable(
             f"Cannot read {path!r}: {error.strerror}.", hint="Look at its permissions, or name another file."
+        ) from None
+
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
+
+
+def parse_moment(text: str) -> datetime:
+    """Return the moment that an ISO-8601 date or time means, aware of its zone; without one, in the zone of this run.
+
+    A date is its first moment. Raises InvalidInput.
+    """
+    try:
+        if not _MOMENT.fullmatch(text):
+            raise ValueError
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.astimezone()).astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
+        raise InvalidInput(
+            f"{text!r} is not a date or time.", hint="Write 2025-03-01, 2025-03-01T14:30 or 2025-03-01T14:30Z."
         ) from None
 
 

@@ -121,6 +121,11 @@ class Output:
         else:
             _to_stderr(f"po: {error}" + (f"\n{self._with_root(error.hint)}" if error.hint else ""))
 
+    def command(self, *words: str) -> str:
+        """Return a command line, which means the environment that this one meant."""
+        root = () if self.root is None else ("--root", self.root)
+        return shlex.join([words[0], *root, *words[1:]])
+
     def _with_root(self, text: str) -> str:
         """Return a text whose command lines mean the environment that this one meant."""
         if self.root is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,6 +20,22 @@ if TYPE_CHECKING:
 
 Notice = Callable[[str], None]
 """Takes one sentence about something that a user should know and that is no failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a store knows of a session without its messages, read anew."""
+
+    summary: SessionSummary
+    size: int
+    """In bytes, as it is stored."""
+    version: int
+    pinned: bool
+    """Whether its key `pinned` says anything but no."""
+    active_at: str
+    """The newest time in its record: of its making, of its last turn, of a message that had to be read."""
+    whole: bool = True
+    """False if its last write was cut, so that its last turn may be lost."""
 
 
 class SessionStorage(Protocol):
@@ -45,10 +62,16 @@ class SessionStorage(Protocol):
         Raises SessionNotFound, Busy, Unreadable (NewerVersion), and what `change` raises.
         """
 
-    def delete(self, id: str, now: str) -> str:
-        """Move a session to the trash; return the entry's id. Raises SessionNotFound, Busy."""
+    def about(self, id: str) -> About:
+        """Return what there is to know of a session but its messages. Raises SessionNotFound, Unreadable."""
 
-    def purge(self, id: str) -> None:
+    def delete(self, id: str, now: str, verb: str = "delete") -> str:
+        """Move a session to the trash; return the entry's id. Raises SessionNotFound, Busy.
+
+        A store that keeps a log of what was taken away names `verb` there; so do the methods below.
+        """
+
+    def purge(self, id: str, now: str, verb: str = "delete") -> None:
         """Remove a session for good. Raises SessionNotFound, Busy."""
 
     def truncate(self, id: str, count: int, now: str) -> tuple[SessionSummary, str]:
@@ -89,22 +112,28 @@ class SessionStorage(Protocol):
     def discard(self, entry_id: str) -> None:
         """Remove an entry from the trash for good. Raises NotFound."""
 
-    def trash_names(self) -> list[str]:
-        """Return the names of everything in the trash, also of what is no entry. Raises Unreadable."""
+    def trash_names(self, before: str | None = None) -> list[str]:
+        """Return the names of everything in the trash, also of what is no entry; if given, of what came `before` then.
 
-    def empty_trash(self) -> list[str]:
-        """Remove everything in the trash for good; return its names. Raises Unreadable."""
+        Raises Unreadable.
+        """
+
+    def empty_trash(self, now: str, before: str | None = None) -> list[str]:
+        """Remove for good what `trash_names` tells; return its names. Raises Unreadable."""
 
     def summaries(self, *, po_name: str | None = None, name: str | None = None) -> Iterator[SessionSummary]:
         """Yield the sessions, of one prompt object and with one name if given; newest turn first, ties by id."""
 
+    def weighed(self, po_name: str | None = None) -> Iterator[tuple[SessionSummary, int]]:
+        """Yield the sessions as `summaries` does, each with the bytes that it takes."""
+
     def ids_matching(self, fragment: str) -> list[str]:
         """Return the ids that begin or end with `fragment`."""
 
-    def turn(self, id: str, verb: str) -> AbstractContextManager[object]:
+    def turn(self, id: str, verb: str, *, wait: bool = True) -> AbstractContextManager[object]:
         """Hold a session for one turn, so that turns follow each other. `verb` tells others what for.
 
-        Raises Busy, with the owner, after the store's lock time-out.
+        Raises Busy, with the owner, after the store's lock time-out; at once if it is not to `wait`.
         """
 
     def turn_owner(self, id: str) -> str | None:

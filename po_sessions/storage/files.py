@@ -12,8 +12,9 @@ from typing import TypeVar
 from po_sessions.errors import Busy, PoError, SessionNotFound, Unfinished, Unreadable, WriteFailed
 from po_sessions.json_text import dumps
 from po_sessions.session import Message, Session, SessionSummary, check_kept, check_writable, is_session_id
-from po_sessions.storage import Notice, atomic, locks, session_file, state
+from po_sessions.storage import About, Notice, atomic, locks, session_file, state
 from po_sessions.storage.catalogue import Catalogue
+from po_sessions.storage.deletions import Deletions, described, described_at
 from po_sessions.storage.index import Index, Row
 from po_sessions.storage.renaming import Renaming
 from po_sessions.storage.state import State
@@ -40,6 +41,7 @@ class FileStorage:
         self._timeout = lock_timeout
         self._notice = notice
         self._index = Index(self._sessions, timeout=lock_timeout)
+        self._deletions = Deletions(os.path.join(root, "deletions.log"), notice)
         self._trash = Trash(os.path.join(root, "trash"), notice)
         self._catalogue = Catalogue(self._sessions, self._index, self._read_row, notice)
 
@@ -64,6 +66,9 @@ class FileStorage:
 
     def _load(self, id: str) -> Session:
         """Return a session as its file has it."""
+        return self._own(self._parsed(id).session, id)
+
+    def _parsed(self, id: str) -> session_file.Parsed:
         path = self._path(id)
         with self._opened(id) as fd:
             try:
@@ -75,7 +80,20 @@ class FileStorage:
                 with locks.holding(fd, path, timeout=self._timeout, shared=True):
                     data = atomic.read_all(fd, path)
                 parsed = session_file.parse(data, path)
-        return self._own(parsed.session, id)
+        return parsed
+
+    def about(self, id: str) -> About:
+        """Return what its file says of a session but its messages. Raises SessionNotFound, Unreadable."""
+        with self._opened(id) as fd:
+            size, tail = os.fstat(fd).st_size, session_file.read_tail(fd)
+        if tail is None:
+            parsed = self._parsed(id)
+            own = self._renamed(self._own(parsed.session, id))
+            return session_file.about(own, size, whole=parsed.torn is None)
+        if tail.summary.id != id:
+            raise _not_its_own(self._path(id), tail.summary.id)
+        found = session_file.about_tail(tail)
+        return replace(found, summary=self._renamed(found.summary))
 
     def summary(self, id: str) -> SessionSummary:
         """Return a session without its history. Raises SessionNotFound, Unreadable."""
@@ -112,19 +130,23 @@ class FileStorage:
         self._tell_repaired(self._path(id), repaired)
         return summary
 
-    def delete(self, id: str, now: str) -> str:
+    def delete(self, id: str, now: str, verb: str = "delete") -> str:
         """Move a session's file to the trash as it is; return the entry's id. Raises SessionNotFound, Busy."""
-        with self._write_locked(id):
+        with self._write_locked(id) as fd:
             entry_id = self._trash.take(self._path(id), id, now)
             self._forget(id)
+            gone = described(fd)
+        self._deletions.add(verb, now, {"id": id, **gone}, trash_id=entry_id, purged=False)
         return entry_id
 
-    def purge(self, id: str) -> None:
+    def purge(self, id: str, now: str, verb: str = "delete") -> None:
         """Remove a session for good. Raises SessionNotFound, Busy."""
         path = self._path(id)
-        with self._write_locked(id), atomic.writing(path):
+        with self._write_locked(id) as fd, atomic.writing(path):
             os.unlink(path)
             self._forget(id)
+            gone = described(fd)
+        self._deletions.add(verb, now, {"id": id, **gone}, trash_id=None, purged=True)
 
     def _forget(self, id: str) -> None:
         """Take a session out of the index, which without that would be compared with the missing file."""
@@ -153,6 +175,7 @@ class FileStorage:
                     self._trash.discard(entry_id)
             raise
         self._tell_repaired(path, repaired)
+        self._deletions.add("undo", now, described_at(self._trash.path(entry_id)), trash_id=entry_id, purged=False)
         return summary, entry_id
 
     def restore(self, entry_id: str, name: str | None = None) -> SessionSummary:
@@ -193,13 +216,17 @@ class FileStorage:
         """Remove an entry for good. Raises NotFound, WriteFailed."""
         self._trash.discard(entry_id)
 
-    def trash_names(self) -> list[str]:
-        """Return the names of everything in the trash. Raises Unreadable."""
-        return self._trash.names()
+    def trash_names(self, before: str | None = None) -> list[str]:
+        """Return the names of everything in the trash, or of what came `before` then. Raises Unreadable."""
+        return self._trash.names(before)
 
-    def empty_trash(self) -> list[str]:
-        """Remove everything in the trash for good; return its names. Raises Unreadable, WriteFailed."""
-        return self._trash.clear()
+    def empty_trash(self, now: str, before: str | None = None) -> list[str]:
+        """Remove for good what `trash_names` tells; return its names. Raises Unreadable, WriteFailed."""
+        gone = []
+        for name, what, entry_id in self._trash.clear(before):
+            self._deletions.add("trash empty", now, what, trash_id=entry_id, purged=True)
+            gone.append(name)
+        return gone
 
     def path(self, id: str) -> str:
         """Return the file that holds a session. Raises SessionNotFound."""
@@ -257,6 +284,14 @@ class FileStorage:
 
     def summaries(self, *, po_name: str | None = None, name: str | None = None) -> Iterator[SessionSummary]:
         """Yield the sessions, of one prompt object and with one name if given; newest turn first, ties by id."""
+        for summary, _ in self._rows(po_name, name):
+            yield summary
+
+    def weighed(self, po_name: str | None = None) -> Iterator[tuple[SessionSummary, int]]:
+        """Yield the sessions as `summaries` does, each with the size of its file."""
+        return self._rows(po_name, None)
+
+    def _rows(self, po_name: str | None, name: str | None) -> Iterator[tuple[SessionSummary, int]]:
         needle = b""
         if name is not None:
             needle = b'"name":' + dumps(name)
@@ -266,7 +301,7 @@ class FileStorage:
             if name in (None, row["name"]):
                 summary = self._to_summary(row)
                 if po_name in (None, summary.po_name):
-                    yield summary
+                    yield summary, row["size"]
 
     def ids_matching(self, fragment: str) -> list[str]:
         """Return the ids that begin or end with `fragment`."""
@@ -283,11 +318,12 @@ class FileStorage:
     # Locks and pointers
 
     @contextmanager
-    def turn(self, id: str, verb: str) -> Iterator[None]:
+    def turn(self, id: str, verb: str, *, wait: bool = True) -> Iterator[None]:
         """Hold a session for one turn. Raises Busy, with the owner."""
         self._make_dirs()
+        timeout = self._timeout if wait else 0
         try:
-            with locks.owned(self._lock_path(id), verb, timeout=self._timeout, what=f"The session {id}"):
+            with locks.owned(self._lock_path(id), verb, timeout=timeout, what=f"The session {id}"):
                 yield
         except Busy as error:
             error.session_id = id

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from po_sessions.errors import Busy, SessionNotFound
 from po_sessions.session import Message, Session, SessionSummary, check_kept, check_writable
+from po_sessions.storage import About, session_file
 from po_sessions.storage.state import State
 from po_sessions.storage.trash import UNDONE_AT, TrashEntry, entry, entry_id, id_taken, not_there
 
@@ -65,14 +66,19 @@ class MemoryStorage:
             self._sessions[id] = after
         return after.summary()
 
-    def delete(self, id: str, now: str) -> str:
+    def about(self, id: str) -> About:
+        """Return what there is to know of a session but its messages. Raises SessionNotFound."""
+        session = self.load(id)
+        return session_file.about(session, len(session_file.encode(session)))
+
+    def delete(self, id: str, now: str, verb: str = "delete") -> str:  # noqa: ARG002
         """Move a session to the trash; return the entry's id. Raises SessionNotFound."""
         with self._changed:
             taken = self._keep(self.load(id), now)
             del self._sessions[id]
         return taken
 
-    def purge(self, id: str) -> None:
+    def purge(self, id: str, now: str, verb: str = "delete") -> None:  # noqa: ARG002
         """Remove a session for good. Raises SessionNotFound."""
         with self._changed:
             self.load(id)
@@ -136,16 +142,17 @@ class MemoryStorage:
             self._sessions[session.id] = session
         return session.summary()
 
-    def empty_trash(self) -> list[str]:
-        """Remove everything in the trash for good; return its names."""
+    def empty_trash(self, now: str, before: str | None = None) -> list[str]:  # noqa: ARG002
+        """Remove for good what `trash_names` tells; return its names."""
         with self._changed:
-            gone = sorted(self._trash)
-            self._trash.clear()
+            gone = self.trash_names(before)
+            for id in gone:
+                del self._trash[id]
         return gone
 
-    def trash_names(self) -> list[str]:
-        """Return the names of everything in the trash."""
-        return sorted(self._trash)
+    def trash_names(self, before: str | None = None) -> list[str]:
+        """Return the names of everything in the trash, or of what came `before` then."""
+        return sorted(one.id for one in self.trash() if before is None or one.trashed_at < before)
 
     def discard(self, entry_id: str) -> None:
         """Remove an entry for good. Raises NotFound."""
@@ -159,15 +166,20 @@ class MemoryStorage:
             if po_name in (None, row.po_name) and name in (None, row.name):
                 yield row
 
+    def weighed(self, po_name: str | None = None) -> Iterator[tuple[SessionSummary, int]]:
+        """Yield the sessions as `summaries` does, each with the bytes that its file would have."""
+        for one in self.summaries(po_name=po_name):
+            yield one, self.about(one.id).size
+
     def ids_matching(self, fragment: str) -> list[str]:
         """Return the ids that begin or end with `fragment`."""
         return sorted(id for id in list(self._sessions) if id.startswith(fragment) or id.endswith(fragment))
 
     @contextmanager
-    def turn(self, id: str, verb: str) -> Iterator[None]:
+    def turn(self, id: str, verb: str, *, wait: bool = True) -> Iterator[None]:
         """Hold a session for one turn. Raises Busy."""
         with self._changed:
-            if not self._changed.wait_for(lambda: id not in self._owners, self._timeout):
+            if not self._changed.wait_for(lambda: id not in self._owners, self._timeout if wait else 0):
                 raise Busy(f"The session {id} is in use by {self._owners[id]}.", hint="Try again.")
             self._owners[id] = f"thread {threading.get_ident()} ({verb})"
         try:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,7 +26,7 @@ from typing import Any
 from po_sessions.errors import PoError, Unreadable, WriteFailed
 from po_sessions.json_text import dumps, loads
 from po_sessions.session import Message, Session, SessionSummary, check_writable, normal_time
-from po_sessions.storage import atomic
+from po_sessions.storage import About, atomic
 
 _OPENING = b',"history":[\n'
 _END = b"\n}\n"
@@ -116,6 +117,20 @@ def _summary(head: dict[str, Any], closing: dict[str, Any], last: Message | None
         **{key: closing[key] for key in _CLOSING_KEYS},
         last_turn=last.turn_state if last else "empty",
     )
+
+
+def about(session: Session, size: int, *, whole: bool = True) -> About:
+    """Return what there is to know of a session of so many bytes but its messages."""
+    times = [session.created_at, session.updated_at, *_times(session.history)]
+    return About(
+        session.summary(), size, session.version, bool(session.extra.get("pinned")), active_at=max(times), whole=whole
+    )
+
+
+def about_tail(tail: Tail) -> About:
+    """Return the same of a sound file, whose closing is believed."""
+    made = about(Session.from_dict({**tail.head, "history": [], **tail.closing}), tail.size)
+    return replace(made, summary=tail.summary)
 
 
 def _first_line(fd: int, size: int) -> bytes:
@@ -277,11 +292,14 @@ def _is_torn_end(rest: bytes) -> bool:
 
 def _last_turn(messages: list[Message]) -> dict[str, Any]:
     """Return the key of a lost closing that the messages still tell."""
-    times = []
+    times = list(_times(messages))
+    return {"updated_at": max(times)} if times else {}
+
+
+def _times(messages: Iterable[Message]) -> Iterator[str]:
     for message in messages:
         with suppress(ValueError):
-            times.append(normal_time(message.created_at or ""))
-    return {"updated_at": max(times)} if times else {}
+            yield normal_time(message.created_at or "")
 
 
 def _session(head: dict[str, Any], messages: list[Message], closing: dict[str, Any]) -> Session:

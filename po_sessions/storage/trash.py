@@ -7,14 +7,16 @@ undo took from it and how many it left.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from po_sessions.errors import Conflict, NotFound, PoError, Unreadable
 from po_sessions.session import VERSION, Session, SessionSummary, is_session_id, timestamp
 from po_sessions.storage import atomic, session_file
+from po_sessions.storage.deletions import described_at
 
 UNDONE_AT = "undone_at"
 """The key of undone messages: how many messages stand before them."""
@@ -73,6 +75,21 @@ def _is_entry_id(text: str) -> bool:
     return False
 
 
+def _came_at(file: os.DirEntry[str]) -> str:
+    """Return when a file came into the trash: an entry's id tells; of others, when they were last touched in any way.
+
+    The time of its content is not enough: a prompt object's file keeps that when it is moved here.
+    """
+    id = file.name.removesuffix(".json")
+    if _is_entry_id(id):
+        return _time_of(id)
+    try:
+        about = file.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return "~"  # gone, and so older than nothing
+    return timestamp(datetime.fromtimestamp(max(about.st_mtime, about.st_ctime), UTC))
+
+
 class Trash:
     """The trash of a directory."""
 
@@ -107,25 +124,32 @@ class Trash:
                 atomic.create(self._path(id), session_file.encode(session))
                 return id
 
-    def names(self) -> list[str]:
-        """Return the names of all files here. Raises Unreadable."""
+    def names(self, before: str | None = None) -> list[str]:
+        """Return the names of all files here, or of those that came `before` then. Raises Unreadable."""
         try:
-            with os.scandir(self._directory) as files:
-                return sorted(file.name for file in files if file.is_file(follow_symlinks=False) or file.is_symlink())
+            with os.scandir(self._directory) as found:
+                files = [file for file in found if file.is_file(follow_symlinks=False) or file.is_symlink()]
+                return sorted(file.name for file in files if before is None or _came_at(file) < before)
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
             hint = "Mend its permissions."
             raise Unreadable(f"Cannot read {self._directory}: {error.strerror}.", hint=hint) from None
 
-    def clear(self) -> list[str]:
-        """Remove all files here for good; return their names. Raises Unreadable, WriteFailed."""
-        names = self.names()
-        for name in names:
-            path = os.path.join(self._directory, name)
-            with atomic.writing(path), suppress(FileNotFoundError):
-                os.unlink(path)
-        return names
+    def clear(self, before: str | None = None) -> Iterator[tuple[str, dict[str, Any], str | None]]:
+        """Remove what `names` tells for good; yield each name, what is known of it, and its id if it was an entry.
+
+        Raises Unreadable, WriteFailed.
+        """
+        for name in self.names(before):
+            path, id = os.path.join(self._directory, name), name.removesuffix(".json")
+            what = described_at(path) if _is_entry_id(id) else {"file": name}
+            with atomic.writing(path):
+                try:
+                    os.unlink(path)
+                except FileNotFoundError:
+                    continue  # somebody else was at it too
+            yield name, what, id if _is_entry_id(id) else None
 
     def entries(self) -> list[TrashEntry]:
         """Return the sessions and the undone messages here, newest first. Raises Unreadable."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from po_sessions.cli import views
-from po_sessions.cli.commands import exchange
+from po_sessions.cli.commands import exchange, prune
 from po_sessions.cli.invocation import Invocation, each
 from po_sessions.cli.options import Model, ModelOptions, NoStream, Po
 from po_sessions.cli.output import counted
@@ -358,3 +358,4 @@ def _owner(run: Invocation, given: str | None) -> str:
 
 app.command("export", cls=PoCommand)(exchange.export)
 app.command("import", cls=WaitingCommand)(exchange.import_)
+app.command(cls=WaitingCommand)(prune.prune)

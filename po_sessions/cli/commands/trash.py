@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +11,7 @@ from po_sessions.cli import views
 from po_sessions.cli.invocation import Invocation
 from po_sessions.cli.output import counted, local_time
 from po_sessions.cli.root import PoCommand, WaitingCommand, noun
+from po_sessions.durations import parse_duration
 from po_sessions.selector import short_ids
 from po_sessions.storage.trash import TrashEntry
 
@@ -87,15 +89,23 @@ def restore(
 
 
 @app.command(cls=PoCommand)
-def empty(ctx: typer.Context, yes: Yes = False) -> None:
-    """Remove everything in the trash for good, whatever it is."""
+def empty(
+    ctx: typer.Context,
+    older_than: Annotated[
+        str | None, typer.Option("--older-than", metavar="D", help="Only what has lain there so long: 12h, 30d, 6mo.")
+    ] = None,
+    yes: Yes = False,
+) -> None:
+    """Remove what is in the trash for good, whatever it is."""
     run: Invocation = ctx.obj
+    length = None if older_than is None else parse_duration(older_than)
     manager = run.environment().session_manager
-    names = manager.storage.trash_names()
+    names = manager.storage.trash_names(manager.trashed_before(length))
     if names:
-        what = "what is" if len(names) == 1 else f"the {len(names)} things"
-        run.confirm(f"Remove {what} in the trash for good?", yes=yes, command="po trash empty --yes")
-    gone = manager.storage.empty_trash() if names else []
+        given = ["--older-than", str(older_than)] if length else []
+        command = shlex.join(["po", "trash", "empty", *given, "--yes"])
+        run.confirm(f"Remove {counted(len(names), 'thing')} in the trash for good?", yes=yes, command=command)
+    gone = manager.empty_trash(length) if names else []
     run.out.note(f"Removed {counted(len(gone), 'thing')} for good.")
     if run.out.as_json:
         run.out.json([{"version": 1, "name": name} for name in gone])

@@ -1,0 +1,83 @@
+"""`po session prune`: what is old, empty or too much, first shown and then taken away."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from po_sessions.cli.input import parse_moment
+from po_sessions.cli.invocation import Invocation
+from po_sessions.errors import InvalidInput, NoCurrent
+
+
+def prune(
+    ctx: typer.Context,
+    older_than: Annotated[
+        str | None,
+        typer.Option(
+            "--older-than", metavar="D", help="Those that nothing was said in for so long: 12h, 30d, 2w, 6mo."
+        ),
+    ] = None,
+    before: Annotated[
+        str | None,
+        typer.Option(
+            "--before", metavar="T", help="Those that nothing was said in since T: 2025-03-01 or 2025-03-01T14:30."
+        ),
+    ] = None,
+    empty: Annotated[
+        bool, typer.Option("--empty", help="Those without messages; without an age, older than an hour.")
+    ] = False,
+    keep_last: Annotated[
+        int | None, typer.Option("--keep-last", metavar="N", help="Not the newest N of each prompt object.")
+    ] = None,
+    max_size: Annotated[
+        str | None,
+        typer.Option("--max-size", metavar="SIZE", help="The oldest, until the rest takes at most 500MB, 2GiB, …."),
+    ] = None,
+    po: Annotated[
+        str | None, typer.Option("--po", metavar="PO", help="Those of PO; of the current one if not given.")
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", "-a", help="Those of every prompt object.")] = False,
+    purge: Annotated[bool, typer.Option("--purge", help="Remove them for good instead.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do it; without this, only show what would go.")] = False,
+) -> None:
+    """Move old, empty or too many sessions to the trash.
+
+    A session goes if all that is given holds for it. One that is current, pinned, in use, of a newer version or of
+    unknown age, or cannot be read, always stays. Ages are those in the record, not those of the files.
+
+    Without --yes nothing is changed and what would go is listed, oldest first; tab-separated in a pipe: id; prompt
+    object; name; messages; time of the last turn; bytes; reason. With --yes nothing is printed but with --json.
+    """
+    from po_sessions.cli import pruning_views as views  # all of this would slow the other verbs down
+    from po_sessions.durations import parse_duration
+    from po_sessions.pruning import Criteria
+    from po_sessions.sizes import parse_size
+
+    run: Invocation = ctx.obj
+    if po is not None and all_:
+        raise InvalidInput("--po and --all contradict each other.", hint="Give one of them.")
+    if older_than is not None and before is not None:
+        raise InvalidInput("--older-than and --before contradict each other.", hint="Give one of them.")
+    criteria = Criteria(
+        older_than=None if older_than is None else parse_duration(older_than),
+        before=None if before is None else parse_moment(before),
+        empty=empty,
+        keep_last=keep_last,
+        max_size=None if max_size is None else parse_size(max_size),
+    )
+    po_name = None if all_ else run.known_po(po)
+    if po_name is None and not all_:
+        raise NoCurrent(
+            "There is no current prompt object.", hint="Add --po PO, or --all to prune those of every prompt object."
+        )
+    selection = run.environment().session_manager.prunable(criteria, po_name)
+    if yes:
+        return views.carry_out(run, selection, criteria, purge=purge)
+    given = {"--older-than": older_than, "--before": before, "--keep-last": keep_last, "--max-size": max_size}
+    words = [word for option, value in given.items() if value is not None for word in (option, str(value))]
+    scope = ["--all"] if po_name is None else ["--po", po_name]
+    switches = ["--empty"] * empty + ["--purge"] * purge
+    command = run.out.command("po", "session", "prune", *words, *switches, *scope, "--yes")
+    return views.preview(run, selection, criteria, command)
