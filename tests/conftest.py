@@ -21,6 +21,7 @@ from wire import Wire, wire
 from po_sessions import models
 from po_sessions.environment import Environment
 from po_sessions.models import ModelPaths
+from po_sessions.storage import open_storage
 
 hypothesis.settings.register_profile("po", deadline=None)  # speed is no matter for tests
 hypothesis.settings.load_profile("po")
@@ -72,6 +73,26 @@ def root(tmp_path: Path) -> Path:
 @pytest.fixture
 def env(root: Path, clock: Clock) -> Environment:
     return Environment.open(root, clock=clock, lock_timeout=5)
+
+
+@pytest.fixture(params=["files", "memory"])
+def open_store(request, tmp_path):
+    """Open a store; for one kind, always the same sessions."""
+    memory = None
+
+    def open_(**arguments):
+        nonlocal memory
+        if request.param == "files":
+            return open_storage("files", root=str(tmp_path / "store"), **arguments)
+        memory = memory or open_storage("memory", **arguments)
+        return memory
+
+    return open_
+
+
+@pytest.fixture
+def store(open_store):
+    return open_store(lock_timeout=0.2)
 
 
 @pytest.fixture

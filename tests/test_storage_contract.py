@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import replace
 
 import pytest
@@ -12,30 +13,9 @@ from test_session import ULID, assistant, sessions, user
 
 from po_sessions.errors import Busy, Conflict, NewerVersion, NotFound, SessionNotFound
 from po_sessions.session import Message, Session
-from po_sessions.storage import open_storage
 
 OTHER = "01ARZ3NDEKTSV4RRFFQ69G5FAW"
 UUID = "123e4567-e89b-12d3-a456-426614174000"
-
-
-@pytest.fixture(params=["files", "memory"])
-def open_store(request, tmp_path):
-    """Open a store; for one kind, always the same sessions."""
-    memory = None
-
-    def open_(**arguments):
-        nonlocal memory
-        if request.param == "files":
-            return open_storage("files", root=str(tmp_path / "store"), **arguments)
-        memory = memory or open_storage("memory", **arguments)
-        return memory
-
-    return open_
-
-
-@pytest.fixture
-def store(open_store):
-    return open_store(lock_timeout=0.2)
 
 
 def session(id=ULID, name="Tea", po_name="greeter", updated_at="2025-01-03T10:00:00.000Z", **more) -> Session:
@@ -169,6 +149,28 @@ def test_the_pointers(store, open_store):
     assert (state.pointer("reader").current, state.pointer("reader").previous) == (UUID, None)
     assert state.with_session("greeter", OTHER) == state
     assert state.pointer("nobody").current is None
+
+
+def test_a_turn_that_does_not_wait(open_store):
+    store = open_store(lock_timeout=30)
+    store.create(session())
+    began = time.monotonic()
+    with store.turn(ULID, "send"), pytest.raises(Busy), store.turn(ULID, "prune", wait=False):
+        pass
+    assert time.monotonic() - began < 5
+
+
+def test_emptying_the_trash_of_what_came_before(store):
+    for id, day in ((ULID, "01"), (OTHER, "02")):
+        store.create(session(id, id))
+        store.delete(id, f"2025-02-{day}T10:00:00.000Z")
+    assert store.trash_names("2025-02-01T10:00:00.000Z") == []
+    (name,) = store.trash_names("2025-02-01T10:00:00.001Z")
+    assert name.startswith(ULID)
+    assert store.empty_trash(NOW, "2025-02-02T10:00:00.000Z") == [name]
+    assert [one.session.id for one in store.trash()] == [OTHER]
+    assert len(store.empty_trash(NOW)) == 1
+    assert store.trash() == []
 
 
 def test_turns_follow_each_other(store):
