@@ -192,7 +192,7 @@ def _remove(one: Choice, storage: SessionStorage, now: Callable[[], str], *, pur
     id = one.session.id
     try:
         with storage.turn(id, "prune", wait=False):
-            if why := _veto(one.session, storage, _current_ids(storage)):
+            if why := _veto(one.session, storage, _current_ids(storage)) or _unreadable(id, storage):
                 return Pruned(one, spared=why)
             if not purge:
                 return Pruned(one, trash_id=storage.delete(id, now(), "prune"))
@@ -225,6 +225,15 @@ def _veto(session: SessionSummary, storage: SessionStorage, current: set[str | N
     there = about.summary
     same = (there.po_name, there.message_count) == (session.po_name, session.message_count)
     return None if same and about.active_at <= active_at(session) else "changed"
+
+
+def _unreadable(id: str, storage: SessionStorage) -> str | None:
+    """Read the whole session: damage in its middle shows nowhere else."""
+    try:
+        storage.load(id)
+    except Unreadable:
+        return "unreadable"
+    return None
 
 
 def _current_ids(storage: SessionStorage) -> set[str | None]:
