@@ -6,6 +6,7 @@ anybody from making room.
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from typing import Any
@@ -13,7 +14,10 @@ from typing import Any
 from po_sessions.errors import PoError, WriteFailed
 from po_sessions.json_text import dumps
 from po_sessions.session import Session, SessionSummary
-from po_sessions.storage import Notice, atomic, session_file
+from po_sessions.storage import Notice, atomic, locks, session_file
+
+_PATIENCE = 1.0
+"""Seconds to wait for others, who hold the log for an instant."""
 
 
 def described(fd: int) -> dict[str, Any]:
@@ -63,11 +67,14 @@ class Deletions:
         with atomic.writing(self._path):
             fd = atomic.open_regular(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
             try:
-                about = os.fstat(fd)
-                if about.st_nlink != 1:
+                if os.fstat(fd).st_nlink != 1:
                     raise WriteFailed(f"Cannot write {self._path}: it has a second name.")
-                if about.st_size and os.pread(fd, 1, about.st_size - 1) != b"\n":
-                    line = b"\n" + line  # a full disk had cut the line before
-                os.write(fd, line)  # in one piece, so that two processes never mix theirs
+                # Locked, since while another writes, what is there of its line looks like one that was cut.
+                with locks.holding(fd, self._path, timeout=_PATIENCE, shared=False):
+                    size = os.fstat(fd).st_size
+                    if size and os.pread(fd, 1, size - 1) != b"\n":
+                        line = b"\n" + line  # a full disk had cut the line before
+                    if os.write(fd, line) != len(line):
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             finally:
                 os.close(fd)
