@@ -71,6 +71,8 @@ def main() -> None:
                 "status": process([*in_small, "status"]),
                 "list": process([*in_large, "session", "list", "-n", "20"]),
                 "table": on_terminal([*in_large, "session", "list", "-n", "20"]),
+                "everything": process([*in_large, "session", "list", "--all"]),
+                "prune": process([*in_large, "session", "prune", "--older-than", "1d", "--all"]),
             }
         )
     row("`po --version` / bare", f"{ratio(times, 'version', 'bare'):.1f}", "≤ 4.8; ≤ 1.15 once answered before Typer")
@@ -78,6 +80,11 @@ def main() -> None:
     row("`po --help` / bare", f"{ratio(times, 'help', 'bare'):.1f}", "≤ 6")
     row("`po session list -n 20`, 10,000 sessions / `po status`", f"{ratio(times, 'list', 'status'):.2f}", "≤ 1.10")
     row("the same as a table on a terminal / bare", f"{ratio(times, 'table', 'bare'):.1f}", "≤ 8")
+    row(
+        "`po session prune` showing 10,000 / `po session list` of them",
+        f"{ratio(times, 'prune', 'everything'):.1f}",
+        "",
+    )
 
 
 if __name__ == "__main__":

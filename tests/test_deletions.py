@@ -163,8 +163,8 @@ WRITER = """
 import sys
 from po_sessions.storage.deletions import Deletions
 log = Deletions(sys.argv[1], print)
-for number in range(500):
-    log.add("delete", "2025-01-03T10:00:00.000Z", {"id": sys.argv[2], "name": "x" * 200}, trash_id=None, purged=True)
+for number in range(400):
+    log.add("delete", "2025-01-03T10:00:00.000Z", {"id": sys.argv[2], "name": "x" * 9000}, trash_id=None, purged=True)
 """
 
 
@@ -173,7 +173,7 @@ def test_lines_of_many_processes_do_not_mix(tmp_path):
     running = [subprocess.Popen([sys.executable, "-c", WRITER, str(path), str(n)], stdout=-1) for n in range(6)]
     assert [one.communicate()[0] for one in running] == [b""] * 6
     found = [json.loads(line)["id"] for line in path.read_text().splitlines()]
-    assert sorted(found) == sorted(str(n) for n in range(6) for _ in range(500))
+    assert sorted(found) == sorted(str(n) for n in range(6) for _ in range(400))
 
 
 def test_a_name_of_any_kind_stays_on_its_line(tmp_path):
