@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 
 from po_sessions.errors import InvalidInput, NotFound, Unreadable
 
+_MOMENT = r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?)?"
+
 
 def as_text(argument: str) -> str:
     """Return an argument that is text. Raises InvalidInput if it is not UTF-8."""
@@ -46,16 +48,13 @@ def read_bytes(path: str) -> bytes:
         ) from None
 
 
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
-
-
 def parse_moment(text: str) -> datetime:
     """Return the moment that an ISO-8601 date or time means, aware of its zone; without one, in the zone of this run.
 
     A date is its first moment. Raises InvalidInput.
     """
     try:
-        if not _MOMENT.fullmatch(text):
+        if not re.fullmatch(_MOMENT, text, re.ASCII):
             raise ValueError
         moment = datetime.fromisoformat(text)
         return (moment if moment.tzinfo else moment.astimezone()).astimezone(UTC)
