@@ -149,7 +149,7 @@ OPERATIONS: dict[str, Callable[[Environment], object]] = {
     "rename a prompt object": lambda env: env.rename_prompt_object("greeter", "host"),
     "delete a prompt object": lambda env: env.delete_prompt_object("reader"),
     "create a prompt object": lambda env: env.definitions.create(Definition("new")),
-    "empty the trash": lambda env: env.session_manager.storage.empty_trash(),
+    "empty the trash": lambda env: env.session_manager.storage.empty_trash(NOW),
     "list": lambda env: list(env.session_manager.list()),
     "load": lambda env: env.session_manager.load(IDS[0]),
     "refresh": lambda env: env.session_manager.storage.refresh(),
