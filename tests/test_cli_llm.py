@@ -72,7 +72,9 @@ def test_a_conversation(model_server, model):
     reply = run("send", "greeter", "Hello, my name is Ada.", "--model", model, "-o", "max_tokens=8")
     assert history()[1]["content"] + "\n" == reply
     first = history()[1]["usage"]
-    answer = json.loads(run("send", "greeter", "Tell me a long story.", "--model", model, "-o", "max_tokens=8", "--json"))
+    answer = json.loads(
+        run("send", "greeter", "Tell me a long story.", "--model", model, "-o", "max_tokens=8", "--json")
+    )
     assert answer["turn"] == 2
     assert answer["usage"]["output"] == 8
     assert answer["usage"]["input"] >= first["input"] + first["output"]  # the first turn was sent too
