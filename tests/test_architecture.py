@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "po_sessions"
 
 LAYERS = [
     {"errors", "json_text", "front_matter"},
-    {"session"},
+    {"session", "durations"},
     {"definition"},
     {"storage", "models", "formats"},  # they never import each other
     {"selector", "imports", "definitions"},

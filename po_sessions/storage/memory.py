@@ -9,8 +9,9 @@ from dataclasses import replace
 
 from po_sessions.errors import Busy, SessionNotFound
 from po_sessions.session import Message, Session, SessionSummary, check_kept, check_writable
+from po_sessions.storage import entry_ids
 from po_sessions.storage.state import State
-from po_sessions.storage.trash import UNDONE_AT, TrashEntry, entry, entry_id, id_taken, not_there
+from po_sessions.storage.trash import UNDONE_AT, TrashEntry, entry, id_taken, not_there
 
 
 class MemoryStorage:
@@ -110,7 +111,7 @@ class MemoryStorage:
         """Do nothing: nothing is left of what was interrupted."""
 
     def _keep(self, session: Session, now: str) -> str:
-        id = entry_id(session.id, now, self._trash.__contains__)
+        id = entry_ids.new(session.id, now, self._trash.__contains__)
         self._trash[id] = session
         return id
 

@@ -10,11 +10,10 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 
 from po_sessions.errors import Conflict, NotFound, PoError, Unreadable
-from po_sessions.session import VERSION, Session, SessionSummary, is_session_id, timestamp
-from po_sessions.storage import atomic, session_file
+from po_sessions.session import VERSION, Session, SessionSummary
+from po_sessions.storage import atomic, entry_ids, session_file
 
 UNDONE_AT = "undone_at"
 """The key of undone messages: how many messages stand before them."""
@@ -25,7 +24,7 @@ class TrashEntry:
     """One thing in the trash."""
 
     id: str
-    """The session's id, a point, and the time without its separators."""
+    """As in `entry_ids`."""
     trashed_at: str
     session: SessionSummary
     undone_at: int | None = None
@@ -40,17 +39,7 @@ class TrashEntry:
 def entry(id: str, session: Session) -> TrashEntry:
     """Return what is known of a session that lies in the trash as `id`."""
     undone_at = session.extra.get(UNDONE_AT)
-    return TrashEntry(id, _time_of(id), session.summary(), undone_at if type(undone_at) is int else None)
-
-
-def entry_id(session_id: str, now: str, taken: Callable[[str], bool]) -> str:
-    """Return a new entry's id; a moment that is taken gives way to the next millisecond."""
-    moment = datetime.fromisoformat(now)
-    while True:
-        id = f"{session_id}.{timestamp(moment).replace('-', '').replace(':', '')}"
-        if not taken(id):
-            return id
-        moment += timedelta(milliseconds=1)
+    return TrashEntry(id, entry_ids.time_of(id), session.summary(), undone_at if type(undone_at) is int else None)
 
 
 def not_there(id: str) -> NotFound:
@@ -61,16 +50,6 @@ def not_there(id: str) -> NotFound:
 def id_taken(id: str) -> Conflict:
     """Return the error for a session whose id another one has."""
     return Conflict(f"There is a session with the id {id}.", hint=f"Run 'po session show {id}' to see it.")
-
-
-def _time_of(id: str) -> str:
-    return timestamp(datetime.fromisoformat(id.partition(".")[2]))
-
-
-def _is_entry_id(text: str) -> bool:
-    with suppress(ValueError):
-        return is_session_id(text.partition(".")[0]) and bool(_time_of(text))
-    return False
 
 
 class Trash:
@@ -87,22 +66,27 @@ class Trash:
 
     def take(self, path: str, session_id: str, now: str) -> str:
         """Move a session's file here; return the entry's id. Raises WriteFailed."""
+        id = self.link(path, session_id, now)  # first the second name, so that a crash leaves the session in its place
+        with atomic.writing(path):
+            os.unlink(path)
+            atomic.sync_dir(os.path.dirname(path))
+        return id
+
+    def link(self, path: str, session_id: str, now: str) -> str:
+        """Give a file of a session that is to go a second name here; return the entry's id. Raises WriteFailed."""
         self.make()
         while True:
-            id = entry_id(session_id, now, lambda id: os.path.lexists(self._path(id)))
-            # First the second name, so that a crash leaves the session in its place.
+            id = entry_ids.new(session_id, now, lambda id: os.path.lexists(self._path(id)))
             with atomic.writing(path), suppress(FileExistsError):
                 os.link(path, self._path(id), follow_symlinks=False)
                 atomic.sync_dir(self._directory)
-                os.unlink(path)
-                atomic.sync_dir(os.path.dirname(path))
                 return id
 
     def keep(self, session: Session, now: str) -> str:
         """Put a session here that is in no file; return the entry's id. Raises WriteFailed."""
         self.make()
         while True:
-            id = entry_id(session.id, now, lambda id: os.path.lexists(self._path(id)))
+            id = entry_ids.new(session.id, now, lambda id: os.path.lexists(self._path(id)))
             with suppress(FileExistsError):
                 atomic.create(self._path(id), session_file.encode(session))
                 return id
@@ -131,7 +115,7 @@ class Trash:
         """Return the sessions and the undone messages here, newest first. Raises Unreadable."""
         ids = (name.removesuffix(".json") for name in self.names() if name.endswith(".json"))
         found = []
-        for id in filter(_is_entry_id, ids):
+        for id in filter(entry_ids.is_one, ids):
             try:
                 found.append(entry(id, self.load(id)))
             except NotFound:
@@ -166,7 +150,7 @@ class Trash:
 
     def path(self, id: str) -> str:
         """Return the file of an entry. Raises NotFound if `id` cannot be one."""
-        if not _is_entry_id(id):
+        if not entry_ids.is_one(id):
             raise not_there(id)
         return self._path(id)
 
