@@ -36,12 +36,19 @@ class FileStorage:
         self._sessions = os.path.join(root, "sessions")
         self._locks = os.path.join(self._sessions, ".locks")
         self._state = os.path.join(root, "state.toml")
-        self._renaming = Renaming(self._sessions)
         self._timeout = lock_timeout
         self._notice = notice
         self._index = Index(self._sessions, timeout=lock_timeout)
         self._trash = Trash(os.path.join(root, "trash"), notice)
         self._catalogue = Catalogue(self._sessions, self._index, self._read_row, notice)
+        self._renaming = Renaming(
+            self._sessions,
+            timeout=lock_timeout,
+            notice=notice,
+            prepare=self._make_dirs,
+            names=self.names,
+            carry=self._carry_name,
+        )
 
     # One session
 
@@ -365,58 +372,28 @@ class FileStorage:
         self, old: str, new: str, move: Callable[[str, str], None], check: Callable[[], None] = lambda: None
     ) -> None:
         """Give a prompt object another name everywhere; `.rename` tells of it until it is done. Raises Busy."""
-        self._make_dirs()
-        with locks.locked(self._rename_lock, timeout=self._timeout):
-            self._finish_rename(move)
-            with self.names():  # whoever makes a session now has done so, or will see the new name
-                check()
-                self._renaming.begin(old, new)
-                try:
-                    move(old, new)
-                except PoError:
-                    self._renaming.end()
-                    raise
-            self._finish_rename(lambda *_: None)
+        self._renaming.run(old, new, move, check)
 
     def resume_rename(self, move: Callable[[str, str], None]) -> None:
         """Finish a renaming that was interrupted, unless another process is at it; tell of it."""
-        if (names := self._renaming.names()) is None:
-            return
-        try:
-            self._make_dirs()
-            with locks.locked(self._rename_lock, timeout=0):
-                self._finish_rename(move)
-        except Busy:
-            return
-        except PoError as error:
-            self._notice(f"{names[0]} is being renamed to {names[1]}, which cannot be finished yet: {error}")
-        else:
-            self._notice(f"Finished renaming {names[0]} to {names[1]}, which had been interrupted.")
+        self._renaming.resume(move)
 
     def po_name(self, po_name: str) -> str:
         """Return what a prompt object is called now."""
         return self._renaming.now(po_name)
 
-    @property
-    def _rename_lock(self) -> str:
-        return os.path.join(self._locks, "rename")
-
-    def _finish_rename(self, move: Callable[[str, str], None]) -> None:
-        names = self._renaming.names()
-        if names is None:
-            return
-        move(*names)
-        for row in list(self._catalogue.rows(b'"po_name":' + dumps(names[0]))):
-            if row["po_name"] == names[0]:
+    def _carry_name(self, old: str, new: str) -> None:
+        """Give a prompt object its other name in the sessions, the trash and the pointers."""
+        for row in list(self._catalogue.rows(b'"po_name":' + dumps(old))):
+            if row["po_name"] == old:
                 try:
                     self.update(row["id"], lambda one: one)  # read with its new name
                 except SessionNotFound:
                     continue
                 except Unreadable as error:
-                    self._notice(f"{error} It keeps the prompt object {names[0]}.")
-        self._trash.rename_po(*names)
+                    self._notice(f"{error} It keeps the prompt object {old}.")
+        self._trash.rename_po(old, new)
         self.change_state(lambda pointers: pointers)
-        self._renaming.end()
 
     def _renamed(self, one: S) -> S:
         name = self.po_name(one.po_name)
