@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from po_sessions.backups import BackupPolicy
 from po_sessions.definitions import Definitions
 from po_sessions.errors import Conflict, InvalidInput, NotFound
 from po_sessions.manager import SessionManager
@@ -59,18 +60,21 @@ class Environment:
         notice: Notice = lambda _: None,
         model_paths: ModelPaths | None = None,
         default_model: Callable[[], str | None] = lambda: None,
+        backup_policy: Callable[[], BackupPolicy] = BackupPolicy,
         save: bool = True,
     ) -> Environment:
         """Open the directory `path`, which need not be there: reading then finds nothing, and nothing is made.
 
-        `lock_timeout` is in seconds; `notice` hears of files that cannot be shown and of plugins that cannot be loaded;
-        `model_paths` is needed to send; `default_model` is asked for the model where nobody names one; the embedded one
-        answers if it says None. Without `save` there are no sessions but those that are made, in memory, and sending
-        leaves the directory as it is.
+        `lock_timeout` is in seconds; `notice` hears of files that cannot be shown, of plugins that cannot be loaded and
+        of backups that cannot be made; `model_paths` is needed to send; `default_model` is asked for the model where
+        nobody names one; the embedded one answers if it says None; `backup_policy` is asked in a turn. Without `save`
+        there are no sessions but those that are made, in memory, and sending leaves the directory as it is.
         """
         root = os.path.abspath(path)
         storage = open_storage("files", root=root, lock_timeout=lock_timeout, notice=notice)
-        manager = SessionManager(storage if save else open_storage("memory"), clock=clock)
+        manager = SessionManager(
+            storage if save else open_storage("memory"), clock=clock, backup_policy=backup_policy, notice=notice
+        )
         opened = cls(root, manager, model_paths=model_paths, default_model=default_model, notice=notice)
         if save:
             storage.resume_rename(opened.definitions.rename)

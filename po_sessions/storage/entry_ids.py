@@ -31,9 +31,14 @@ def split(id: str) -> tuple[str, str]:
     return session_id, stamp
 
 
-def time_of(id: str) -> str:
+def moment_of(id: str) -> datetime:
     """Return when what is called `id` was set aside."""
-    return timestamp(datetime.fromisoformat(split(id)[1]))
+    return datetime.fromisoformat(split(id)[1])
+
+
+def time_of(id: str) -> str:
+    """Return the same as it is stored."""
+    return timestamp(moment_of(id))
 
 
 def is_one(text: str) -> bool:
