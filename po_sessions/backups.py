@@ -83,14 +83,18 @@ class Backups:
         except PoError as error:
             self._notice(f"No backup of {session.name!r} was made: {error} {error.hint or ''}".rstrip())
 
-    def create(self, session: SessionSummary) -> Backup:
+    def create(self, session_id: str) -> Backup:
         """Copy a session now; the oldest that is too many goes.
 
         Raises SessionNotFound, Busy, WriteFailed; Unreadable, since a damaged copy would take a sound one's place.
         """
         policy = self._policy()
-        self._storage.load(session.id)
-        return self._make(session.id, policy, self._clock())
+        self._storage.load(session_id)
+        return self._make(session_id, policy, self._clock())
+
+    def ids(self) -> Sequence[str]:
+        """Return the ids of all backups, newest first; cheap. Raises Unreadable."""
+        return self._storage.backup_ids()
 
     def list(self, session_id: str | None = None) -> Sequence[Backup]:
         """Return the backups, of one session if given, newest first. Raises Unreadable."""

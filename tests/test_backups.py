@@ -83,12 +83,12 @@ def test_the_newest_are_kept(manager, clock, send, tea):
 
 def test_with_keep_0_none_is_made_and_none_removed(storage, clock, send, tea, manager):
     for _ in range(3):
-        manager.backups.create(tea)
+        manager.backups.create(tea.id)
     off = SessionManager(storage, clock=clock, backup_policy=lambda: BackupPolicy(keep=0))
     clock.now += 10 * DAY
     off.backups.before_turn(off.load(tea.id))
     assert len(manager.backups.list()) == 3
-    off.backups.create(tea)
+    off.backups.create(tea.id)
     assert len(manager.backups.list()) == 4
 
 
@@ -134,7 +134,7 @@ def test_set_back_far_one_is_made_and_the_wrong_ones_go_first():
 @pytest.mark.parametrize("name", ["back_up", "backup_ids", "discard_backup"])
 def test_what_goes_wrong_with_a_backup_keeps_no_turn_from_happening(name, manager, clock, send, tea, said, monkeypatch):
     for _ in range(3):
-        manager.backups.create(tea)
+        manager.backups.create(tea.id)
     clock.now += 2 * DAY
 
     def fail(*_):
@@ -155,7 +155,7 @@ def test_settings_that_are_wrong_keep_no_turn_from_happening_and_no_backup_is_re
     other.backups.before_turn(other.load(tea.id))
     assert said == ["No backup of 'Tea' was made: 'x' is no duration. Write 1d."]
     with pytest.raises(InvalidInput):
-        other.backups.create(tea)
+        other.backups.create(tea.id)
 
 
 def test_nothing_is_copied_for_a_turn_that_cannot_begin(manager, tea, backend):
@@ -171,7 +171,11 @@ def test_nothing_is_copied_for_a_turn_that_cannot_begin(manager, tea, backend):
 
 def test_finding(manager, tea, clock):
     other = manager.create("greeter", "Other")
-    first, second, third = manager.backups.create(tea), manager.backups.create(tea), manager.backups.create(other)
+    first, second, third = (
+        manager.backups.create(tea.id),
+        manager.backups.create(tea.id),
+        manager.backups.create(other.id),
+    )
     for ref in (third.id, third.id.lower(), "Other", other.id, other.id.lower(), other.id[-6:]):
         assert manager.backups.find(ref) == third, ref
     assert manager.backups.find(first.id) == first
@@ -185,7 +189,7 @@ def test_finding(manager, tea, clock):
 
 
 def test_restoring_keeps_what_was_there_in_the_trash(manager, tea):
-    backup = manager.backups.create(tea)
+    backup = manager.backups.create(tea.id)
     there = manager.load(manager.append(manager.rename(tea, "Green").id, user("Two")).id)
     restored = manager.backups.restore(backup)
     assert (restored.changed, restored.session) == (True, backup.session)
@@ -198,7 +202,7 @@ def test_restoring_keeps_what_was_there_in_the_trash(manager, tea):
 
 
 def test_restoring_a_session_that_went_makes_it_again(manager, tea):
-    backup = manager.backups.create(tea)
+    backup = manager.backups.create(tea.id)
     manager.delete(tea)
     manager.create("greeter", "Tea")
     with pytest.raises(Conflict, match="greeter has a session named 'Tea'") as caught:
@@ -210,7 +214,7 @@ def test_restoring_a_session_that_went_makes_it_again(manager, tea):
 
 
 def test_restoring_where_another_session_has_the_name_by_now(manager, tea):
-    backup = manager.backups.create(tea)
+    backup = manager.backups.create(tea.id)
     manager.rename(tea, "Green")
     manager.create("greeter", "Tea")
     with pytest.raises(Conflict):
@@ -220,7 +224,7 @@ def test_restoring_where_another_session_has_the_name_by_now(manager, tea):
 
 
 def test_restoring_under_another_name_leaves_the_session_alone(manager, tea):
-    backup = manager.backups.create(tea)
+    backup = manager.backups.create(tea.id)
     there = manager.load(manager.append(tea.id, user("Two")).id)
     with manager.turn(tea.id, "send"):
         made = manager.backups.restore(backup, "Old").session
@@ -233,7 +237,7 @@ def test_restoring_under_another_name_leaves_the_session_alone(manager, tea):
 
 
 def test_a_prompt_object_that_was_renamed_since_keeps_its_sessions(manager, tea):
-    backup = manager.backups.create(tea)
+    backup = manager.backups.create(tea.id)
     manager.append(tea.id, user("Two"))
     manager.storage.rename_po("greeter", "host", lambda *_: None)
     assert manager.backups.restore(backup).session.po_name == "host"
@@ -244,7 +248,7 @@ def test_a_prompt_object_that_was_renamed_since_keeps_its_sessions(manager, tea)
 
 
 def test_a_session_in_a_turn_is_not_put_back(manager, tea):
-    backup = manager.backups.create(tea)
+    backup = manager.backups.create(tea.id)
     manager.append(tea.id, user("Two"))
     with manager.turn(tea.id, "send"), pytest.raises(Busy, match="send"):
         manager.backups.restore(backup)

@@ -14,6 +14,7 @@ ENVIRONMENT = {
     "PO_ROOT": "The environment to use, as with --root.",
     "PO_SESSION": "The session to use where no other is named.",
     "PO_MODEL": "The model to ask where neither --model nor the prompt object names one.",
+    "PO_BACKUP_INTERVAL, PO_BACKUP_KEEP": "When a turn makes a backup first, and how many are kept; see po-config(1).",
     "PO_GGUF": "A GGUF file that stands in for the embedded model's weights.",
     "XDG_RUNTIME_DIR, TMPDIR": "Where the socket of the embedded model is made while it answers.",
     "XDG_CACHE_HOME": "Where the weights of the embedded model are kept, below po/.",

@@ -95,8 +95,8 @@ class SessionStorage(Protocol):
     def back_up(self, id: str, now: str) -> Backup:
         """Copy a session as it is. Raises SessionNotFound, Busy, Unreadable."""
 
-    def backup_ids(self, session_id: str) -> list[str]:
-        """Return the ids of a session's backups, newest first; cheap, since none is opened. Raises Unreadable."""
+    def backup_ids(self, session_id: str | None = None) -> list[str]:
+        """Return the ids of the backups, of one session if given, newest first; none is opened. Raises Unreadable."""
 
     def backups(self, session_id: str | None = None) -> list[Backup]:
         """Return the backups, of one session if given, newest first. Raises Unreadable."""

@@ -32,11 +32,6 @@ class Backup:
         return entry_ids.time_of(self.id)
 
 
-def age(one: Backup) -> tuple[str, str]:
-    """Return what backups are ordered by: when they were made, then the id."""
-    return one.made_at, one.id
-
-
 def not_there(id: str) -> NotFound:
     """Return the error for a backup that is not there."""
     return NotFound(f"No backup is {id!r}.", hint="Run 'po backup list --all' to see what there is.")
@@ -68,29 +63,30 @@ class Backups:
                 atomic.sync_dir(directory)
                 return Backup(id, session, os.fstat(copy).st_size)
 
-    def ids(self, session_id: str) -> list[str]:
-        """Return the ids of a session's backups, newest first. Raises Unreadable."""
+    def ids(self, session_id: str | None = None) -> list[str]:
+        """Return the ids of the backups, of one session if given, newest first; none is opened. Raises Unreadable."""
+        if session_id is None:
+            return sorted((id for one in self._listed() for id in self._ids_in(one)), key=_age, reverse=True)
         names = self._listed(session_id) if is_session_id(session_id) else []
         ids = (f"{session_id}.{name.removesuffix('.json')}" for name in names if name.endswith(".json"))
         return sorted(filter(entry_ids.is_one, ids), reverse=True)
 
-    def entries(self, session_id: str | None = None) -> list[Backup]:
-        """Return the backups, of one session if given, newest first. Raises Unreadable."""
-        if session_id is not None:
-            return self._entries(session_id)
-        found = []
-        for name in self._listed():
-            if not is_session_id(name):
-                self._notice(f"{os.path.join(self._directory, name)} is not named like a session.")
-                continue
-            try:
-                found += self._entries(name)
-            except Unreadable as error:
-                self._notice(str(error))
-        return sorted(found, key=age, reverse=True)
+    def _ids_in(self, name: str) -> list[str]:
+        """Return the ids of the backups below one name, which others may have put there; tell what is wrong with it."""
+        if not is_session_id(name):
+            self._notice(f"{os.path.join(self._directory, name)} is not named like a session.")
+            return []
+        try:
+            return self.ids(name)
+        except Unreadable as error:
+            self._notice(str(error))
+            return []
 
-    def _entries(self, session_id: str) -> list[Backup]:
-        """Return a session's backups; tell of those that cannot be read."""
+    def entries(self, session_id: str | None = None) -> list[Backup]:
+        """Return the backups, of one session if given, newest first; tell of those that cannot be read.
+
+        Raises Unreadable.
+        """
         found = []
         for id in self.ids(session_id):
             try:
@@ -173,6 +169,10 @@ class Backups:
                 _check_own(tail.summary.id, id, path)
                 return Backup(id, tail.summary, size)
         return Backup(id, self.read(id)[1].summary(), size)
+
+
+def _age(id: str) -> tuple[str, str]:
+    return entry_ids.split(id)[::-1]
 
 
 def _check_own(session_id: str, id: str, path: str) -> None:

@@ -203,8 +203,8 @@ class FileStorage:
                 raise not_its_own(path, summary.id)
             return self._backups.take(self._renamed(summary), fd, now)
 
-    def backup_ids(self, session_id: str) -> list[str]:
-        """Return the ids of a session's backups, newest first. Raises Unreadable."""
+    def backup_ids(self, session_id: str | None = None) -> list[str]:
+        """Return the ids of the backups, newest first; none is opened. Raises Unreadable."""
         return self._backups.ids(session_id)
 
     def backups(self, session_id: str | None = None) -> list[Backup]:

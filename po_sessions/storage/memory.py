@@ -164,14 +164,15 @@ class MemoryStorage:
             self._backups[backup_id] = session
         return _backup(backup_id, session)
 
-    def backup_ids(self, session_id: str) -> list[str]:
-        """Return the ids of a session's backups, newest first."""
-        return sorted((id for id in list(self._backups) if entry_ids.split(id)[0] == session_id), reverse=True)
+    def backup_ids(self, session_id: str | None = None) -> list[str]:
+        """Return the ids of the backups, newest first."""
+        return [one.id for one in self.backups(session_id)]
 
     def backups(self, session_id: str | None = None) -> list[Backup]:
         """Return the backups, newest first."""
         found = [_backup(id, session) for id, session in list(self._backups.items())]
-        return sorted((one for one in found if session_id in (None, one.session.id)), key=backups.age, reverse=True)
+        found = [one for one in found if session_id in (None, one.session.id)]
+        return sorted(found, key=lambda one: (one.made_at, one.id), reverse=True)
 
     def backed_up(self, backup_id: str) -> Session:
         """Return the session that a backup holds. Raises NotFound."""
