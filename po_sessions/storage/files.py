@@ -141,14 +141,12 @@ class FileStorage:
             entry_id = self._trash.keep(undone, now)
             return replace(before, history=before.history[:count])
 
-        try:
-            with self._files.write_locked(id) as fd:
+        with self._files.write_locked(id) as fd:
+            try:
                 summary, repaired = self._rewrite(id, fd, keep, may_cut=True)
-        except PoError:
-            if entry_id:
-                with suppress(PoError):
-                    self._trash.discard(entry_id)
-            raise
+            except PoError:
+                self._take_out_of_trash(entry_id, fd, path)
+                raise
         self._tell_repaired(path, repaired)
         return summary, entry_id
 
@@ -230,15 +228,15 @@ class FileStorage:
             session = replace(session, po_name=po_name)
             data = session_file.encode(session)
         self._make_dirs()
+        path = self._files.path(session.id)
         try:
             with self._files.write_locked(session.id) as fd:
-                entry_id = self._trash.link(self._files.path(session.id), session.id, now)
+                entry_id = self._trash.link(path, session.id, now)
                 try:
                     mode = os.fstat(fd).st_mode & 0o777
                     return self._files.publish(session, os.replace, mode=mode, data=data), entry_id
                 except PoError:
-                    with suppress(PoError):
-                        self._trash.discard(entry_id)
+                    self._take_out_of_trash(entry_id, fd, path)
                     raise
         except SessionNotFound:
             return self._files.publish(session, link_new(session.id), data=data), None
@@ -249,6 +247,12 @@ class FileStorage:
         if not os.path.lexists(path):
             raise SessionNotFound(id)
         return path
+
+    def _take_out_of_trash(self, entry_id: str, fd: int, path: str) -> None:
+        """Remove an entry after a change failed, if the open file, which has all of it, is still in its place."""
+        if entry_id and locks.is_at(fd, path):
+            with suppress(PoError):
+                self._trash.discard(entry_id)
 
     def _rewrite(
         self, id: str, fd: int, change: Callable[[Session], Session], *, may_cut: bool = False

@@ -79,7 +79,11 @@ class Trash:
             id = entry_ids.new(session_id, now, lambda id: os.path.lexists(self._path(id)))
             with atomic.writing(path), suppress(FileExistsError):
                 os.link(path, self._path(id), follow_symlinks=False)
-                atomic.sync_dir(self._directory)
+                try:
+                    atomic.sync_dir(self._directory)
+                except PoError:
+                    os.unlink(self._path(id))
+                    raise
                 return id
 
     def keep(self, session: Session, now: str) -> str:
