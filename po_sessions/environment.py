@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from po_sessions.backups import BackupPolicy
 from po_sessions.definitions import Definitions
 from po_sessions.errors import Conflict, InvalidInput, NotFound
 from po_sessions.manager import SessionManager
@@ -18,6 +17,7 @@ from po_sessions.session import SessionSummary
 from po_sessions.storage import Notice, atomic, open_storage
 
 if TYPE_CHECKING:  # what only a turn needs is imported by the turn
+    from po_sessions.backups import BackupPolicy
     from po_sessions.models import Chunk, ModelBackend, ModelPaths
     from po_sessions.prompt_object import Context, PromptObject
 
@@ -60,7 +60,7 @@ class Environment:
         notice: Notice = lambda _: None,
         model_paths: ModelPaths | None = None,
         default_model: Callable[[], str | None] = lambda: None,
-        backup_policy: Callable[[], BackupPolicy] = BackupPolicy,
+        backup_policy: Callable[[], BackupPolicy] | None = None,
         save: bool = True,
     ) -> Environment:
         """Open the directory `path`, which need not be there: reading then finds nothing, and nothing is made.

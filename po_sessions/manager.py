@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING
 
 from po_sessions import selector
-from po_sessions.backups import BackupPolicy, Backups
 from po_sessions.errors import (
     Conflict,
     InvalidInput,
@@ -33,7 +33,10 @@ from po_sessions.session import (
     timestamp,
 )
 from po_sessions.storage import Notice, SessionStorage
-from po_sessions.storage.trash import UNDONE_AT, TrashEntry, entry, not_there
+from po_sessions.storage.trash import TrashEntry, entry, not_there, without_undone
+
+if TYPE_CHECKING:
+    from po_sessions.backups import BackupPolicy, Backups
 
 _IMPORTED_AT_ONCE = 100
 """How many sessions are imported before others get a turn at the names."""
@@ -47,13 +50,22 @@ class SessionManager:
         storage: SessionStorage,
         *,
         clock: Callable[[], datetime],
-        backup_policy: Callable[[], BackupPolicy] = BackupPolicy,
+        backup_policy: Callable[[], BackupPolicy] | None = None,
         notice: Notice = lambda _: None,
     ) -> None:
         """`clock` returns the time, aware of its zone; `notice` hears of what went wrong and is no failure."""
         self.storage = storage
-        self.backups = Backups(storage, clock=clock, policy=backup_policy, notice=notice)
         self._clock = clock
+        self._backup_policy = backup_policy
+        self._notice = notice
+
+    @cached_property
+    def backups(self) -> Backups:
+        """The backups of the sessions."""
+        from po_sessions.backups import BackupPolicy, Backups  # which few commands need
+
+        policy = self._backup_policy or BackupPolicy
+        return Backups(self.storage, clock=self._clock, policy=policy, notice=self._notice)
 
     def create(self, po_name: str, name: str | None = None) -> SessionSummary:
         """Make a session with an unused name; without one it is called `Session`, `Session 2`, ….
@@ -185,7 +197,7 @@ class SessionManager:
             name=names[owner].take(carried_name(session.name)),
             po_name=owner,
             metadata={**session.metadata, "imported_from": about},
-            extra=_without_undone(session.extra),
+            extra=without_undone(session.extra),
         )
         return Imported(self.storage.create(copy), session, made=True)
 
@@ -279,7 +291,7 @@ class SessionManager:
             check_writable(session, session.version)
             if there is None and entry.undone_at is None:
                 return self.storage.update(self.storage.restore(entry.id).id, lambda one: replace(one, name=wanted))
-            extra = _without_undone(session.extra)
+            extra = without_undone(session.extra)
             return self.storage.create(replace(session, id=new_session_id(self._clock()), name=wanted, extra=extra))
 
     def _there(self, id: str) -> Session | None:
@@ -397,8 +409,3 @@ class SessionManager:
         now = self._clock()
         made = Session(new_session_id(now), name, po_name, created_at=timestamp(now), updated_at=timestamp(now))
         return self.storage.create(made)
-
-
-def _without_undone(extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a session's other keys, without the one that would make it undone messages in the trash."""
-    return {key: value for key, value in extra.items() if key != UNDONE_AT}

@@ -6,19 +6,22 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
-from typing import TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
 
 from po_sessions.errors import Busy, PoError, SessionNotFound, Unreadable, WriteFailed
 from po_sessions.json_text import dumps
 from po_sessions.session import Message, Session, SessionSummary, check_kept, check_writable
 from po_sessions.storage import Notice, atomic, locks, session_file, state
-from po_sessions.storage.backups import Backup, Backups
 from po_sessions.storage.catalogue import Catalogue
 from po_sessions.storage.index import Index, Row
 from po_sessions.storage.renaming import Renaming
 from po_sessions.storage.session_files import SUMMARY_FIELDS, SessionFiles, link_new, not_its_own, to_row
 from po_sessions.storage.state import State
 from po_sessions.storage.trash import UNDONE_AT, Trash, TrashEntry, id_taken, not_there
+
+if TYPE_CHECKING:
+    from po_sessions.storage.backups import Backup, Backups
 
 S = TypeVar("S", Session, SessionSummary)
 
@@ -40,7 +43,6 @@ class FileStorage:
         self._index = Index(self._sessions, timeout=lock_timeout)
         self._files = SessionFiles(self._sessions, self._index, timeout=lock_timeout)
         self._trash = Trash(os.path.join(root, "trash"), notice)
-        self._backups = Backups(os.path.join(root, "backups"), notice)
         self._catalogue = Catalogue(self._sessions, self._index, self._read_row, notice)
         self._renaming = Renaming(
             self._sessions,
@@ -190,6 +192,12 @@ class FileStorage:
         return self._trash.clear()
 
     # Backups
+
+    @cached_property
+    def _backups(self) -> Backups:
+        from po_sessions.storage.backups import Backups  # which few commands need
+
+        return Backups(os.path.join(self._root, "backups"), self._notice)
 
     def back_up(self, id: str, now: str) -> Backup:
         """Copy a session's file as it is. Raises SessionNotFound, Busy, Unreadable."""

@@ -7,9 +7,10 @@ undo took from it and how many it left.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 from po_sessions.errors import Conflict, NotFound, PoError, Unreadable
 from po_sessions.session import VERSION, Session, SessionSummary
@@ -40,6 +41,11 @@ def entry(id: str, session: Session) -> TrashEntry:
     """Return what is known of a session that lies in the trash as `id`."""
     undone_at = session.extra.get(UNDONE_AT)
     return TrashEntry(id, entry_ids.time_of(id), session.summary(), undone_at if type(undone_at) is int else None)
+
+
+def without_undone(extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a session's other keys, without the one that would make it undone messages."""
+    return {key: value for key, value in extra.items() if key != UNDONE_AT}
 
 
 def not_there(id: str) -> NotFound:
