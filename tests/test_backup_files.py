@@ -63,6 +63,19 @@ def test_a_backup_is_a_private_copy_of_the_bytes_and_no_link(umask, root, store)
     assert list(copy.parent.iterdir()) == [copy]
 
 
+def test_a_name_that_another_took_meanwhile_is_not_overwritten(root, store, monkeypatch):
+    store.create(session(user("a")))
+    store.back_up(ULID, NOW)
+    (first,) = files(root)
+    before, looked = first.read_bytes(), iter([False])
+    store.append(ULID, user("b"))
+    real = os.path.lexists
+    monkeypatch.setattr(os.path, "lexists", lambda path: next(looked, None) is None and real(path))
+    assert store.back_up(ULID, NOW).made_at == "2025-02-01T10:00:00.001Z"
+    assert (first.read_bytes(), len(files(root))) == (before, 2)
+    assert len(list(first.parent.iterdir())) == 2
+
+
 @pytest.mark.parametrize("how", ["missing", "refused", "cut"])
 def test_where_the_system_cannot_copy_it_is_read_and_written(how, root, store, monkeypatch):
     store.create(session(*(user("x" * 100_000) for _ in range(30))))
