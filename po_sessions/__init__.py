@@ -15,6 +15,7 @@ The layers, each importing only what stands below it::
     environment                  one `.prompt_objects` directory, opened; where the parts are joined
     prompt_object                one turn
     manager                      what can be done with sessions
+    backups                      when one is made, what restoring one does
     selector   pruning           from what a user typed to one session; which sessions have had their time
     imports    definitions       what an imported session becomes; the files of the prompt objects
     storage  models  formats     kinds of store, model back ends, file formats; they never import each other

@@ -18,6 +18,7 @@ from po_sessions.session import SessionSummary
 from po_sessions.storage import Notice, atomic, open_storage
 
 if TYPE_CHECKING:  # what only a turn needs is imported by the turn
+    from po_sessions.backups import BackupPolicy
     from po_sessions.models import Chunk, ModelBackend, ModelPaths
     from po_sessions.prompt_object import Context, PromptObject
 
@@ -60,18 +61,21 @@ class Environment:
         notice: Notice = lambda _: None,
         model_paths: ModelPaths | None = None,
         default_model: Callable[[], str | None] = lambda: None,
+        backup_policy: Callable[[], BackupPolicy] | None = None,
         save: bool = True,
     ) -> Environment:
         """Open the directory `path`, which need not be there: reading then finds nothing, and nothing is made.
 
-        `lock_timeout` is in seconds; `notice` hears of files that cannot be shown and of plugins that cannot be loaded;
-        `model_paths` is needed to send; `default_model` is asked for the model where nobody names one; the embedded one
-        answers if it says None. Without `save` there are no sessions but those that are made, in memory, and sending
-        leaves the directory as it is.
+        `lock_timeout` is in seconds; `notice` hears of files that cannot be shown, of plugins that cannot be loaded and
+        of backups that cannot be made; `model_paths` is needed to send; `default_model` is asked for the model where
+        nobody names one; the embedded one answers if it says None; `backup_policy` is asked in a turn. Without `save`
+        there are no sessions but those that are made, in memory, and sending leaves the directory as it is.
         """
         root = os.path.abspath(path)
         storage = open_storage("files", root=root, lock_timeout=lock_timeout, notice=notice)
-        manager = SessionManager(storage if save else open_storage("memory"), clock=clock)
+        manager = SessionManager(
+            storage if save else open_storage("memory"), clock=clock, backup_policy=backup_policy, notice=notice
+        )
         opened = cls(root, manager, model_paths=model_paths, default_model=default_model, notice=notice)
         if save:
             storage.resume_rename(opened.definitions.rename)

@@ -86,15 +86,14 @@ class NoCurrent(NotFound):
 
 
 class AmbiguousSelector(PoError):
-    """More than one session matches; `candidates` are lines that tell them apart."""
+    """More than one session, or other thing, matches; `candidates` are lines that tell them apart."""
 
     exit_code = 4
 
-    def __init__(self, ref: str, candidates: Sequence[str]) -> None:
+    def __init__(self, ref: str, candidates: Sequence[str], what: str = "sessions") -> None:
         rows = "".join(f"\n  {line}" for line in candidates)
-        super().__init__(
-            f"{ref!r} matches {len(candidates)} sessions:{rows}", hint="Use more characters of the id, or the name."
-        )
+        hint = "Use more characters of the id, or the name." if what == "sessions" else "Use more characters of the id."
+        super().__init__(f"{ref!r} matches {len(candidates)} {what}:{rows}", hint=hint)
         self.candidates = tuple(candidates)
 
 

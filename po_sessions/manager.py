@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import shlex
-import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from po_sessions import selector
 from po_sessions.errors import (
-    AmbiguousSelector,
     Conflict,
     InvalidInput,
     NoCurrent,
@@ -30,10 +29,14 @@ from po_sessions.session import (
     SessionSummary,
     check_session_name,
     check_writable,
+    new_session_id,
     timestamp,
 )
-from po_sessions.storage import SessionStorage
-from po_sessions.storage.trash import UNDONE_AT, TrashEntry, entry, not_there
+from po_sessions.storage import Notice, SessionStorage
+from po_sessions.storage.trash import TrashEntry, entry, not_there, without_undone
+
+if TYPE_CHECKING:
+    from po_sessions.backups import BackupPolicy, Backups
 
 if TYPE_CHECKING:
     from po_sessions.pruning import Choice, Criteria, Pruned, Selection
@@ -45,10 +48,27 @@ _IMPORTED_AT_ONCE = 100
 class SessionManager:
     """The sessions of one store."""
 
-    def __init__(self, storage: SessionStorage, *, clock: Callable[[], datetime]) -> None:
-        """`clock` returns the time, aware of its zone."""
+    def __init__(
+        self,
+        storage: SessionStorage,
+        *,
+        clock: Callable[[], datetime],
+        backup_policy: Callable[[], BackupPolicy] | None = None,
+        notice: Notice = lambda _: None,
+    ) -> None:
+        """`clock` returns the time, aware of its zone; `notice` hears of what went wrong and is no failure."""
         self.storage = storage
         self._clock = clock
+        self._backup_policy = backup_policy
+        self._notice = notice
+
+    @cached_property
+    def backups(self) -> Backups:
+        """The backups of the sessions."""
+        from po_sessions.backups import BackupPolicy, Backups  # which few commands need
+
+        policy = self._backup_policy or BackupPolicy
+        return Backups(self.storage, clock=self._clock, policy=policy, notice=self._notice)
 
     def create(self, po_name: str, name: str | None = None) -> SessionSummary:
         """Make a session with an unused name; without one it is called `Session`, `Session 2`, ….
@@ -96,7 +116,7 @@ class SessionManager:
             return self.storage.update(session.id, lambda one: replace(one, name=wanted))
 
     def delete(self, session: SessionSummary, *, purge: bool = False) -> str | None:
-        """Move a session to the trash and return the entry's id; with `purge`, remove it for good.
+        """Move a session to the trash and return the entry's id; with `purge`, remove it and its backups for good.
 
         Nothing points at it afterwards. Raises SessionNotFound; Busy if another process is in a turn with it.
         """
@@ -130,7 +150,7 @@ class SessionManager:
             now = self._clock()
             copy = replace(
                 original,
-                id=_new_id(now),
+                id=new_session_id(now),
                 name=wanted or self._free_name(owner, original.name),
                 po_name=owner,
                 created_at=timestamp(now),
@@ -180,11 +200,11 @@ class SessionManager:
         }
         copy = replace(
             session,
-            id=id or _new_id(self._clock()),
+            id=id or new_session_id(self._clock()),
             name=names[owner].take(carried_name(session.name)),
             po_name=owner,
             metadata={**session.metadata, "imported_from": about},
-            extra=_without_undone(session.extra),
+            extra=without_undone(session.extra),
         )
         return Imported(self.storage.create(copy), session, made=True)
 
@@ -256,19 +276,8 @@ class SessionManager:
         """
         with suppress(NotFound):
             return entry(ref, self.storage.trashed(ref))
-        entries, name, id = self.trash(), unicodedata.normalize("NFC", ref), ref.upper()
-        for matches in (
-            lambda one: id == one.session.id.upper() or name == one.session.name,
-            lambda one: (
-                len(ref) >= selector.SHORTEST_FRAGMENT
-                and any(at.startswith(id) or at.endswith(id) for at in (one.id.upper(), one.session.id.upper()))
-            ),
-        ):
-            found = [one for one in entries if matches(one)]
-            if len(found) > 1:
-                raise AmbiguousSelector(ref, [f"{one.id}  {one.session.po_name}: {one.session.name}" for one in found])
-            if found:
-                return found[0]
+        if one := selector.set_aside(ref, self.trash(), "things in the trash"):
+            return one
         raise not_there(ref)
 
     def restore(self, entry: TrashEntry, name: str | None = None) -> SessionSummary:
@@ -312,8 +321,8 @@ class SessionManager:
             check_writable(session, session.version)
             if there is None and entry.undone_at is None:
                 return self.storage.restore(entry.id, wanted)
-            extra = _without_undone(session.extra)
-            return self.storage.create(replace(session, id=_new_id(self._clock()), name=wanted, extra=extra))
+            extra = without_undone(session.extra)
+            return self.storage.create(replace(session, id=new_session_id(self._clock()), name=wanted, extra=extra))
 
     def _there(self, id: str) -> Session | None:
         try:
@@ -428,16 +437,5 @@ class SessionManager:
 
     def _create(self, po_name: str, name: str) -> SessionSummary:
         now = self._clock()
-        made = Session(_new_id(now), name, po_name, created_at=timestamp(now), updated_at=timestamp(now))
+        made = Session(new_session_id(now), name, po_name, created_at=timestamp(now), updated_at=timestamp(now))
         return self.storage.create(made)
-
-
-def _without_undone(extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a session's other keys, without the one that would make it undone messages in the trash."""
-    return {key: value for key, value in extra.items() if key != UNDONE_AT}
-
-
-def _new_id(now: datetime) -> str:
-    from ulid import ULID
-
-    return str(ULID.from_datetime(now))

@@ -80,9 +80,11 @@ class PromptObject:
         backend = context.resolve(model)
         manager = context.session_manager
         with manager.turn(session.id, "send"):
-            messages = self.messages(manager.load(session.id), message)
+            stored = manager.load(session.id)
+            messages = self.messages(stored, message)
             self.check(backend, model, context.options)
             events = backend.complete(messages, model=model, options=options)  # refuses now, asks when iterated over
+            manager.backups.before_turn(stored)
             before = manager.append(session.id, Message("user", message, manager.now()))
             return self._record(events, model, context, before)
 
@@ -111,6 +113,7 @@ class PromptObject:
             before = replace(stored, history=stored.history[: -len(last.messages)])
             messages = self.messages(before, last.messages[0].content or "")
             self.check(backend, model, context.options)
+            manager.backups.before_turn(stored)
             return self._record(
                 backend.complete(messages, model=model, options=options), model, context, stored.summary()
             )

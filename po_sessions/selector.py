@@ -7,7 +7,8 @@ least 4 characters; `@current`, `@previous`, `@last`. Nothing is ever made by a 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Protocol, TypeVar
 
 from po_sessions.errors import AmbiguousSelector, NoCurrent, SessionNotFound
 from po_sessions.session import SessionSummary, is_session_id
@@ -72,6 +73,45 @@ def summary_at(id: str, which: str, storage: SessionStorage, po_name: str) -> Se
             hint=f"Run 'po session switch NAME --po {po_name}', or 'po session new --switch --po {po_name}'.",
         )
     return found
+
+
+class SetAside(Protocol):
+    """Something in the trash, or a backup."""
+
+    @property
+    def id(self) -> str:
+        """Its own id."""
+
+    @property
+    def session(self) -> SessionSummary:
+        """The session that it is of."""
+
+
+T = TypeVar("T", bound=SetAside)
+
+
+def set_aside(ref: str, things: Sequence[T], what: str) -> T | None:
+    """Return the one that `ref` means, if there is one: its id, its session's id or name, or an end of one of the ids.
+
+    An end has at least 4 characters; `what` they all are called. Raises AmbiguousSelector.
+    """
+    name, id = unicodedata.normalize("NFC", ref), ref.upper()
+
+    def has_end(one: T) -> bool:
+        return any(at.startswith(id) or at.endswith(id) for at in (one.id.upper(), one.session.id.upper()))
+
+    for found in (
+        [one for one in things if id == one.id.upper()],
+        [one for one in things if id == one.session.id.upper() or name == one.session.name],
+        [one for one in things if has_end(one)] if len(ref) >= SHORTEST_FRAGMENT else [],
+    ):
+        if len(found) > 1:
+            raise AmbiguousSelector(
+                ref, [f"{one.id}  {one.session.po_name}: {one.session.name}" for one in found], what
+            )
+        if found:
+            return found[0]
+    return None
 
 
 def no_current_po() -> NoCurrent:

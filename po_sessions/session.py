@@ -62,6 +62,13 @@ def is_session_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
 
 
+def new_session_id(now: datetime) -> str:
+    """Return an id that no session has: a ULID of this moment."""
+    from ulid import ULID
+
+    return str(ULID.from_datetime(now))
+
+
 def check_session_name(name: str) -> str:
     """Return `name` in Unicode's composed form if a new session may have it.
 

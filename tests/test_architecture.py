@@ -17,6 +17,7 @@ LAYERS = [
     {"definition"},
     {"storage", "models", "formats"},  # they never import each other
     {"selector", "imports", "definitions", "pruning"},
+    {"backups"},
     {"manager"},
     {"prompt_object"},
     {"environment"},

@@ -40,6 +40,7 @@ WAITING = [
     ["session", "delete", "Default"],
     ["session", "delete", "Default", "--purge", "--yes"],
     ["trash", "restore", "Default"],
+    ["backup", "restore", "Default"],
 ]
 
 FREE = [
@@ -57,6 +58,9 @@ FREE = [
     ["session", "path"],
     ["session", "export"],
     ["session", "import", "before.md"],
+    ["backup", "create"],
+    ["backup", "list"],
+    ["backup", "restore", "Default", "--as", "Copy"],
     ["trash", "list"],
     ["trash", "restore", "Default", "--as", "Back"],
     ["trash", "empty", "--yes"],

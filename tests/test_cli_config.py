@@ -13,6 +13,8 @@ from test_cli_session import on_terminal, plain
 
 from po_sessions.errors import ModelUnavailable, NoKey, WeightsMissing
 
+REST = "backup.interval\t1d\tdefault\nbackup.keep\t5\tdefault\n"
+
 
 @pytest.fixture
 def file() -> Path:
@@ -34,7 +36,7 @@ def test_without_a_file_the_defaults_count(po, backend):
     path = Path.home() / ".config" / "po" / "config.toml"
     assert po("config", "path").stdout == f"{path}\n"
     assert json.loads(po("config", "path", "--json").stdout) == {"version": 1, "path": str(path)}
-    assert po("config", "list").stdout == "model\tsmollm2\tdefault\n"
+    assert po("config", "list").stdout == "model\tsmollm2\tdefault\n" + REST
     assert po("config", "get", "model").stdout == po("model", "default").stdout == "smollm2\n"
     assert po("config", "unset", "model").exit_code == 0
     assert list(Path.home().iterdir()) == []
@@ -45,15 +47,15 @@ def test_what_is_set_counts_and_the_variable_goes_over_it(po, backend, other, ro
     result = po("config", "set", "model", other)
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
     assert (os.stat(path).st_mode & 0o777, os.stat(os.path.dirname(path)).st_mode & 0o777) == (0o600, 0o700)
-    assert po("config", "list").stdout == f"model\t{other}\t{path}\n"
+    assert po("config", "list").stdout == f"model\t{other}\t{path}\n" + REST
     assert po("send", "greeter", "x").exit_code == 0
     assert backend.asked[-1]["model"] == other
     monkeypatch.setenv("PO_MODEL", "smollm2")
-    assert po("config", "list").stdout == "model\tsmollm2\t$PO_MODEL\n"
+    assert po("config", "list").stdout == "model\tsmollm2\t$PO_MODEL\n" + REST
     assert po("config", "get", "model").stdout == po("model", "default").stdout == "smollm2\n"
     monkeypatch.delenv("PO_MODEL")
     assert po("config", "unset", "model").exit_code == 0
-    assert po("config", "list").stdout == "model\tsmollm2\tdefault\n"
+    assert po("config", "list").stdout == "model\tsmollm2\tdefault\n" + REST
     assert Path(path).read_text() == ""
 
 
@@ -71,7 +73,7 @@ def test_as_json_each_tells_what_is_in_force(po, backend, other):
     found = json.loads(po("config", "set", "model", other, "--json").stdout)
     assert found == {**about, "description": found["description"]}
     assert json.loads(po("config", "get", "model", "--json").stdout) == found
-    assert json.loads(po("config", "list", "--json").stdout) == [found]
+    assert json.loads(po("config", "list", "--json").stdout)[0] == found
     assert json.loads(po("config", "unset", "model", "--json").stdout) == {
         **found,
         "value": "smollm2",
@@ -176,10 +178,25 @@ def test_a_file_that_cannot_be_written_is_exit_9(file, po, backend):
         (["config"], 2, "po: Missing command."),
         (["config", "get"], 2, "po: Missing argument 'KEY'."),
         (["config", "get", "modle"], 2, "po: There is no setting named 'modle'.\nDid you mean 'model'? The settings"),
-        (["config", "get", "x"], 2, "po: There is no setting named 'x'.\nThe settings are: model.\n"),
+        (
+            ["config", "get", "x"],
+            2,
+            "po: There is no setting named 'x'.\nThe settings are: model, backup.interval, backup.keep.\n",
+        ),
         (["config", "set", "x", "y"], 2, "po: There is no setting named 'x'."),
         (["config", "unset", "x"], 2, "po: There is no setting named 'x'."),
         (["config", "set", "model"], 2, "po: Missing argument 'VALUE'."),
+        (["config", "get", "backup"], 2, "po: There is no setting named 'backup'."),
+        (
+            ["config", "set", "backup.interval", "5m"],
+            2,
+            "po: '5m' is not a length of time: 'm' could be minutes or months",
+        ),
+        (["config", "set", "backup.interval", "0"], 2, "po: '0' is not a length of time"),
+        (["config", "set", "backup.interval", "off"], 2, "po: 'off' is not a length of time"),
+        (["config", "set", "backup.keep", "-1"], 2, "po: No such option: -1"),
+        (["config", "set", "backup.keep", "1.5"], 2, "po: '1.5' is no whole number from 0 on."),
+        (["config", "set", "backup.keep", "\u0665"], 2, "po: '\u0665' is no whole number from 0 on."),
         (["config", "set", "model", ""], 2, "po: The value of 'model' is empty.\nRun 'po config unset model'"),
         (["model", "default", " "], 2, "po: The value of 'model' is empty."),
         (["config", "set", "model", "gpt-9"], 8, "po: There is no model named 'gpt-9'."),
@@ -235,9 +252,57 @@ def test_an_environment_has_no_say(root, po, backend):
 
 def test_on_a_terminal(file, monkeypatch):
     code, shown = on_terminal("config", "list")
-    assert (code, plain(shown).splitlines()) == (0, ["Name   Value    From", "model  smollm2  default"])
+    assert (code, plain(shown).splitlines()) == (
+        0,
+        [
+            "Name             Value    From",
+            "model            smollm2  default",
+            "backup.interval  1d       default",
+            "backup.keep      5        default",
+        ],
+    )
     assert on_terminal("config", "set", "model", "smollm2")[1] == f"model is now smollm2 ({file}).\n"
     assert on_terminal("config", "unset", "model")[1] == "model is now smollm2 (default).\n"
     monkeypatch.setenv("PO_TEST_SCRIPT", '{"unavailable": "NoKey"}')
     shown = on_terminal("model", "default", "smollm2")[1]
     assert shown == f"The script says so. Change the script.\nmodel is now smollm2 ({file}).\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", '[backup]\ninterval = "12h"\nkeep = 3\n'),
+        ("model = 'x'\n", "model = 'x'\n\n[backup]\ninterval = \"12h\"\nkeep = 3\n"),
+        ("[backup]\n# Often.\ninterval = '1y' # why\n", '[backup]\n# Often.\ninterval = "12h" # why\nkeep = 3\n'),
+        ("[backup]\nx = 1\n\n[z]\na = 1\n", '[backup]\nx = 1\ninterval = "12h"\nkeep = 3\n\n[z]\na = 1\n'),
+        ("backup.interval = '1d'\n", 'backup.interval = "12h"\nbackup.keep = 3\n'),
+        ("backup = {keep = 9}\n", 'backup = {keep = 3,interval = "12h"}\n'),
+        ("[backup.more]\na = 1\n", '[backup]\ninterval = "12h"\nkeep = 3\n\n[backup.more]\na = 1\n'),
+        ("[backup]\nkeep = '7'\n", '[backup]\nkeep = 3\ninterval = "12h"\n'),
+    ],
+)
+def test_settings_in_a_table(before, after, file, po):
+    file.write_text(before)
+    assert po("config", "set", "backup.interval", " 12h ").exit_code == 0
+    assert po("config", "set", "backup.keep", "03").exit_code == 0
+    assert file.read_text() == after
+    assert (po("config", "get", "backup.keep").stdout, po("config", "get", "backup.interval").stdout) == (
+        "3\n",
+        "12h\n",
+    )
+    assert po("config", "set", "backup.keep", "3").exit_code == 0
+    assert file.read_text() == after
+    for name in ("interval", "keep"):
+        assert po("config", "unset", f"backup.{name}").exit_code == 0
+        assert name not in tomllib.loads(file.read_text()).get("backup", {})
+    assert po("config", "get", "backup.keep").stdout == "5\n"
+
+
+def test_settings_in_a_table_that_is_none(file, po):
+    file.write_text("backup = 5\n")
+    for args in (["list"], ["get", "backup.keep"], ["set", "backup.keep", "3"], ["unset", "backup.keep"]):
+        result = po("config", *args)
+        assert (result.exit_code, result.stderr.splitlines()[0]) == (7, f"po: {file}: 'backup' is not a table.")
+    assert file.read_text() == "backup = 5\n"
+    file.write_text("[backup]\nkeep = true\n")
+    assert "'backup.keep' is not a number." in po("config", "list").stderr

@@ -428,7 +428,9 @@ def test_a_closed_pipe_is_no_failure(root):
     assert (done.returncode, done.stderr, len(done.stdout.splitlines())) == (0, "", 1)
 
 
-@pytest.mark.parametrize("noun", [[], ["session"], ["trash"], ["object"], ["model"], ["send"], ["init"], ["status"]])
+@pytest.mark.parametrize(
+    "noun", [[], ["session"], ["trash"], ["backup"], ["object"], ["model"], ["send"], ["init"], ["status"]]
+)
 def test_help(noun, po):
     result = po(*noun, "--help")
     assert result.exit_code == 0

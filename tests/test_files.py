@@ -440,13 +440,13 @@ def test_a_lock_on_a_file_that_was_replaced_is_not_believed(tmp_path):
                 other.rename(path)
             return real(fd, there)
 
-    real = locks._is_at
-    locks._is_at = Replaced()
+    real = locks.is_at
+    locks.is_at = Replaced()
     try:
         with locks.locked(str(path), timeout=1, flags=os.O_RDWR) as fd:
             assert os.pread(fd, 3, 0) == b"new"
     finally:
-        locks._is_at = real
+        locks.is_at = real
     assert len(looked) == 2
 
 

@@ -12,14 +12,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_IMODE
-from typing import Any
+from typing import Any, TypeVar
 
 from platformdirs import user_config_path
 
 from po_sessions import models
+from po_sessions.backups import BackupPolicy
 from po_sessions.cli import places
+from po_sessions.durations import parse_duration
 from po_sessions.errors import InvalidInput, NoKey, Unreadable, WeightsMissing
 from po_sessions.storage import atomic
+
+T = TypeVar("T")
 
 DEFAULT = "default"
 """The source of a value that nobody set."""
@@ -30,12 +34,15 @@ class Setting:
     """One thing that a user can choose once and for all."""
 
     name: str
+    """`TABLE.KEY`, or `KEY` outside any table of the file."""
     meaning: str
     variable: str
     """The environment variable that goes over the file."""
     default: str
     accept: Callable[[str, Callable[[str], None]], str]
     """Returns a value as it is to be written; may remark on it. Raises InvalidInput, ModelUnavailable."""
+    is_number: bool = False
+    """Whether it is a number in the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +85,54 @@ def store(name: str, value: str | None) -> None:
 
     Raises Unreadable if the file cannot be read, and then it is left alone; WriteFailed.
     """
-    before, text = _read()
-    if value == before.get(name):
+    one = setting(name)
+    said, text = _read()
+    wanted = int(value) if value is not None and one.is_number else value
+    if wanted == _look_up(one, said):
         return
     import tomlkit
 
     document = tomlkit.parse(text)
-    if value is None:
-        del document[name]
+    table, _, key = name.rpartition(".")
+    inside: Any = document.setdefault(table, tomlkit.table()) if table else document
+    if wanted is None:
+        del inside[key]
     else:
-        document[name] = value
+        inside[key] = wanted
     _replace(tomlkit.dumps(document).encode())
+
+
+def backup_policy() -> BackupPolicy:
+    """Return what is in force for backups. Raises Unreadable; InvalidInput, which tells where the value is."""
+    return BackupPolicy(_parsed("backup.interval", parse_duration), _parsed("backup.keep", _whole_number))
+
+
+def _parsed(name: str, parse: Callable[[str], T]) -> T:
+    one = in_force(name)
+    try:
+        return parse(one.value)
+    except InvalidInput as error:
+        raise InvalidInput(f"{name} ({one.source}): {error}", hint=error.hint) from None
+
+
+def _whole_number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise InvalidInput(f"{text!r} is no whole number from 0 on.", hint="With 0 no backup is made of itself.")
+    return int(text)
+
+
+def _accept_duration(value: str, remark: Callable[[str], None]) -> str:  # noqa: ARG001
+    value = value.strip()
+    try:
+        parse_duration(value)
+    except InvalidInput as error:
+        hint = f"{error.hint} To have no backup made of itself, run 'po config set backup.keep 0'."
+        raise InvalidInput(str(error), hint=hint) from None
+    return value
+
+
+def _accept_number(value: str, remark: Callable[[str], None]) -> str:  # noqa: ARG001
+    return str(_whole_number(value.strip()))
 
 
 def _accept_model(value: str, remark: Callable[[str], None]) -> str:
@@ -113,16 +157,45 @@ SETTINGS = {
             default=models.DEFAULT_MODEL,
             accept=_accept_model,
         ),
+        Setting(
+            "backup.interval",
+            "A turn on a session whose latest backup is older than this makes one first: 12h, 1d, 2w, 6mo, 1y.",
+            variable="PO_BACKUP_INTERVAL",
+            default="1d",
+            accept=_accept_duration,
+        ),
+        Setting(
+            "backup.keep",
+            "How many backups of a session are kept; with 0 none is made or removed of itself.",
+            variable="PO_BACKUP_KEEP",
+            default="5",
+            accept=_accept_number,
+            is_number=True,
+        ),
     ]
 }
 """Every setting by its name; a new one is a line here."""
 
 
 def _stored(one: Setting) -> str | None:
-    value = _read()[0].get(one.name)
+    value = _look_up(one, _read()[0])
+    if one.is_number and type(value) is int:
+        return str(value)
     if not isinstance(value, str | None):
-        raise Unreadable(f"{path()}: {one.name!r} is not text.", hint=f"Run 'po config set {one.name} VALUE'.")
+        kind = "a number" if one.is_number else "text"
+        raise Unreadable(f"{path()}: {one.name!r} is not {kind}.", hint=f"Run 'po config set {one.name} VALUE'.")
     return value
+
+
+def _look_up(one: Setting, said: dict[str, Any]) -> object:
+    """Return what the file says of a setting, whatever it is; None if it says nothing. Raises Unreadable."""
+    table, _, key = one.name.rpartition(".")
+    inside = said.get(table, {}) if table else said
+    if not isinstance(inside, dict):
+        raise Unreadable(
+            f"{path()}: {table!r} is not a table.", hint=f"Mend or remove it: it is [{table}] in the file."
+        )
+    return inside.get(key)
 
 
 def _read() -> tuple[dict[str, Any], str]:

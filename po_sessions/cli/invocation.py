@@ -18,6 +18,7 @@ from po_sessions.errors import InvalidInput, NotFound, PoError, PromptObjectNotF
 from po_sessions.selector import no_current_po
 
 if TYPE_CHECKING:
+    from po_sessions.backups import BackupPolicy
     from po_sessions.models import ModelPaths
     from po_sessions.prompt_object import PromptObject
 
@@ -71,6 +72,7 @@ class Invocation:
                 notice=self.out.warn,
                 model_paths=self.model_paths if to_send else None,
                 default_model=_default_model,
+                backup_policy=_backup_policy,
                 save=save,
             )
         root = self._environment.root
@@ -154,6 +156,23 @@ class Invocation:
             raise InvalidInput("The session's name is empty.", hint="Leave it out to mean the current session.")
         return given or os.environ.get("PO_SESSION") or None
 
+    def session_ids(self, refs: Sequence[str] | None, po: str | None, *, all_: bool) -> list[str]:
+        """Return the ids of the sessions that are meant: those of `refs`, else the current one, or all there are.
+
+        All are those of `po` if that is given. Raises InvalidInput if both are asked for; as `find` does; Several.
+        """
+        if refs and all_:
+            raise InvalidInput("Sessions and --all contradict each other.", hint="Give one of them.")
+        manager = self.environment().session_manager
+        po_name = None if all_ and po is None else self.known_po(po)
+        if not all_:
+            found = each(refs or [None], lambda ref: manager.find(self.session_ref(ref), po_name))
+            return list(dict.fromkeys(one.id for one in found))
+        listed = {one.id: one.po_name for one in manager.list()}
+        # What cannot be read is not listed; whoever asks for everything has to be told that something is missing.
+        lost = [id for id in manager.storage.ids_matching("") if id not in listed]
+        return [id for id, owner in listed.items() if po_name in (None, owner)] + lost
+
     @cached_property
     def model_paths(self) -> ModelPaths:
         """Where models are."""
@@ -174,6 +193,12 @@ def _default_model() -> str:
     from po_sessions.cli import config  # which imports what few commands need
 
     return places.model_name(config.in_force("model").value)
+
+
+def _backup_policy() -> BackupPolicy:
+    from po_sessions.cli import config
+
+    return config.backup_policy()
 
 
 def each(things: Iterable[T], do: Callable[[T], R]) -> list[R]:

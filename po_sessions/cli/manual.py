@@ -16,6 +16,7 @@ ENVIRONMENT = {
     "PO_MODEL": "The model to ask where neither --model nor the prompt object names one.",
     "LLM_USER_PATH": "Where llm has its keys, aliases and models; keys may also come from variables of its own, as "
     "from OPENAI_API_KEY.",
+    "PO_BACKUP_INTERVAL, PO_BACKUP_KEEP": "When a turn makes a backup first, and how many are kept; see po-config(1).",
     "PO_GGUF": "A GGUF file that stands in for the embedded model's weights.",
     "XDG_RUNTIME_DIR, TMPDIR": "Where the socket of the embedded model is made while it answers.",
     "XDG_CACHE_HOME": "Where the weights of the embedded model are kept, below po/.",

@@ -16,7 +16,7 @@ from po_sessions.errors import PoError, ReplyNotStored, WriteFailed
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _SEPARATORS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_COMMAND = re.compile(r"(?<=')po (?=(?:session|send|object|trash) )")
+_COMMAND = re.compile(r"(?<=')po (?=(?:session|send|object|trash|backup) )")
 _WIDEST = 30
 """What a column of a table gets at most, in terminal cells; the last one gets what is left."""
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

@@ -23,6 +23,7 @@ COMMANDS = {
     "send": "Send one message to a prompt object and print the reply.",
     "session": "Make, list, show, switch, copy, exchange and delete sessions.",
     "trash": "List, restore and empty what was deleted or undone.",
+    "backup": "Copy sessions, list the copies, put one back.",
     "object": "List, show, make, rename and delete prompt objects.",
     "model": "List the models, choose the default, fetch the embedded one.",
     "config": "Show and change your settings.",

@@ -34,11 +34,11 @@ def as_json(run: Invocation, session: SessionSummary) -> dict[str, Any]:
     return {"version": 1, **about, "orphaned": session.po_name not in run.environment().definitions}
 
 
-def show_id(run: Invocation, session: SessionSummary) -> None:
-    """Print the id of a session that was made."""
+def show_id(run: Invocation, session: SessionSummary, **more: Any) -> None:
+    """Print the id of a session that was made; as JSON with `more` about it."""
     try:
         if run.out.as_json:
-            run.out.json(as_json(run, session))
+            run.out.json({**as_json(run, session), **more})
         else:
             run.out.line(session.id)
     except WriteFailed as error:

@@ -16,6 +16,7 @@ from po_sessions.session import Message, Session, SessionSummary
 from po_sessions.storage.state import State
 
 if TYPE_CHECKING:
+    from po_sessions.storage.backups import Backup
     from po_sessions.storage.trash import TrashEntry
 
 Notice = Callable[[str], None]
@@ -72,7 +73,7 @@ class SessionStorage(Protocol):
         """
 
     def purge(self, id: str, now: str, verb: str = "delete") -> None:
-        """Remove a session for good. Raises SessionNotFound, Busy."""
+        """Remove a session and its backups for good. Raises SessionNotFound, Busy."""
 
     def truncate(self, id: str, count: int, now: str) -> tuple[SessionSummary, str]:
         """Move all messages of a session after the first `count` to the trash; return it, and the entry's id.
@@ -120,6 +121,28 @@ class SessionStorage(Protocol):
 
     def empty_trash(self, now: str, before: str | None = None) -> list[str]:
         """Remove for good what `trash_names` tells; return its names. Raises Unreadable."""
+
+    def back_up(self, id: str, now: str) -> Backup:
+        """Copy a session as it is. Raises SessionNotFound, Busy, Unreadable."""
+
+    def backup_ids(self, session_id: str | None = None) -> list[str]:
+        """Return the ids of the backups, of one session if given, newest first; none is opened. Raises Unreadable."""
+
+    def backups(self, session_id: str | None = None) -> list[Backup]:
+        """Return the backups, of one session if given, newest first. Raises Unreadable."""
+
+    def backed_up(self, backup_id: str) -> Session:
+        """Return the session that a backup holds. Raises NotFound, Unreadable."""
+
+    def discard_backup(self, backup_id: str) -> None:
+        """Remove a backup for good. Raises NotFound."""
+
+    def put_back(self, backup_id: str, po_name: str, now: str) -> tuple[SessionSummary, str | None]:
+        """Put a session back to what a backup holds, as `po_name`'s, as one step; the backup stays.
+
+        What was there, readable or not, goes to the trash. Return the session, and the trash entry's id if there was
+        one. Raises NotFound, Unreadable (NewerVersion), Busy.
+        """
 
     def summaries(self, *, po_name: str | None = None, name: str | None = None) -> Iterator[SessionSummary]:
         """Yield the sessions, of one prompt object and with one name if given; newest turn first, ties by id."""

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import fields, replace
-from typing import TypeVar
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
 
-from po_sessions.errors import Busy, PoError, SessionNotFound, Unfinished, Unreadable, WriteFailed
+from po_sessions.errors import Busy, PoError, SessionNotFound, Unreadable, WriteFailed
 from po_sessions.json_text import dumps
-from po_sessions.session import Message, Session, SessionSummary, check_kept, check_writable, is_session_id
+from po_sessions.session import Message, Session, SessionSummary, check_kept, check_writable
 from po_sessions.storage import About, Notice, atomic, locks, session_file, state
 from po_sessions.storage.catalogue import Catalogue
 from po_sessions.storage.deletions import Deletions, described, described_at
 from po_sessions.storage.index import Index, Row
 from po_sessions.storage.renaming import Renaming
+from po_sessions.storage.session_files import SUMMARY_FIELDS, SessionFiles, link_new, not_its_own, to_row
 from po_sessions.storage.state import State
 from po_sessions.storage.trash import UNDONE_AT, Trash, TrashEntry, id_taken, not_there
 
-_FIELDS = tuple(field.name for field in fields(SessionSummary))
+if TYPE_CHECKING:
+    from po_sessions.storage.backups import Backup, Backups
 
 S = TypeVar("S", Session, SessionSummary)
 
@@ -37,13 +39,21 @@ class FileStorage:
         self._sessions = os.path.join(root, "sessions")
         self._locks = os.path.join(self._sessions, ".locks")
         self._state = os.path.join(root, "state.toml")
-        self._renaming = Renaming(self._sessions)
         self._timeout = lock_timeout
         self._notice = notice
         self._index = Index(self._sessions, timeout=lock_timeout)
         self._deletions = Deletions(os.path.join(root, "deletions.log"), notice)
+        self._files = SessionFiles(self._sessions, self._index, timeout=lock_timeout)
         self._trash = Trash(os.path.join(root, "trash"), notice)
         self._catalogue = Catalogue(self._sessions, self._index, self._read_row, notice)
+        self._renaming = Renaming(
+            self._sessions,
+            timeout=lock_timeout,
+            notice=notice,
+            prepare=self._make_dirs,
+            names=self.names,
+            carry=self._carry_name,
+        )
 
     # One session
 
@@ -51,14 +61,7 @@ class FileStorage:
         """Add a session. Raises Conflict if its id is taken."""
         self._make_dirs()
         session = replace(session, po_name=self.po_name(session.po_name))
-
-        def link(temporary: str, path: str) -> None:
-            try:
-                os.link(temporary, path)
-            except FileExistsError:
-                raise id_taken(session.id) from None
-
-        return self._publish(session, link)
+        return self._files.publish(session, link_new(session.id))
 
     def load(self, id: str) -> Session:
         """Return a session with its history; a write that was cut is left out. Raises SessionNotFound, Unreadable."""
@@ -69,8 +72,8 @@ class FileStorage:
         return self._own(self._parsed(id).session, id)
 
     def _parsed(self, id: str) -> session_file.Parsed:
-        path = self._path(id)
-        with self._opened(id) as fd:
+        path = self._files.path(id)
+        with self._files.opened(id) as fd:
             try:
                 parsed = session_file.parse(atomic.read_all(fd, path), path)
             except Unreadable:
@@ -84,14 +87,14 @@ class FileStorage:
 
     def about(self, id: str) -> About:
         """Return what its file says of a session but its messages. Raises SessionNotFound, Unreadable."""
-        with self._opened(id) as fd:
+        with self._files.opened(id) as fd:
             size, tail = os.fstat(fd).st_size, session_file.read_tail(fd)
         if tail is None:
             parsed = self._parsed(id)
             own = self._renamed(self._own(parsed.session, id))
             return session_file.about(own, size, whole=parsed.torn is None)
         if tail.summary.id != id:
-            raise _not_its_own(self._path(id), tail.summary.id)
+            raise not_its_own(self._files.path(id), tail.summary.id)
         found = session_file.about_tail(tail)
         return replace(found, summary=self._renamed(found.summary))
 
@@ -104,16 +107,16 @@ class FileStorage:
 
         Raises SessionNotFound, Busy, Unreadable (NewerVersion).
         """
-        path = self._path(id)
+        path = self._files.path(id)
         for _ in range(_ROUNDS):
-            with self._write_locked(id) as fd:
+            with self._files.write_locked(id) as fd:
                 tail = session_file.read_tail(fd)
                 if tail is not None and os.fstat(fd).st_nlink == 1:
                     if tail.summary.id != id:
-                        raise _not_its_own(path, tail.summary.id)
+                        raise not_its_own(path, tail.summary.id)
                     append = session_file.plan_append(tail, message)
                     summary = self._renamed(append.summary)
-                    self._index.record(_to_row(append.summary, append.size, os.fstat(fd).st_ino))
+                    self._index.record(to_row(append.summary, append.size, os.fstat(fd).st_ino))
                     session_file.write_append(fd, path, append)
                     return summary
                 # Another layout, a torn end or a second hard link: a file made anew has none of them.
@@ -125,24 +128,25 @@ class FileStorage:
 
     def update(self, id: str, change: Callable[[Session], Session]) -> SessionSummary:
         """Replace a session by what `change` makes of it, in a new file. Raises as `append` does, and as `change`."""
-        with self._write_locked(id) as fd:
+        with self._files.write_locked(id) as fd:
             summary, repaired = self._rewrite(id, fd, change)
-        self._tell_repaired(self._path(id), repaired)
+        self._tell_repaired(self._files.path(id), repaired)
         return summary
 
     def delete(self, id: str, now: str, verb: str = "delete") -> str:
         """Move a session's file to the trash as it is; return the entry's id. Raises SessionNotFound, Busy."""
-        with self._write_locked(id) as fd:
-            entry_id = self._trash.take(self._path(id), id, now)
+        with self._files.write_locked(id) as fd:
+            entry_id = self._trash.take(self._files.path(id), id, now)
             self._forget(id)
             gone = described(fd)
         self._deletions.add(verb, now, {"id": id, **gone}, trash_id=entry_id, purged=False)
         return entry_id
 
     def purge(self, id: str, now: str, verb: str = "delete") -> None:
-        """Remove a session for good. Raises SessionNotFound, Busy."""
-        path = self._path(id)
-        with self._write_locked(id) as fd, atomic.writing(path):
+        """Remove a session and its backups for good. Raises SessionNotFound, Busy."""
+        path = self._files.path(id)
+        with self._files.write_locked(id) as fd, atomic.writing(path):
+            self._backups.clear(id)  # first, so that it can be repeated
             os.unlink(path)
             self._forget(id)
             gone = described(fd)
@@ -158,7 +162,7 @@ class FileStorage:
 
         Raises as `append` does.
         """
-        path, entry_id = self._path(id), ""
+        path, entry_id = self._files.path(id), ""
 
         def keep(before: Session) -> Session:
             nonlocal entry_id
@@ -166,14 +170,12 @@ class FileStorage:
             entry_id = self._trash.keep(undone, now)
             return replace(before, history=before.history[:count])
 
-        try:
-            with self._write_locked(id) as fd:
+        with self._files.write_locked(id) as fd:
+            try:
                 summary, repaired = self._rewrite(id, fd, keep, may_cut=True)
-        except PoError:
-            if entry_id:
-                with suppress(PoError):
-                    self._trash.discard(entry_id)
-            raise
+            except PoError:
+                self._take_out_of_trash(entry_id, fd, path)
+                raise
         self._tell_repaired(path, repaired)
         self._deletions.add("undo", now, described_at(self._trash.path(entry_id)), trash_id=entry_id, purged=False)
         return summary, entry_id
@@ -186,15 +188,16 @@ class FileStorage:
         if name is not None:
             parsed = self._trash.parse(entry_id)
             summary = self.create(replace(parsed.session, name=name))
-            self._tell_repaired(self._path(summary.id), self._keep_torn(summary.id, parsed))
+            self._tell_repaired(self._files.path(summary.id), self._keep_torn(summary.id, parsed))
             return summary
         session = self.trashed(entry_id)
         self._make_dirs()
-        source, path, summary = self._trash.path(entry_id), self._path(session.id), self._renamed(session.summary())
+        source, path = self._trash.path(entry_id), self._files.path(session.id)
+        summary = self._renamed(session.summary())
         try:
             with locks.locked(source, timeout=self._timeout, flags=os.O_RDWR) as fd, atomic.writing(path):
                 about = os.fstat(fd)
-                self._index.record(_to_row(summary, about.st_size, about.st_ino))
+                self._index.record(to_row(summary, about.st_size, about.st_ino))
                 try:
                     os.link(source, path, follow_symlinks=False)
                 except FileExistsError:
@@ -228,12 +231,76 @@ class FileStorage:
             gone.append(name)
         return gone
 
+    # Backups
+
+    @cached_property
+    def _backups(self) -> Backups:
+        from po_sessions.storage.backups import Backups  # which few commands need
+
+        return Backups(os.path.join(self._root, "backups"), self._notice)
+
+    def back_up(self, id: str, now: str) -> Backup:
+        """Copy a session's file as it is. Raises SessionNotFound, Busy, Unreadable."""
+        path = self._files.path(id)
+        with self._files.write_locked(id, shared=True) as fd:
+            tail = session_file.read_tail(fd)
+            summary = tail.summary if tail else session_file.parse(atomic.read_all(fd, path), path).session.summary()
+            if summary.id != id:
+                raise not_its_own(path, summary.id)
+            return self._backups.take(self._renamed(summary), fd, now)
+
+    def backup_ids(self, session_id: str | None = None) -> list[str]:
+        """Return the ids of the backups, newest first; none is opened. Raises Unreadable."""
+        return self._backups.ids(session_id)
+
+    def backups(self, session_id: str | None = None) -> list[Backup]:
+        """Return the backups, newest first; `notice` hears of what cannot be read. Raises Unreadable."""
+        return self._backups.entries(session_id)
+
+    def backed_up(self, backup_id: str) -> Session:
+        """Return the session that a backup holds. Raises NotFound, Unreadable."""
+        return self._backups.read(backup_id)[1]
+
+    def discard_backup(self, backup_id: str) -> None:
+        """Remove a backup for good. Raises NotFound, WriteFailed."""
+        self._backups.discard(backup_id)
+
+    def put_back(self, backup_id: str, po_name: str, now: str) -> tuple[SessionSummary, str | None]:
+        """Put a session back to what a backup holds; what was there goes to the trash as it is.
+
+        Raises NotFound, Unreadable (NewerVersion), Busy.
+        """
+        data, session = self._backups.read(backup_id)
+        if session.po_name != po_name:
+            check_writable(session, session.version)
+            session = replace(session, po_name=po_name)
+            data = session_file.encode(session)
+        self._make_dirs()
+        path = self._files.path(session.id)
+        try:
+            with self._files.write_locked(session.id) as fd:
+                entry_id = self._trash.link(path, session.id, now)
+                try:
+                    mode = os.fstat(fd).st_mode & 0o777
+                    return self._files.publish(session, os.replace, mode=mode, data=data), entry_id
+                except PoError:
+                    self._take_out_of_trash(entry_id, fd, path)
+                    raise
+        except SessionNotFound:
+            return self._files.publish(session, link_new(session.id), data=data), None
+
     def path(self, id: str) -> str:
         """Return the file that holds a session. Raises SessionNotFound."""
-        path = self._path(id)
+        path = self._files.path(id)
         if not os.path.lexists(path):
             raise SessionNotFound(id)
         return path
+
+    def _take_out_of_trash(self, entry_id: str, fd: int, path: str) -> None:
+        """Remove an entry after a change failed, if the open file, which has all of it, is still in its place."""
+        if entry_id and locks.is_at(fd, path):
+            with suppress(PoError):
+                self._trash.discard(entry_id)
 
     def _rewrite(
         self, id: str, fd: int, change: Callable[[Session], Session], *, may_cut: bool = False
@@ -242,7 +309,7 @@ class FileStorage:
 
         Only with `may_cut` may messages go.
         """
-        path = self._path(id)
+        path = self._files.path(id)
         parsed = session_file.parse(atomic.read_all(fd, path), path)
         before = self._renamed(self._own(parsed.session, id))
         check_writable(before, before.version)
@@ -250,7 +317,7 @@ class FileStorage:
         if not may_cut:
             check_kept(before, after)
         kept = self._keep_torn(id, parsed)
-        return self._publish(after, os.replace, mode=os.fstat(fd).st_mode & 0o777), kept
+        return self._files.publish(after, os.replace, mode=os.fstat(fd).st_mode & 0o777), kept
 
     def _tell_repaired(self, path: str, kept: str) -> None:
         """Tell of a repair; never while holding a lock, since whoever reads it may be slow."""
@@ -265,20 +332,6 @@ class FileStorage:
         path = os.path.join(self._root, "trash", f"{id}.{os.urandom(8).hex()}.torn")
         atomic.create(path, parsed.torn)
         return path
-
-    def _publish(
-        self, session: Session, move: Callable[[str, str], None], *, mode: int = atomic.FILE_MODE
-    ) -> SessionSummary:
-        """Write a session to a new file, locked before others can see it, and `move` it to its place."""
-        path, summary = self._path(session.id), session.summary()
-        with atomic.writing(path), atomic.staged(path, [session_file.encode(session)]) as (fd, temporary):
-            os.fchmod(fd, mode)
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            about = os.fstat(fd)
-            self._index.record(_to_row(summary, about.st_size, about.st_ino))
-            move(temporary, path)
-            atomic.sync_dir(self._sessions)
-        return summary
 
     # Many sessions
 
@@ -362,51 +415,27 @@ class FileStorage:
                 atomic.make_dir(directory)
             self._index.start()
 
-    def _path(self, id: str) -> str:
-        if not is_session_id(id):
-            raise SessionNotFound(id)
-        return os.path.join(self._sessions, id + ".json")
-
     def _lock_path(self, id: str) -> str:
-        self._path(id)
+        self._files.path(id)
         return os.path.join(self._locks, id)
 
-    @contextmanager
-    def _opened(self, id: str) -> Iterator[int]:
-        try:
-            fd = atomic.open_regular(self._path(id))
-        except FileNotFoundError:
-            raise SessionNotFound(id) from None
-        try:
-            yield fd
-        finally:
-            os.close(fd)
-
-    @contextmanager
-    def _write_locked(self, id: str) -> Iterator[int]:
-        try:
-            with locks.locked(self._path(id), timeout=self._timeout, flags=os.O_RDWR) as fd:
-                yield fd
-        except FileNotFoundError:
-            raise SessionNotFound(id) from None
-
     def _read_row(self, id: str) -> Row:
-        with self._opened(id) as fd:
+        with self._files.opened(id) as fd:
             about = os.fstat(fd)
             tail = session_file.read_tail(fd)
             if tail is not None:
                 if tail.summary.id != id:
-                    raise _not_its_own(self._path(id), tail.summary.id)
-                return _to_row(tail.summary, about.st_size, about.st_ino)
-        return _to_row(self._load(id).summary(), about.st_size, about.st_ino)
+                    raise not_its_own(self._files.path(id), tail.summary.id)
+                return to_row(tail.summary, about.st_size, about.st_ino)
+        return to_row(self._load(id).summary(), about.st_size, about.st_ino)
 
     def _own(self, session: Session, id: str) -> Session:
         if session.id != id:
-            raise _not_its_own(self._path(id), session.id)
+            raise not_its_own(self._files.path(id), session.id)
         return session
 
     def _to_summary(self, row: Row) -> SessionSummary:
-        return self._renamed(SessionSummary(**{name: row[name] for name in _FIELDS}))
+        return self._renamed(SessionSummary(**{name: row[name] for name in SUMMARY_FIELDS}))
 
     # A prompt object's other name
 
@@ -414,74 +443,29 @@ class FileStorage:
         self, old: str, new: str, move: Callable[[str, str], None], check: Callable[[], None] = lambda: None
     ) -> None:
         """Give a prompt object another name everywhere; `.rename` tells of it until it is done. Raises Busy."""
-        self._make_dirs()
-        with locks.locked(self._rename_lock, timeout=self._timeout):
-            self._finish_rename(move)
-            with self.names():  # whoever makes a session now has done so, or will see the new name
-                check()
-                try:
-                    self._renaming.begin(old, new)
-                    move(old, new)
-                except Unfinished:
-                    raise
-                except PoError:
-                    with suppress(PoError):
-                        self._renaming.end()
-                    raise
-            try:
-                self._finish_rename(lambda *_: None)
-            except PoError as error:
-                error.hint = f"{old} is called {new} from now on, and the next command finishes what is left."
-                raise
+        self._renaming.run(old, new, move, check)
 
     def resume_rename(self, move: Callable[[str, str], None]) -> None:
         """Finish a renaming that was interrupted, unless another process is at it; tell of it."""
-        if (names := self._renaming.names()) is None:
-            return
-        try:
-            self._make_dirs()
-            with locks.locked(self._rename_lock, timeout=0):
-                self._finish_rename(move)
-        except Busy:
-            return
-        except PoError as error:
-            self._notice(f"{names[0]} is being renamed to {names[1]}, which cannot be finished yet: {error}")
-        else:
-            self._notice(f"Finished renaming {names[0]} to {names[1]}, which had been interrupted.")
+        self._renaming.resume(move)
 
     def po_name(self, po_name: str) -> str:
         """Return what a prompt object is called now."""
         return self._renaming.now(po_name)
 
-    @property
-    def _rename_lock(self) -> str:
-        return os.path.join(self._locks, "rename")
-
-    def _finish_rename(self, move: Callable[[str, str], None]) -> None:
-        names = self._renaming.names()
-        if names is None:
-            return
-        move(*names)
-        for row in list(self._catalogue.rows(b'"po_name":' + dumps(names[0]))):
-            if row["po_name"] == names[0]:
+    def _carry_name(self, old: str, new: str) -> None:
+        """Give a prompt object its other name in the sessions, the trash and the pointers."""
+        for row in list(self._catalogue.rows(b'"po_name":' + dumps(old))):
+            if row["po_name"] == old:
                 try:
                     self.update(row["id"], lambda one: one)  # read with its new name
                 except SessionNotFound:
                     continue
                 except Unreadable as error:
-                    self._notice(f"{error} It keeps the prompt object {names[0]}.")
-        self._trash.rename_po(*names)
+                    self._notice(f"{error} It keeps the prompt object {old}.")
+        self._trash.rename_po(old, new)
         self.change_state(lambda pointers: pointers)
-        self._renaming.end()
 
     def _renamed(self, one: S) -> S:
         name = self.po_name(one.po_name)
         return one if name == one.po_name else replace(one, po_name=name)
-
-
-def _not_its_own(path: str, id: str) -> Unreadable:
-    return Unreadable(f"{path} holds the session {id!r}, which is not its name.", hint="Rename it to the id it holds.")
-
-
-def _to_row(summary: SessionSummary, size: int, inode: int) -> Row:
-    return {**{name: getattr(summary, name) for name in _FIELDS}, "size": size, "inode": inode}

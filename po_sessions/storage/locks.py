@@ -38,7 +38,7 @@ def locked(
         fd = atomic.open_regular(path, flags)
         try:
             _wait(fd, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, deadline, path, busy)
-            if _is_at(fd, path):
+            if is_at(fd, path):
                 if not flags & os.O_CREAT or os.fstat(fd).st_nlink == 1:
                     yield fd
                     return
@@ -130,7 +130,8 @@ def _busy(path: str, busy: Callable[[], str] | None) -> Busy:
     return Busy(message, hint="Try again, or wait longer with --lock-timeout SECONDS.")
 
 
-def _is_at(fd: int, path: str) -> bool:
+def is_at(fd: int, path: str) -> bool:
+    """Tell whether a path still names an open file."""
     mine = os.fstat(fd)
     try:
         there = os.stat(path, follow_symlinks=False)

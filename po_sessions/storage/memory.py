@@ -9,9 +9,10 @@ from dataclasses import replace
 
 from po_sessions.errors import Busy, SessionNotFound
 from po_sessions.session import Message, Session, SessionSummary, check_kept, check_writable
-from po_sessions.storage import About, session_file
+from po_sessions.storage import About, backups, entry_ids, session_file
+from po_sessions.storage.backups import Backup
 from po_sessions.storage.state import State
-from po_sessions.storage.trash import UNDONE_AT, TrashEntry, entry, entry_id, id_taken, not_there
+from po_sessions.storage.trash import UNDONE_AT, TrashEntry, entry, id_taken, not_there
 
 
 class MemoryStorage:
@@ -23,6 +24,7 @@ class MemoryStorage:
         self._sessions: dict[str, Session] = {}
         self._owners: dict[str, str] = {}
         self._trash: dict[str, Session] = {}
+        self._backups: dict[str, Session] = {}
         self._state = State()
         self._names = threading.RLock()
         self._changed = threading.Condition()
@@ -79,10 +81,12 @@ class MemoryStorage:
         return taken
 
     def purge(self, id: str, now: str, verb: str = "delete") -> None:  # noqa: ARG002
-        """Remove a session for good. Raises SessionNotFound."""
+        """Remove a session and its backups for good. Raises SessionNotFound."""
         with self._changed:
             self.load(id)
             del self._sessions[id]
+            for backup_id in self.backup_ids(id):
+                del self._backups[backup_id]
 
     def truncate(self, id: str, count: int, now: str) -> tuple[SessionSummary, str]:
         """Move all messages after the first `count` to the trash. Raises SessionNotFound, NewerVersion."""
@@ -116,7 +120,7 @@ class MemoryStorage:
         """Do nothing: nothing is left of what was interrupted."""
 
     def _keep(self, session: Session, now: str) -> str:
-        id = entry_id(session.id, now, self._trash.__contains__)
+        id = entry_ids.new(session.id, now, self._trash.__contains__)
         self._trash[id] = session
         return id
 
@@ -158,6 +162,48 @@ class MemoryStorage:
         """Remove an entry for good. Raises NotFound."""
         if self._trash.pop(entry_id, None) is None:
             raise not_there(entry_id)
+
+    def back_up(self, id: str, now: str) -> Backup:
+        """Copy a session. Raises SessionNotFound."""
+        with self._changed:
+            session = self.load(id)
+            backup_id = entry_ids.new(id, now, self._backups.__contains__)
+            self._backups[backup_id] = session
+        return _backup(backup_id, session)
+
+    def backup_ids(self, session_id: str | None = None) -> list[str]:
+        """Return the ids of the backups, newest first."""
+        return [one.id for one in self.backups(session_id)]
+
+    def backups(self, session_id: str | None = None) -> list[Backup]:
+        """Return the backups, newest first."""
+        found = [_backup(id, session) for id, session in list(self._backups.items())]
+        found = [one for one in found if session_id in (None, one.session.id)]
+        return sorted(found, key=lambda one: (one.made_at, one.id), reverse=True)
+
+    def backed_up(self, backup_id: str) -> Session:
+        """Return the session that a backup holds. Raises NotFound."""
+        try:
+            return self._backups[backup_id]
+        except KeyError:
+            raise backups.not_there(backup_id) from None
+
+    def discard_backup(self, backup_id: str) -> None:
+        """Remove a backup for good. Raises NotFound."""
+        if self._backups.pop(backup_id, None) is None:
+            raise backups.not_there(backup_id)
+
+    def put_back(self, backup_id: str, po_name: str, now: str) -> tuple[SessionSummary, str | None]:
+        """Put a session back to what a backup holds. Raises NotFound, NewerVersion."""
+        session = self.backed_up(backup_id)
+        if session.po_name != po_name:
+            check_writable(session, session.version)
+            session = replace(session, po_name=po_name)
+        with self._changed:
+            there = self._sessions.get(session.id)
+            taken = None if there is None else self._keep(there, now)
+            self._sessions[session.id] = session
+        return session.summary(), taken
 
     def summaries(self, *, po_name: str | None = None, name: str | None = None) -> Iterator[SessionSummary]:
         """Yield the sessions, newest turn first, ties by id."""
@@ -222,3 +268,7 @@ class MemoryStorage:
 
     def settle(self) -> None:
         """Do nothing: a change leaves nothing to do."""
+
+
+def _backup(id: str, session: Session) -> Backup:
+    return Backup(id, session.summary(), len(session_file.encode(session)))

@@ -3,19 +3,42 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 
-from po_sessions.errors import InvalidInput, Unreadable
+from po_sessions.errors import Busy, InvalidInput, PoError, Unfinished, Unreadable
 from po_sessions.json_text import dumps, loads
 from po_sessions.session import check_po_name
-from po_sessions.storage import atomic
+from po_sessions.storage import Notice, atomic, locks
+
+Move = Callable[[str, str], None]
+"""Gives what is named like the first the name of the second."""
 
 
 class Renaming:
     """What the file says; it is there from the beginning of a renaming to its end, however often that is cut."""
 
-    def __init__(self, sessions: str) -> None:
-        """`sessions` is the directory of the sessions."""
+    def __init__(
+        self,
+        sessions: str,
+        *,
+        timeout: float,
+        notice: Notice,
+        prepare: Callable[[], None],
+        names: Callable[[], AbstractContextManager[object]],
+        carry: Move,
+    ) -> None:
+        """`sessions` is the directory of the sessions, `timeout` in seconds for each lock.
+
+        `prepare` makes the directories, `names` holds the names of all sessions, `carry` renames in all that is stored.
+        """
         self._path = os.path.join(sessions, ".rename")
+        self._lock = os.path.join(sessions, ".locks", "rename")
+        self._timeout = timeout
+        self._notice = notice
+        self._prepare = prepare
+        self._names = names
+        self._carry = carry
 
     def names(self) -> tuple[str, str] | None:
         """Return the old and the new name, or None if nothing is being renamed. Raises Unreadable."""
@@ -34,12 +57,50 @@ class Renaming:
         old, new = self.names() or ("", "")
         return new if po_name == old else po_name
 
-    def begin(self, old: str, new: str) -> None:
-        """Make the file. Raises WriteFailed."""
-        atomic.create(self._path, dumps({"version": 1, "old": old, "new": new}) + b"\n")
+    def run(self, old: str, new: str, move: Move, check: Callable[[], None]) -> None:
+        """Give a prompt object another name everywhere. Raises Busy, and what `check` and `move` raise."""
+        self._prepare()
+        with locks.locked(self._lock, timeout=self._timeout):
+            self._finish(move)
+            with self._names():  # whoever makes a session now has done so, or will see the new name
+                check()
+                try:
+                    atomic.create(self._path, dumps({"version": 1, "old": old, "new": new}) + b"\n")
+                    move(old, new)
+                except Unfinished:
+                    raise
+                except PoError:
+                    with suppress(PoError):
+                        self._end()
+                    raise
+            try:
+                self._finish(lambda *_: None)
+            except PoError as error:
+                error.hint = f"{old} is called {new} from now on, and the next command finishes what is left."
+                raise
 
-    def end(self) -> None:
-        """Remove the file. Raises WriteFailed."""
+    def resume(self, move: Move) -> None:
+        """Finish a renaming that was interrupted, unless another process is at it; tell of it."""
+        if (names := self.names()) is None:
+            return
+        try:
+            self._prepare()
+            with locks.locked(self._lock, timeout=0):
+                self._finish(move)
+        except Busy:
+            return
+        except PoError as error:
+            self._notice(f"{names[0]} is being renamed to {names[1]}, which cannot be finished yet: {error}")
+        else:
+            self._notice(f"Finished renaming {names[0]} to {names[1]}, which had been interrupted.")
+
+    def _finish(self, move: Move) -> None:
+        if (names := self.names()) is not None:
+            move(*names)
+            self._carry(*names)
+            self._end()
+
+    def _end(self) -> None:
         with atomic.writing(self._path):
             os.unlink(self._path)
         atomic.sync_dir(os.path.dirname(self._path))

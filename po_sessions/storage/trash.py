@@ -7,15 +7,15 @@ undo took from it and how many it left.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from po_sessions.errors import Conflict, NotFound, PoError, Unreadable
-from po_sessions.session import VERSION, Session, SessionSummary, is_session_id, timestamp
-from po_sessions.storage import atomic, session_file
+from po_sessions.session import VERSION, Session, SessionSummary, timestamp
+from po_sessions.storage import atomic, entry_ids, session_file
 from po_sessions.storage.deletions import described_at
 
 UNDONE_AT = "undone_at"
@@ -27,7 +27,7 @@ class TrashEntry:
     """One thing in the trash."""
 
     id: str
-    """The session's id, a point, and the time without its separators."""
+    """As in `entry_ids`."""
     trashed_at: str
     session: SessionSummary
     undone_at: int | None = None
@@ -42,17 +42,12 @@ class TrashEntry:
 def entry(id: str, session: Session) -> TrashEntry:
     """Return what is known of a session that lies in the trash as `id`."""
     undone_at = session.extra.get(UNDONE_AT)
-    return TrashEntry(id, _time_of(id), session.summary(), undone_at if type(undone_at) is int else None)
+    return TrashEntry(id, entry_ids.time_of(id), session.summary(), undone_at if type(undone_at) is int else None)
 
 
-def entry_id(session_id: str, now: str, taken: Callable[[str], bool]) -> str:
-    """Return a new entry's id; a moment that is taken gives way to the next millisecond."""
-    moment = datetime.fromisoformat(now)
-    while True:
-        id = f"{session_id}.{timestamp(moment).replace('-', '').replace(':', '')}"
-        if not taken(id):
-            return id
-        moment += timedelta(milliseconds=1)
+def without_undone(extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a session's other keys, without the one that would make it undone messages."""
+    return {key: value for key, value in extra.items() if key != UNDONE_AT}
 
 
 def not_there(id: str) -> NotFound:
@@ -65,24 +60,14 @@ def id_taken(id: str) -> Conflict:
     return Conflict(f"There is a session with the id {id}.", hint=f"Run 'po session show {id}' to see it.")
 
 
-def _time_of(id: str) -> str:
-    return timestamp(datetime.fromisoformat(id.partition(".")[2]))
-
-
-def _is_entry_id(text: str) -> bool:
-    with suppress(ValueError):
-        return is_session_id(text.partition(".")[0]) and bool(_time_of(text))
-    return False
-
-
 def _came_at(file: os.DirEntry[str]) -> str:
     """Return when a file came into the trash: an entry's id tells; of others, when they were last touched in any way.
 
     The time of its content is not enough: a prompt object's file keeps that when it is moved here.
     """
     id = file.name.removesuffix(".json")
-    if _is_entry_id(id):
-        return _time_of(id)
+    if entry_ids.is_one(id):
+        return entry_ids.time_of(id)
     try:
         about = file.stat(follow_symlinks=False)
     except FileNotFoundError:
@@ -104,22 +89,31 @@ class Trash:
 
     def take(self, path: str, session_id: str, now: str) -> str:
         """Move a session's file here; return the entry's id. Raises WriteFailed."""
+        id = self.link(path, session_id, now)  # first the second name, so that a crash leaves the session in its place
+        with atomic.writing(path):
+            os.unlink(path)
+            atomic.sync_dir(os.path.dirname(path))
+        return id
+
+    def link(self, path: str, session_id: str, now: str) -> str:
+        """Give a file of a session that is to go a second name here; return the entry's id. Raises WriteFailed."""
         self.make()
         while True:
-            id = entry_id(session_id, now, lambda id: os.path.lexists(self._path(id)))
-            # First the second name, so that a crash leaves the session in its place.
+            id = entry_ids.new(session_id, now, lambda id: os.path.lexists(self._path(id)))
             with atomic.writing(path), suppress(FileExistsError):
                 os.link(path, self._path(id), follow_symlinks=False)
-                atomic.sync_dir(self._directory)
-                os.unlink(path)
-                atomic.sync_dir(os.path.dirname(path))
+                try:
+                    atomic.sync_dir(self._directory)
+                except PoError:
+                    os.unlink(self._path(id))
+                    raise
                 return id
 
     def keep(self, session: Session, now: str) -> str:
         """Put a session here that is in no file; return the entry's id. Raises WriteFailed."""
         self.make()
         while True:
-            id = entry_id(session.id, now, lambda id: os.path.lexists(self._path(id)))
+            id = entry_ids.new(session.id, now, lambda id: os.path.lexists(self._path(id)))
             with suppress(FileExistsError):
                 atomic.create(self._path(id), session_file.encode(session))
                 return id
@@ -143,19 +137,19 @@ class Trash:
         """
         for name in self.names(before):
             path, id = os.path.join(self._directory, name), name.removesuffix(".json")
-            what = described_at(path) if _is_entry_id(id) else {"file": name}
+            what = described_at(path) if entry_ids.is_one(id) else {"file": name}
             with atomic.writing(path):
                 try:
                     os.unlink(path)
                 except FileNotFoundError:
                     continue  # somebody else was at it too
-            yield name, what, id if _is_entry_id(id) else None
+            yield name, what, id if entry_ids.is_one(id) else None
 
     def entries(self) -> list[TrashEntry]:
         """Return the sessions and the undone messages here, newest first. Raises Unreadable."""
         ids = (name.removesuffix(".json") for name in self.names() if name.endswith(".json"))
         found = []
-        for id in filter(_is_entry_id, ids):
+        for id in filter(entry_ids.is_one, ids):
             try:
                 found.append(entry(id, self.load(id)))
             except NotFound:
@@ -191,7 +185,7 @@ class Trash:
 
     def path(self, id: str) -> str:
         """Return the file of an entry. Raises NotFound if `id` cannot be one."""
-        if not _is_entry_id(id):
+        if not entry_ids.is_one(id):
             raise not_there(id)
         return self._path(id)
 

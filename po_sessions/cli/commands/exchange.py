@@ -60,14 +60,12 @@ def export(
     files, and their paths are printed.
     """
     run: Invocation = ctx.obj
-    if refs and all_:
-        raise InvalidInput("Sessions and --all contradict each other.", hint="Give one of them.")
     if output == "":
         raise InvalidInput("--output is empty.", hint="Give a file, or a directory.")
     output = None if output == "-" else output
     directory = output if output and (output.endswith("/") or os.path.isdir(output)) else None
     named = _format(format_ or ("json" if run.out.as_json and not output else None), output)
-    chosen = _chosen(run, refs, po, all_=all_)
+    chosen = run.session_ids(refs, po, all_=all_)
     form = named or _format("markdown" if directory or len(chosen) == 1 else "jsonl", None)
     assert form is not None
     if not (form.holds_several or directory or len(chosen) == 1):
@@ -169,19 +167,6 @@ def _format(name: str | None, output: str | None) -> Format | None:
         return formats.format_named(name)
     ending = os.path.splitext(output or "")[1].lower()
     return next((form for form in map(formats.format_named, formats.FORMATS) if form.suffix == ending), None)
-
-
-def _chosen(run: Invocation, refs: list[str] | None, po: str | None, *, all_: bool) -> list[str]:
-    """Return the ids of the sessions that are meant."""
-    manager = run.environment().session_manager
-    po_name = None if all_ and po is None else run.known_po(po)
-    if not all_:
-        found = each(refs or [None], lambda ref: manager.find(run.session_ref(ref), po_name))
-        return list(dict.fromkeys(one.id for one in found))
-    listed = {one.id: one.po_name for one in manager.list()}
-    # What cannot be read is not listed; whoever exports everything has to be told that something is missing.
-    lost = [id for id in manager.storage.ids_matching("") if id not in listed]
-    return [id for id, owner in listed.items() if po_name in (None, owner)] + lost
 
 
 def _loaded(run: Invocation, chosen: Sequence[str], failed: list[PoError]) -> Iterator[Session]:

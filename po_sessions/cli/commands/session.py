@@ -193,7 +193,7 @@ def delete(
     ctx: typer.Context,
     refs: Annotated[list[str], typer.Argument(metavar="S…", show_default=False, help="Sessions, each as for 'show'.")],
     po: Po = None,
-    purge: Annotated[bool, typer.Option("--purge", help="Remove them for good instead.")] = False,
+    purge: Annotated[bool, typer.Option("--purge", help="Remove them and their backups for good instead.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, with --purge.")] = False,
 ) -> None:
     """Move sessions to the trash.
