@@ -378,7 +378,7 @@ def test_a_process_ends_promptly_however_it_ends(paths, body, code):
     for _ in range(2):
         began = time.monotonic()
         done = subprocess.run(script(paths, body), capture_output=True, text=True, timeout=30, check=False)
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 15  # where something hangs, it does so for ever
         assert done.returncode == code, done.stderr
         assert os.listdir(paths.runtime) == []
 

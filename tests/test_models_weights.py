@@ -294,7 +294,7 @@ def test_an_interrupt_ends_the_installer_and_leaves_nothing(paths):
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
     _, complaints = process.communicate(timeout=20)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 10
     assert b"KeyboardInterrupt" in complaints
     assert not lives(installer)
     assert is_empty(paths)
