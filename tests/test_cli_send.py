@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import time
@@ -486,3 +487,13 @@ def test_what_a_model_refuses_at_the_call_stores_nothing(root, po, backend, monk
     monkeypatch.setattr(backend, "complete", refuse)
     assert po("send", "greeter", "Two").exit_code == 8
     assert json.loads(po("session", "list", "--json").stdout)[0]["message_count"] == 2
+
+
+def test_the_command_that_asks_again_works_from_anywhere(root, po, backend, monkeypatch, tmp_path):
+    backend.script = Script(error=Unreachable("No."))
+    monkeypatch.chdir(tmp_path / "home")
+    result = po("--root", str(root), "send", "greeter", "x", "-o", "max_tokens=9")
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("To ask again: po ")]
+    backend.script = None
+    result = po(*shlex.split(line.removeprefix("To ask again: po ")))
+    assert (result.exit_code, result.stdout) == (0, "x\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -148,7 +147,7 @@ def ask(
         if not saved:
             _forget_session(error)
         elif isinstance(error, ModelError) and error.session_id and not isinstance(error, ContextTooLong):
-            again = _retry_command(error.session_id, model, options)
+            again = _retry_command(run, error.session_id, model, options)
             error.hint = f"{error.hint}\n" if error.hint else ""
             error.hint += f"To ask again: {again}"  # not in quotes: it may have its own
         raise
@@ -164,10 +163,10 @@ def _forget_session(error: PoError) -> None:
         error.hint = "Send less, or ask a model with a larger context with --model."
 
 
-def _retry_command(id: str, model: str | None, options: dict[str, str]) -> str:
+def _retry_command(run: Invocation, id: str, model: str | None, options: dict[str, str]) -> str:
     """Return the command line that asks the same again."""
     chosen = [f"--model={model}"] if model else []
-    return shlex.join(["po", "session", "retry", id, *chosen, *(f"--option={k}={v}" for k, v in options.items())])
+    return run.out.command("po", "session", "retry", id, *chosen, *(f"--option={k}={v}" for k, v in options.items()))
 
 
 def _show_answer(run: Invocation, reply: _Reply, answer: Answer, *, saved: bool) -> None:
