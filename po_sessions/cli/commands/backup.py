@@ -9,6 +9,7 @@ import typer
 
 from po_sessions.cli import views
 from po_sessions.cli.invocation import Invocation, each
+from po_sessions.cli.options import Po
 from po_sessions.cli.output import counted, local_time
 from po_sessions.cli.root import PoCommand, WaitingCommand, noun
 from po_sessions.errors import InvalidInput, SessionNotFound, Unreadable
@@ -19,10 +20,6 @@ app = noun(
     "Copy sessions, list the copies, put one back.\n\nThe first turn on a session whose latest backup is older than "
     "backup.interval, a day, makes one of itself; the newest backup.keep of a session, 5, are kept. See po-config(1)."
 )
-
-PoOption = Annotated[
-    str | None, typer.Option("--po", metavar="PO", help="The prompt object; the current one if not given.")
-]
 
 
 @app.command(cls=WaitingCommand)
@@ -36,7 +33,7 @@ def create(
             help="Sessions, each as for 'session show'; the current one if none is given.",
         ),
     ] = None,
-    po: PoOption = None,
+    po: Po = None,
     all_: Annotated[bool, typer.Option("--all", "-a", help="Every session, with --po every one of PO.")] = False,
 ) -> None:
     """Copy sessions and print the ids of the backups.
@@ -75,7 +72,7 @@ def list_(
             help="A session, as for 'session show', or one that is not there any more: its id, or the name it had.",
         ),
     ] = None,
-    po: PoOption = None,
+    po: Po = None,
     all_: Annotated[bool, typer.Option("--all", "-a", help="The backups of every session.")] = False,
     ids: Annotated[bool, typer.Option("--ids", help="Print only the ids, one a line.")] = False,
 ) -> None:
