@@ -37,8 +37,6 @@ from po_sessions.storage.trash import TrashEntry, entry, not_there, without_undo
 
 if TYPE_CHECKING:
     from po_sessions.backups import BackupPolicy, Backups
-
-if TYPE_CHECKING:
     from po_sessions.pruning import Choice, Criteria, Pruned, Selection
 
 _IMPORTED_AT_ONCE = 100
@@ -303,7 +301,8 @@ class SessionManager:
         session = self.storage.trashed(entry.id)
         with self.storage.names():
             there = self._there(session.id)
-            if there is not None and entry.undone_at is None and holds(there, session):
+            is_back = there is not None and entry.undone_at is None and holds(there, session)
+            if there is not None and is_back and name in (None, there.name):
                 return there.summary()  # an earlier call was cut after this
             owner = self.storage.po_name(session.po_name)
             if there is not None and name is None:

@@ -419,3 +419,12 @@ def test_what_stands_behind_two_hyphens_is_no_option(talk, po):
         2,
         "If it is no option, put '--' in front: po session delete -- -x",
     )
+
+
+def test_another_name_makes_another_session_of_what_is_there_already(talk, root, po):
+    assert po("session", "delete", "Default").exit_code == 0
+    entry = entry_of(po)
+    os.link(root / "trash" / f"{entry}.json", root / "sessions" / f"{talk}.json")
+    made = po("trash", "restore", entry, "--as", "Copy").stdout.strip()
+    assert made != talk
+    assert contents(po, "Copy") == contents(po, talk) == ["One", "One", "Two", "Two"]
