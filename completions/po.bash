@@ -6,14 +6,14 @@ _po() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-            --as|--before|--body|--description|-d|--file|-f|--format|-f|--keep-last|--limit|-n|--lock-timeout|--max-size|--model|-m|--number|-n|--older-than|--option|-o|--output|-o|--po|--range|--root|--session|-s|--to)
+            --as|--before|--body|--context|--description|-d|--file|-f|--format|-f|--keep-last|--limit|-n|--lock-timeout|--max-size|--model|-m|--number|-n|--older-than|--option|-o|--output|-o|--po|--range|--root|--session|-s|--to)
                 ((i++))
                 continue
                 ;;
             -*) continue ;;
         esac
         case "${path:+$path }$word" in
-            send|session|'session new'|'session ensure'|'session list'|'session show'|'session current'|'session switch'|'session rename'|'session delete'|'session duplicate'|'session adopt'|'session undo'|'session retry'|'session path'|'session export'|'session import'|'session prune'|trash|'trash list'|'trash restore'|'trash empty'|backup|'backup create'|'backup list'|'backup restore'|object|'object list'|'object show'|'object new'|'object path'|'object switch'|'object rename'|'object delete'|model|'model list'|'model default'|'model pull'|config|'config list'|'config get'|'config set'|'config unset'|'config path'|init|status) path="${path:+$path }$word" ;;
+            send|session|'session new'|'session ensure'|'session list'|'session show'|'session current'|'session switch'|'session rename'|'session delete'|'session duplicate'|'session adopt'|'session undo'|'session retry'|'session path'|'session export'|'session import'|'session prune'|'session compact'|trash|'trash list'|'trash restore'|'trash empty'|backup|'backup create'|'backup list'|'backup restore'|object|'object list'|'object show'|'object new'|'object path'|'object switch'|'object rename'|'object delete'|model|'model list'|'model default'|'model pull'|config|'config list'|'config get'|'config set'|'config unset'|'config path'|init|status) path="${path:+$path }$word" ;;
             *) ((given++)) ;;
         esac
     done
@@ -27,18 +27,18 @@ _po() {
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             return
             ;;
-        --as|--before|--body|--description|-d|--format|--keep-last|--limit|-n|--lock-timeout|--max-size|--model|-m|--number|-n|--older-than|--option|--range|--session|-s|--to) return ;;
+        --as|--before|--body|--context|--description|-d|--format|--keep-last|--limit|-n|--lock-timeout|--max-size|--model|-m|--number|-n|--older-than|--option|--range|--session|-s|--to) return ;;
     esac
     [[ $prev == --po ]] || case $path in
         "")
             words="send session trash backup object model config init status --root --quiet --json --debug --help --lock-timeout --no-wait --version"
             ;;
         send)
-            words="--stdin --file --session --new --create --switch --no-save --model --option --no-stream --dry-run --lock-timeout --no-wait --root --quiet --json --debug --help"
+            words="--stdin --file --session --new --create --switch --no-save --model --option --context --no-stream --dry-run --lock-timeout --no-wait --root --quiet --json --debug --help"
             ((given == 0)) && objects=1
             ;;
         session)
-            words="new ensure list show current switch rename delete duplicate adopt undo retry path export import prune --root --quiet --json --debug --help"
+            words="new ensure list show current switch rename delete duplicate adopt undo retry path export import prune compact --root --quiet --json --debug --help"
             ;;
         'session new')
             words="--po --switch --lock-timeout --no-wait --root --quiet --json --debug --help"
@@ -74,7 +74,7 @@ _po() {
             words="--number --po --lock-timeout --no-wait --root --quiet --json --debug --help"
             ;;
         'session retry')
-            words="--po --model --option --no-stream --lock-timeout --no-wait --root --quiet --json --debug --help"
+            words="--po --model --option --context --no-stream --lock-timeout --no-wait --root --quiet --json --debug --help"
             ;;
         'session path')
             words="--po --root --quiet --json --debug --help"
@@ -87,6 +87,9 @@ _po() {
             ;;
         'session prune')
             words="--older-than --before --empty --keep-last --max-size --po --all --purge --yes --lock-timeout --no-wait --root --quiet --json --debug --help"
+            ;;
+        'session compact')
+            words="--po --model --option --undo --lock-timeout --no-wait --root --quiet --json --debug --help"
             ;;
         trash)
             words="list restore empty --root --quiet --json --debug --help"

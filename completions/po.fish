@@ -3,7 +3,7 @@
 function __po_at --argument-names path
     set -l given (commandline -opc)[2..]
     set -l words
-    set -l valued --as --before --body --description -d --file -f --format -f --keep-last --limit -n --lock-timeout --max-size --model -m --number -n --older-than --option -o --output -o --po --range --root --session -s --to
+    set -l valued --as --before --body --context --description -d --file -f --format -f --keep-last --limit -n --lock-timeout --max-size --model -m --number -n --older-than --option -o --output -o --po --range --root --session -s --to
     set -l skip 0
     for word in $given
         if test $skip = 1
@@ -49,6 +49,7 @@ complete -c po -n '__po_at send' -l switch -d 'Make the session the current one.
 complete -c po -n '__po_at send' -l no-save -d 'Ask outside any session, and store nothing.'
 complete -c po -n '__po_at send' -l model -s m -x -d 'The model to ask: one of \'po model list\', or gguf:PATH.'
 complete -c po -n '__po_at send' -l option -s o -x -d 'An option for the model; repeatable. One that it does not have is refused, with those it has.'
+complete -c po -n '__po_at send' -l context -x -d 'How much of the conversation to send: all, last:N for the last N turns, or tokens:N for what fits about N tokens. What the prompt object\'s front matter says as \'context\' if not given, else all.'
 complete -c po -n '__po_at send' -l no-stream -d 'Print the reply when it is whole.'
 complete -c po -n '__po_at send' -l dry-run -d 'Print the messages that would be sent, and send nothing.'
 complete -c po -n '__po_at send' -l lock-timeout -x -d 'Wait at most so long for other processes; 60 if not given.'
@@ -75,6 +76,7 @@ complete -c po -n '__po_at session 0' -a path -d 'Print the path of a session\'s
 complete -c po -n '__po_at session 0' -a export -d 'Print sessions as Markdown, JSON or JSON Lines.'
 complete -c po -n '__po_at session 0' -a import -d 'Read what \'export\' wrote; print the sessions\' ids.'
 complete -c po -n '__po_at session 0' -a prune -d 'Move old, empty or too many sessions to the trash.'
+complete -c po -n '__po_at session 0' -a compact -d 'Have the model sum up a session, and print the summary.'
 complete -c po -n '__po_at session 0' -l root -x -a '(__fish_complete_directories)' -d 'Use the environment DIR.'
 complete -c po -n '__po_at session 0' -l quiet -s q -d 'Print no remarks and no warnings.'
 complete -c po -n '__po_at session 0' -l json -d 'Print the result, or the error, as JSON.'
@@ -180,6 +182,7 @@ complete -c po -n '__po_at '"'"'session undo'"'"'' -l help -s h -d 'Print this a
 complete -c po -n '__po_at '"'"'session retry'"'"'' -l po -x -a '(command po object list --quiet 2>/dev/null </dev/null | cut -f 2)' -d 'The prompt object; the current one if not given.'
 complete -c po -n '__po_at '"'"'session retry'"'"'' -l model -s m -x -d 'The model to ask: one of \'po model list\', or gguf:PATH.'
 complete -c po -n '__po_at '"'"'session retry'"'"'' -l option -s o -x -d 'An option for the model; repeatable. One that it does not have is refused, with those it has.'
+complete -c po -n '__po_at '"'"'session retry'"'"'' -l context -x -d 'How much of the conversation to send: all, last:N for the last N turns, or tokens:N for what fits about N tokens. What the prompt object\'s front matter says as \'context\' if not given, else all.'
 complete -c po -n '__po_at '"'"'session retry'"'"'' -l no-stream -d 'Print the reply when it is whole.'
 complete -c po -n '__po_at '"'"'session retry'"'"'' -l lock-timeout -x -d 'Wait at most so long for other processes; 60 if not given.'
 complete -c po -n '__po_at '"'"'session retry'"'"'' -l no-wait -d 'Do not wait for other processes.'
@@ -228,6 +231,17 @@ complete -c po -n '__po_at '"'"'session prune'"'"'' -l quiet -s q -d 'Print no r
 complete -c po -n '__po_at '"'"'session prune'"'"'' -l json -d 'Print the result, or the error, as JSON.'
 complete -c po -n '__po_at '"'"'session prune'"'"'' -l debug -d 'Print the traceback of an error.'
 complete -c po -n '__po_at '"'"'session prune'"'"'' -l help -s h -d 'Print this and exit.'
+complete -c po -n '__po_at '"'"'session compact'"'"'' -l po -x -a '(command po object list --quiet 2>/dev/null </dev/null | cut -f 2)' -d 'The prompt object; the current one if not given.'
+complete -c po -n '__po_at '"'"'session compact'"'"'' -l model -s m -x -d 'The model to ask: one of \'po model list\', or gguf:PATH.'
+complete -c po -n '__po_at '"'"'session compact'"'"'' -l option -s o -x -d 'An option for the model; repeatable. One that it does not have is refused, with those it has.'
+complete -c po -n '__po_at '"'"'session compact'"'"'' -l undo -d 'Move the newest summary to the trash instead.'
+complete -c po -n '__po_at '"'"'session compact'"'"'' -l lock-timeout -x -d 'Wait at most so long for other processes; 60 if not given.'
+complete -c po -n '__po_at '"'"'session compact'"'"'' -l no-wait -d 'Do not wait for other processes.'
+complete -c po -n '__po_at '"'"'session compact'"'"'' -l root -x -a '(__fish_complete_directories)' -d 'Use the environment DIR.'
+complete -c po -n '__po_at '"'"'session compact'"'"'' -l quiet -s q -d 'Print no remarks and no warnings.'
+complete -c po -n '__po_at '"'"'session compact'"'"'' -l json -d 'Print the result, or the error, as JSON.'
+complete -c po -n '__po_at '"'"'session compact'"'"'' -l debug -d 'Print the traceback of an error.'
+complete -c po -n '__po_at '"'"'session compact'"'"'' -l help -s h -d 'Print this and exit.'
 complete -c po -n '__po_at trash 0' -a list -d 'List what is in the trash, newest first.'
 complete -c po -n '__po_at trash 0' -a restore -d 'Bring back a deleted session, or undone messages.'
 complete -c po -n '__po_at trash 0' -a empty -d 'Remove what is in the trash for good, whatever it is.'

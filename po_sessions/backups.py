@@ -72,7 +72,7 @@ class Backups:
         self._policy = policy
         self._notice = notice
 
-    def before_turn(self, session: Session) -> None:
+    def before_turn(self, session: SessionSummary) -> None:
         """Copy a session that is in a turn, if it has messages and a backup is due; a failure is told and no more."""
         if not session.message_count:
             return

@@ -9,6 +9,7 @@ from typing import Any
 from po_sessions import front_matter
 from po_sessions.errors import InvalidInput, Unreadable
 from po_sessions.session import check_po_name
+from po_sessions.window import Limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,8 @@ class Definition:
     model: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     """Options for the model, such as `temperature`."""
+    context: Limit | None = None
+    """What of a conversation the model gets; all of it if not given."""
     body: str = ""
     """The system prompt."""
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -38,6 +41,8 @@ class Definition:
             made["model"] = self.model
         if self.options:
             made["options"] = dict(self.options)
+        if self.context is not None:
+            made["context"] = str(self.context)
         return {**made, **self.extra}
 
     def render(self) -> str:
@@ -67,12 +72,18 @@ def parse(text: str, *, stem: str, where: str) -> Definition:
     capabilities = data.pop("capabilities", None) or []
     if not isinstance(capabilities, list) or not all(isinstance(item, str) for item in capabilities):
         raise _wrong(where, "'capabilities' is not a list of names")
+    try:
+        limit = _text(data, "context", where)
+        context = Limit.parse(limit) if limit else None
+    except InvalidInput as error:
+        raise Unreadable(f"{where}: {error}", hint=error.hint) from None
     return Definition(
         name=name,
         description=" ".join(_text(data, "description", where).split()),
         capabilities=tuple(capabilities),
         model=_text(data, "model", where) or None,
         options=options,
+        context=context,
         body=body.strip("\n"),
         extra=data,
     )

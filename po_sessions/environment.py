@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # what only a turn needs is imported by the turn
     from po_sessions.backups import BackupPolicy
     from po_sessions.models import Chunk, ModelBackend, ModelPaths
     from po_sessions.prompt_object import Context, PromptObject
+    from po_sessions.window import Limit
 
 DIRECTORY = ".prompt_objects"
 _STARTERS = os.path.join(os.path.dirname(__file__), "objects")
@@ -168,9 +169,11 @@ class Environment:
         *,
         model: str | None = None,
         options: Mapping[str, Any] | None = None,
+        limit: Limit | None = None,
         on_chunk: Callable[[Chunk], None] = lambda _: None,
     ) -> Context:
-        """Return what surrounds a turn in `session`, or in the current one; `model` and `options` are for this turn.
+        """Return what surrounds a turn in `session`, or in the current one; `model`, `options` and
+        `limit` are for this turn.
 
         Raises NotFound if there is no session.
         """
@@ -186,6 +189,7 @@ class Environment:
             default_model=self.default_model,
             model=model,
             options=options or {},
+            limit=limit,
             on_chunk=on_chunk,
         )
 

@@ -238,7 +238,23 @@ class SessionManager:
                     hint=f"Run 'po session show {session.id}' to see them.",
                 )
             cut = sum(len(turn.messages) for turn in there[-turns:])
-            return self.storage.truncate(session.id, stored.message_count - cut, self.now())
+            end = stored.message_count
+            return self.storage.cut(session.id, end - cut, end, self.now())
+
+    def forget_summary(self, session: SessionSummary) -> tuple[SessionSummary, str]:
+        """Move the newest summary in a session to the trash, so that what it stands for is sent again.
+
+        Return the session as it is then, and the entry's id. Raises Conflict if there is none; Busy if another process
+        is in a turn with it.
+        """
+        with self.storage.turn(session.id, "compact"):
+            with self.storage.reading(session.id) as stored:
+                at = stored.summary_at()
+            if at is None:
+                raise Conflict(
+                    f"{session.name!r} has no summary.", hint=f"Run 'po session compact {session.id}' to add one."
+                )
+            return self.storage.cut(session.id, at, at + 1, self.now())
 
     def prunable(self, criteria: Criteria, po_name: str | None = None) -> Selection:
         """Return what the criteria take of a prompt object's sessions, or of all. Raises Unreadable."""
@@ -364,13 +380,16 @@ class SessionManager:
             )
         return found
 
-    def get(self, ref: str | None, po_name: str | None) -> Session:
-        """Return a session with its history; `ref` as in `find`."""
-        return self.load(self.find(ref, po_name).id)
-
     def load(self, id: str) -> Session:
         """Return the session with this id, with its history. Raises SessionNotFound, Unreadable."""
         return self.storage.load(id)
+
+    def reading(self, id: str) -> AbstractContextManager[Session]:
+        """Open a session for a block that looks at its history once, however long. Raises SessionNotFound, Unreadable.
+
+        Looking at the history can raise Unreadable too.
+        """
+        return self.storage.reading(id)
 
     def list(self, po_name: str | None = None) -> Iterator[SessionSummary]:
         """Yield the sessions, of one prompt object or of all, newest turn first."""

@@ -5,17 +5,15 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from po_sessions.definition import Definition
 from po_sessions.errors import Conflict, Interrupted, InvalidInput, PoError, ReplyNotStored
 from po_sessions.manager import SessionManager
 from po_sessions.models import Chunk, ModelBackend, Reply
-from po_sessions.session import Message, Session, SessionSummary
-
-_SENT = ("role", "content", "tool_calls", "tool_call_id", "name")
-"""The keys of a stored message that a model gets to see."""
+from po_sessions.session import STANDS_FOR, Message, Session, SessionSummary, Turn
+from po_sessions.window import Limit, Window, window
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +30,8 @@ class Context:
     """The model to ask in this turn, whatever the prompt object says."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Options for the model in this turn, over those of the prompt object."""
+    limit: Limit | None = None
+    """How much of the conversation is sent in this turn, whatever the prompt object says."""
     on_chunk: Callable[[Chunk], None] = lambda _: None
     """Is given each piece of the reply as it arrives."""
 
@@ -50,6 +50,8 @@ class Answer:
     turn: int
     """The number of the turn."""
     reply: Message
+    window: Window
+    """What the model got."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +82,14 @@ class PromptObject:
         backend = context.resolve(model)
         manager = context.session_manager
         with manager.turn(session.id, "send"):
-            stored = manager.load(session.id)
-            messages = self.messages(stored, message)
+            with manager.reading(session.id) as stored:
+                sent = self.window(stored, message, context.limit)
             self.check(backend, model, context.options)
-            events = backend.complete(messages, model=model, options=options)  # refuses now, asks when iterated over
-            manager.backups.before_turn(stored)
+            # Refuses now, and asks when it is iterated over.
+            events = backend.complete(sent.messages, model=model, options=options)
+            manager.backups.before_turn(stored.summary())
             before = manager.append(session.id, Message("user", message, manager.now()))
-            return self._record(events, model, context, before)
+            return self._record(events, model, context, before, sent)
 
     def retry(self, *, context: Context, session: SessionSummary | None = None) -> Answer:
         """Ask again what failed or was interrupted: the reply is added to the last turn, which keeps its number.
@@ -99,24 +102,53 @@ class PromptObject:
         backend = context.resolve(model)
         manager = context.session_manager
         with manager.turn(session.id, "retry"):
-            stored = manager.load(session.id)
-            last = next(reversed(list(stored.turns())), None)
-            if last is None or last.state == "done":
-                raise Conflict(
-                    f"There is nothing to ask again in {stored.name!r}: its last turn was answered."
-                    if last
-                    else f"There is nothing to ask again in {stored.name!r}: it has no turns.",
-                    hint=f"Run 'po session undo {stored.id}' to take that turn back, and send another message."
-                    if last
-                    else f"Run 'po send {self.name} --session {stored.id} MESSAGE'.",
-                )
-            before = replace(stored, history=stored.history[: -len(last.messages)])
-            messages = self.messages(before, last.messages[0].content or "")
+            with manager.reading(session.id) as stored:
+                last = stored.last_turn()
+                if last is None or last.state == "done":
+                    raise self._nothing_to_retry(stored, last)
+                message = last.messages[0].content or ""
+                sent = self.window(stored, message, context.limit, passed_over=len(last.messages))
             self.check(backend, model, context.options)
-            manager.backups.before_turn(stored)
-            return self._record(
-                backend.complete(messages, model=model, options=options), model, context, stored.summary()
-            )
+            events = backend.complete(sent.messages, model=model, options=options)
+            manager.backups.before_turn(stored.summary())
+            return self._record(events, model, context, stored.summary(), sent)
+
+    def compact(self, *, context: Context) -> tuple[SessionSummary, Message]:
+        """Have the model sum up the session, and add that as a message which stands for all before it from then on.
+
+        What it stands for stays in the record. Return the session as it is then, and the message. Raises Conflict if
+        there is nothing to sum up, or the last turn has no answer; InvalidInput, ModelUnavailable, ModelError, Busy,
+        Interrupted: then nothing is stored.
+        """
+        from po_sessions.compaction import summarize
+
+        session = context.session
+        self.check_own(session)
+        model, options = self.model(context.model or "", context.default_model), self.options(context.options)
+        backend = context.resolve(model)
+        manager = context.session_manager
+        with manager.turn(session.id, "compact"):
+            with manager.reading(session.id) as stored:
+                count, last = stored.message_count, stored.last_turn()
+                if last is None or last.messages[-1].is_summary:
+                    raise Conflict(f"There is nothing to sum up in {stored.name!r}.", hint="Send a message first.")
+                if last.state != "done":
+                    hint = f"Run 'po session retry {stored.id}', or 'po session undo {stored.id}', first."
+                    raise Conflict(f"The last turn of {stored.name!r} has no answer.", hint=hint)
+                said = window(stored, "").messages[:-1]
+            self.check(backend, model, context.options)
+            reply = summarize(said, backend, model, options)
+            message = _to_message(reply, manager.now())
+            summary = Message("system", message.content, message.created_at, {STANDS_FOR: count, **message.extra})
+            return manager.append(session.id, summary), summary
+
+    def _nothing_to_retry(self, session: Session, last: Turn | None) -> Conflict:
+        nothing = f"There is nothing to ask again in {session.name!r}"
+        if last is None:
+            hint = f"Run 'po send {self.name} --session {session.id} MESSAGE'."
+            return Conflict(f"{nothing}: it has no turns.", hint=hint)
+        hint = f"Run 'po session undo {session.id}' to take that turn back, and send another message."
+        return Conflict(f"{nothing}: its last turn was answered.", hint=hint)
 
     def check_own(self, session: Session | SessionSummary) -> None:
         """Raise Conflict if a session belongs to another prompt object."""
@@ -156,17 +188,16 @@ class PromptObject:
         """Return the options for the model: those chosen for a turn, over the definition's."""
         return {**self.definition.options, **chosen}
 
-    def messages(self, session: Session, message: str) -> list[dict[str, Any]]:
-        """Return the exact messages that a model gets: the system prompt, all answered turns, the new message."""
-        system = [{"role": "system", "content": self.definition.body}] if self.definition.body else []
-        turns = list(session.turns())
-        before = session.history[: len(session.history) - sum(len(turn.messages) for turn in turns)]
-        kept = [*before, *(m for turn in turns if turn.state == "done" for m in turn.messages if not m.failed)]
-        sent = [{key: value for key, value in m.to_dict().items() if key in _SENT} for m in kept]
-        return [*system, *sent, {"role": "user", "content": message}]
+    def window(self, session: Session, message: str, limit: Limit | None = None, *, passed_over: int = 0) -> Window:
+        """Return the exact messages that a model gets: the system prompt, earlier turns, the new message.
+
+        `limit` is in place of the definition's. So many messages at the end of the session are `passed_over`.
+        """
+        limit = limit or self.definition.context
+        return window(session, message, system=self.definition.body, limit=limit, end=passed_over)
 
     def _record(
-        self, events: Generator[Chunk | Reply], model: str, context: Context, session: SessionSummary
+        self, events: Generator[Chunk | Reply], model: str, context: Context, session: SessionSummary, sent: Window
     ) -> Answer:
         """Hand on what the model says, and store what comes of it."""
         manager, arrived, reply = context.session_manager, list[str](), None
@@ -192,7 +223,7 @@ class PromptObject:
             raise
         stored = _to_message(reply, manager.now())
         try:
-            return Answer(manager.append(session.id, stored), session.turn_count, stored)
+            return Answer(manager.append(session.id, stored), session.turn_count, stored, sent)
         except PoError as error:
             failed = ReplyNotStored(error, stored.content or "")
             failed.session_id = session.id

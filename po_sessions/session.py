@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from itertools import pairwise
 from typing import Any, Literal
 
 from po_sessions.errors import InvalidInput, NewerVersion
+from po_sessions.json_text import dumps
 
 VERSION = 1
 """The version of the session format written here. Newer ones are readable, and read-only."""
@@ -28,6 +28,11 @@ UNKNOWN_TIME = "1970-01-01T00:00:00.000Z"
 ROLES = ("system", "user", "assistant", "tool")
 NAME_LENGTH = 200
 PREVIEW_LENGTH = 80
+CLOSING_KEYS = ("updated_at", "preview", "message_count", "turn_count")
+"""What stands behind the history, since it changes with every message; the counts last."""
+
+STANDS_FOR = "stands_for"
+"""The key of a summary: how many messages before it it stands for in what a model is sent."""
 
 TurnState = Literal["empty", "open", "failed", "done"]
 """The newest turn: none yet; a user's message without a reply; one that ended in an error; one that was answered."""
@@ -121,6 +126,11 @@ class Message:
     def failed(self) -> bool:
         """Whether this is the reply of a failed turn."""
         return self.extra.get("error") is not None
+
+    @property
+    def is_summary(self) -> bool:
+        """Whether this stands for the messages before it in what a model is sent."""
+        return self.role == "system" and STANDS_FOR in self.extra
 
     @property
     def turn_state(self) -> TurnState:
@@ -218,7 +228,7 @@ class Session:
     po_name: str
     created_at: str
     updated_at: str
-    history: tuple[Message, ...] = ()
+    history: Sequence[Message] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     version: int = VERSION
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -231,13 +241,36 @@ class Session:
 
     def turns(self) -> Iterator[Turn]:
         """Yield the turns; messages before the first user's belong to none."""
-        starts = [i for i, message in enumerate(self.history) if message.role == "user"]
-        for number, (start, end) in enumerate(pairwise([*starts, len(self.history)]), 1):
-            yield Turn(number, self.history[start:end])
+        number, messages = 0, list[Message]()
+        for message in self.history:
+            if message.role == "user":
+                if number:
+                    yield Turn(number, tuple(messages))
+                number, messages = number + 1, []
+            messages.append(message)
+        if number:
+            yield Turn(number, tuple(messages))
+
+    def last_turn(self) -> Turn | None:
+        """Return the newest turn, looking at no others."""
+        messages = list[Message]()
+        for message in reversed(self.history):
+            messages.insert(0, message)
+            if message.role == "user":
+                return Turn(self.summary().turn_count, tuple(messages))
+        return None
+
+    def summary_at(self) -> int | None:
+        """Return where in the history the newest summary is, counted from 0."""
+        return next((at for at in reversed(range(len(self.history))) if self.history[at].is_summary), None)
 
     def summary(self) -> SessionSummary:
         """Return what is known of this session without its history."""
-        users = [message for message in self.history if message.role == "user"]
+        turn_count, first, last = 0, "", None
+        for last in self.history:
+            if last.role == "user":
+                first = first if turn_count else preview(last.content)
+                turn_count += 1
         return SessionSummary(
             id=self.id,
             name=self.name,
@@ -245,14 +278,13 @@ class Session:
             created_at=self.created_at,
             updated_at=self.updated_at,
             message_count=len(self.history),
-            turn_count=len(users),
-            preview=preview(users[0].content) if users else "",
-            last_turn=self.history[-1].turn_state if self.history else "empty",
+            turn_count=turn_count,
+            preview=first,
+            last_turn=last.turn_state if last else "empty",
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the session as one JSON object, in the order in which it is stored."""
-        summary = self.summary()
+    def head(self) -> dict[str, Any]:
+        """Return the keys that are stored before the history."""
         return {
             "version": self.version,
             "id": self.id,
@@ -261,12 +293,29 @@ class Session:
             "created_at": self.created_at,
             **self.extra,
             "metadata": dict(self.metadata),
-            "history": [message.to_dict() for message in self.history],
-            "updated_at": self.updated_at,
-            "preview": summary.preview,
-            "message_count": summary.message_count,
-            "turn_count": summary.turn_count,
         }
+
+    def closing(self) -> dict[str, Any]:
+        """Return the keys that are stored behind the history."""
+        summary = self.summary()
+        return {key: getattr(summary, key) for key in CLOSING_KEYS}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the session as one JSON object, in the order in which it is stored."""
+        return {**self.head(), "history": [message.to_dict() for message in self.history], **self.closing()}
+
+    def encoded(self) -> Iterator[bytes]:
+        """Yield the same as JSON, in pieces that end with a line: one a message, its comma leading.
+
+        The last brace has a line of its own.
+        """
+        yield dumps(self.head())[:-1] + b',"history":[\n'
+        yield from self._encoded_history()
+        yield b"]," + dumps(self.closing())[1:-1] + b"\n}\n"
+
+    def _encoded_history(self) -> Iterator[bytes]:
+        for i, message in enumerate(self.history):
+            yield b"," * (i > 0) + dumps(message.to_dict()) + b"\n"
 
     @classmethod
     def from_dict(cls, data: Any) -> Session:
@@ -277,7 +326,7 @@ class Session:
         if not isinstance(data, dict):
             raise ValueError("it is not a JSON object")
         rest = dict(data)
-        for derived in ("message_count", "turn_count", "preview"):
+        for derived in CLOSING_KEYS[1:]:
             rest.pop(derived, None)
         history = rest.pop("history", None)
         if not isinstance(history, list):

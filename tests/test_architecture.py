@@ -14,9 +14,10 @@ PACKAGE = Path(__file__).parent.parent / "po_sessions"
 LAYERS = [
     {"errors", "json_text", "front_matter"},
     {"session", "durations", "sizes"},
+    {"window"},
     {"definition"},
     {"storage", "models", "formats"},  # they never import each other
-    {"selector", "imports", "definitions", "pruning"},
+    {"selector", "imports", "definitions", "pruning", "compaction"},
     {"backups"},
     {"manager"},
     {"prompt_object"},

@@ -79,7 +79,7 @@ def test_any_session_comes_back_into_an_empty_environment(one, tmp_path):
     one = Stored.from_dict(json.loads(normal(one)))
     for form in map(formats.format_named, FORMATS):
         manager = SessionManager(open_storage("memory"), clock=Environment.open(tmp_path).session_manager._clock)
-        found, some = decode(b"".join(form.encode([one])), "it")
+        found, some = decode(b"".join(form.encode(one)), "it")
         (done,) = manager.import_(some, format_name=found.name)
         back = manager.load(done.session.id)
         about = back.metadata["imported_from"]

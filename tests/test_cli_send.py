@@ -91,6 +91,7 @@ def test_json(root, po, backend):
     assert answer == {
         "version": 1, "session_id": id, "session_name": "Default", "po_name": "greeter", "turn": 1, "reply": "Hello",
         "model": "scripted-1", "usage": answer["usage"], "duration_ms": 0, "finish_reason": "stop",
+        "context": {"turns": 0, "trimmed": False},
     }  # fmt: skip
 
 

@@ -40,7 +40,7 @@ def lines(root) -> list[dict]:
 
 def test_each_verb_leaves_its_line(store, root):
     size = os.stat(store.path(ULID)).st_size
-    _, undone = store.truncate(ULID, 2, NOW)
+    _, undone = store.cut(ULID, 2, 9, NOW)
     trashed = store.delete(ULID, NOW, "prune")
     store.restore(trashed)
     store.purge(ULID, NOW)

@@ -110,7 +110,7 @@ def test_selectors(manager):
     manager.append(tea.id, assistant())
     assert manager.find("@last", "greeter").id == tea.id
     assert manager.find("Coffee", "greeter") == coffee
-    assert manager.get("Tea", "greeter").message_count == 2
+    assert manager.load(manager.find("Tea", "greeter").id).message_count == 2
 
 
 def test_an_exact_name_wins_over_an_id(manager):

@@ -116,7 +116,7 @@ def test_an_interrupted_turn_is_left_out_too(context, manager, scripted):
 
 def test_what_stands_before_the_first_turn_is_sent(context, manager):
     manager.append(context.session_id, assistant("Welcome!", usage={}))
-    messages = GREETER.messages(manager.load(context.session_id), "Hello")
+    messages = GREETER.window(manager.load(context.session_id), "Hello").messages
     assert messages[1] == {"role": "assistant", "content": "Welcome!"}
 
 

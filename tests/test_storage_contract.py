@@ -251,7 +251,7 @@ def test_purging_leaves_nothing(store):
     for ask in (
         lambda id: store.purge(id, NOW),
         lambda id: store.delete(id, NOW),
-        lambda id: store.truncate(id, 0, NOW),
+        lambda id: store.cut(id, 0, 9, NOW),
     ):
         with pytest.raises(SessionNotFound):
             ask(OTHER)
@@ -260,7 +260,7 @@ def test_purging_leaves_nothing(store):
 def test_truncating_moves_the_rest_to_the_trash(store):
     made = session(history=(user("a"), assistant("b"), user("c"), assistant("d")), extra={"y": 2})
     store.create(made)
-    summary, entry_id = store.truncate(ULID, 2, NOW)
+    summary, entry_id = store.cut(ULID, 2, 9, NOW)
     kept = replace(made, history=made.history[:2])
     assert summary == kept.summary() == store.summary(ULID)
     assert store.load(ULID) == kept
@@ -273,7 +273,7 @@ def test_truncating_moves_the_rest_to_the_trash(store):
 def test_a_newer_version_is_not_truncated_and_can_be_deleted(store):
     store.create(session(version=99, history=(user(),)))
     with pytest.raises(NewerVersion):
-        store.truncate(ULID, 0, NOW)
+        store.cut(ULID, 0, 9, NOW)
     assert store.trash() == []
     assert store.trashed(store.delete(ULID, NOW)).version == 99
 

@@ -20,4 +20,13 @@ ModelOptions = Annotated[
         help="An option for the model; repeatable. One that it does not have is refused, with those it has.",
     ),
 ]
+ContextLimit = Annotated[
+    str | None,
+    typer.Option(
+        "--context",
+        metavar="LIMIT",
+        help="How much of the conversation to send: all, last:N for the last N turns, or tokens:N for what fits about "
+        "N tokens. What the prompt object's front matter says as 'context' if not given, else all.",
+    ),
+]
 NoStream = Annotated[bool, typer.Option("--no-stream", help="Print the reply when it is whole.")]

@@ -19,6 +19,7 @@ _SEPARATORS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _COMMAND = re.compile(r"(?<=')po (?=(?:session|send|object|trash|backup) )")
 _WIDEST = 30
 """What a column of a table gets at most, in terminal cells; the last one gets what is left."""
+_PIECE = 1 << 16
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -37,15 +38,16 @@ class Output:
         self.is_terminal = _is_terminal(sys.stdout)
         self.remarks_seen = _is_terminal(sys.stderr)
 
-    def write(self, text: str) -> None:
-        """Write a piece of a result at once, as it is. Raises OutputClosed, WriteFailed."""
+    def write(self, text: str | bytes) -> None:
+        """Write a piece of a result at once, as it is. Bytes are whole UTF-8 text. Raises OutputClosed, WriteFailed."""
         if self.is_terminal:
-            text = escape_controls(text)
+            text = escape_controls(text if isinstance(text, str) else text.decode())
+        data = text.encode("utf-8", "backslashreplace") if isinstance(text, str) else text
         try:
             if sys.stdout is None:
                 raise OSError(9, "it is closed")
             sys.stdout.flush()
-            sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
+            sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
         except BrokenPipeError:
             _let_go_of_stdout()
@@ -59,11 +61,26 @@ class Output:
         """Write a result and a line end."""
         self.write(text + "\n")
 
+    def pieces(self, pieces: Iterable[str | bytes]) -> None:
+        """Write a result that is too long to be held, as it comes. Raises as `write` does."""
+        waiting, size = list[bytes](), 0
+        for piece in pieces:
+            waiting.append(piece if isinstance(piece, bytes) else piece.encode("utf-8", "backslashreplace"))
+            size += len(piece)
+            if size > _PIECE:
+                self.write(b"".join(waiting))
+                waiting, size = [], 0
+        if waiting:
+            self.write(b"".join(waiting))
+
     def json(self, value: Any) -> None:
         """Write a result as JSON: indented on a terminal, one line elsewhere."""
+        self.line(self.as_text(value))
+
+    def as_text(self, value: Any) -> str:
+        """Return JSON as it is printed."""
         # Escapes keep it ASCII only on a terminal, where a control character would act.
-        text = json.dumps(value, ensure_ascii=self.is_terminal, indent=2 if self.is_terminal else None)
-        self.line(text)
+        return json.dumps(value, ensure_ascii=self.is_terminal, indent=2 if self.is_terminal else None)
 
     def rows(self, head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[str] = ()) -> None:
         """Write a table on a terminal, tab-separated values elsewhere; columns named in `right` hold numbers."""

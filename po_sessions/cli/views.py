@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -67,23 +67,32 @@ def show_last(run: Invocation, session: Session) -> None:
 def show_conversation(run: Invocation, session: Session, range_: str | None, owner: str | None) -> None:
     """Print the messages of a range, numbered; `owner` is who works on the last turn."""
     first, end = _slice(range_, session.message_count)
-    if run.out.as_json:
-        data = session.to_dict()
-        numbered = [{"number": number, **message} for number, message in enumerate(data["history"], 1)]
-        last_turn = _last_turn(run, session.summary())
-        return run.out.json({**data, "history": numbered[first:end], "last_turn": last_turn})
+    numbered = enumerate(session.history[first:end], first + 1)
     summary = session.summary()
+    if run.out.as_json:
+        run.out.pieces(_json_pieces(run, session, numbered))
+        return
     counts = f"{counted(summary.message_count, 'message')}, {counted(summary.turn_count, 'turn')}"
-    lines = [f"{session.po_name}: {session.name} ({counts}, {session.id})"]
-    for number, message in enumerate(session.history[first:end], first + 1):
-        lines.append(f"\n[{number}] {_heading(run, message)}")
-        if message.content:
-            lines.append(message.content)
-        if calls := message.extra.get("tool_calls"):
-            lines.append(f"(tool calls: {json.dumps(calls, ensure_ascii=False)})")
+    run.out.line(f"{session.po_name}: {session.name} ({counts}, {session.id})")
+    run.out.pieces(f"\n[{number}] {_heading(run, message)}\n{_body(message)}" for number, message in numbered)
     if summary.last_turn == "open" and end >= session.message_count:
-        lines.append(f"\n({_fate(owner)})")
-    return run.out.line("\n".join(lines))
+        run.out.line(f"\n({_fate(owner)})")
+
+
+def _body(message: Message) -> str:
+    text = f"{message.content}\n" if message.content else ""
+    if calls := message.extra.get("tool_calls"):
+        text += f"(tool calls: {json.dumps(calls, ensure_ascii=False)})\n"
+    return text
+
+
+def _json_pieces(run: Invocation, session: Session, numbered: Iterable[tuple[int, Message]]) -> Iterator[str]:
+    """Yield a session as JSON, its messages one by one."""
+    behind = {**session.closing(), "last_turn": _last_turn(run, session.summary())}
+    yield run.out.as_text(session.head())[:-1].rstrip() + ', "history": ['
+    for i, (number, message) in enumerate(numbered):
+        yield ", " * (i > 0) + run.out.as_text({"number": number, **message.to_dict()})
+    yield "], " + run.out.as_text(behind)[1:].lstrip() + "\n"
 
 
 def _fate(owner: str | None) -> str:
@@ -149,6 +158,8 @@ def _heading(run: Invocation, message: Message) -> str:
     if message.failed:
         error = message.extra["error"]
         words.append(f"failed: {error.get('message', error) if isinstance(error, dict) else error}")
+    if message.is_summary:
+        words.append("stands for what is before it in what a model is sent")
     return ", ".join(words)
 
 

@@ -20,11 +20,14 @@ class Format(Protocol):
     name: str
     suffix: str
     """The ending of its files' names, with the point."""
-    holds_several: bool
-    """Whether one document can have any number of sessions; else it has one."""
+    several: tuple[bytes, bytes, bytes] | None
+    """What stands before, between and behind several sessions in one document; None if it can only have one."""
 
-    def encode(self, sessions: Iterable[Session]) -> Iterator[bytes]:
-        """Yield the pieces of one document, each of them whole UTF-8 text."""
+    def encode(self, session: Session) -> Iterator[bytes]:
+        """Yield the pieces of a document with one session, each of them whole UTF-8 text.
+
+        The history is looked at once. Raises InvalidInput if this format cannot hold the session.
+        """
 
     def recognises(self, data: bytes) -> bool:
         """Tell cheaply whether a document looks like one of this format."""
@@ -48,6 +51,20 @@ def format_named(name: str) -> Format:
     module, _, attribute = FORMATS[name].partition(":")
     made: Format = getattr(import_module(module), attribute)()
     return made
+
+
+def encode(form: Format, sessions: Iterable[Session], *, several: bool) -> Iterator[bytes]:
+    """Yield the pieces of a document: of one session, or if there are `several`, of any number of them.
+
+    Each is written before the next is asked for. Raises InvalidInput.
+    """
+    before, between, behind = form.several if several and form.several else (b"", b"", b"")
+    yield before
+    for number, session in enumerate(sessions):
+        if number:
+            yield between
+        yield from form.encode(session)
+    yield behind
 
 
 def decode(data: bytes, where: str) -> tuple[Format, list[Session]]:

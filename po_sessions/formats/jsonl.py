@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from po_sessions.json_text import dumps, loads
+from po_sessions.json_text import loads
 from po_sessions.session import Session
 
 
@@ -13,12 +13,12 @@ class JsonLines:
 
     name = "jsonl"
     suffix = ".jsonl"
-    holds_several = True
+    several = (b"", b"", b"")
 
-    def encode(self, sessions: Iterable[Session]) -> Iterator[bytes]:
-        """Yield the lines."""
-        for session in sessions:
-            yield dumps(session.to_dict()) + b"\n"
+    def encode(self, session: Session) -> Iterator[bytes]:
+        """Yield the pieces of a line."""
+        yield from (piece.replace(b"\n", b"") for piece in session.encoded())  # texts have theirs as escapes
+        yield b"\n"
 
     def recognises(self, data: bytes) -> bool:
         """Tell whether the first line is a whole object and not the only one."""

@@ -35,7 +35,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -50,7 +50,6 @@ _ESCAPED = re.compile(r"\\u([0-9a-f]{4})")
 _MARKER = re.compile(r"<!-- po:(message|shown|end)( escaped)?(?: (\{.*\}))? -->")
 _LIKE_A_MARKER = re.compile(r"^(\\*<!-- po:)", re.MULTILINE)
 _GUARDED = re.compile(r"^\\(\\*<!-- po:)", re.MULTILINE)
-_DERIVED = ("history", "preview", "message_count", "turn_count")
 
 
 class Markdown:
@@ -58,14 +57,12 @@ class Markdown:
 
     name = "markdown"
     suffix = ".md"
-    holds_several = False
+    several = None
 
-    def encode(self, sessions: Iterable[Session]) -> Iterator[bytes]:
-        """Yield the pieces of a document with the one session there is. Raises InvalidInput if it nests too deep."""
-        (session,) = sessions
-        keys = {key: value for key, value in session.to_dict().items() if key not in _DERIVED}
+    def encode(self, session: Session) -> Iterator[bytes]:
+        """Yield the pieces of a document. Raises InvalidInput if it nests too deep."""
         try:
-            front = front_matter.dump(keys)
+            front = front_matter.dump({**session.head(), "updated_at": session.updated_at})
         except ValueError as error:
             raise InvalidInput(
                 f"The session {session.name!r} cannot be Markdown: {error}.", hint="Choose --format json."

@@ -48,6 +48,12 @@ class SessionStorage(Protocol):
     def load(self, id: str) -> Session:
         """Return a session with its history. Raises SessionNotFound, Unreadable."""
 
+    def reading(self, id: str) -> AbstractContextManager[Session]:
+        """Open a session, as it is now, whose history a store may read only when it is looked at, each time anew.
+
+        Good inside the block. Raises SessionNotFound, Unreadable; so does looking at the history.
+        """
+
     def summary(self, id: str) -> SessionSummary:
         """Return a session without its history. Raises SessionNotFound, Unreadable."""
 
@@ -75,10 +81,10 @@ class SessionStorage(Protocol):
     def purge(self, id: str, now: str, verb: str = "delete") -> None:
         """Remove a session and its backups for good. Raises SessionNotFound, Busy."""
 
-    def truncate(self, id: str, count: int, now: str) -> tuple[SessionSummary, str]:
-        """Move all messages of a session after the first `count` to the trash; return it, and the entry's id.
+    def cut(self, id: str, start: int, end: int, now: str) -> tuple[SessionSummary, str]:
+        """Move the messages of a session from number `start` (from 0) on, before `end`, to the trash.
 
-        Raises SessionNotFound, Busy, Unreadable (NewerVersion).
+        Return the session, and the entry's id. Raises SessionNotFound, Busy, Unreadable (NewerVersion).
         """
 
     def rename_po(

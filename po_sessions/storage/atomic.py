@@ -85,13 +85,18 @@ def read(path: str) -> bytes:
 def read_all(fd: int, path: str, start: int = 0) -> bytes:
     """Return an open file's bytes from `start` to its end. Raises Unreadable."""
     pieces = []
+    while piece := read_some(fd, path, 1 << 20, start):
+        pieces.append(piece)
+        start += len(piece)
+    return b"".join(pieces)
+
+
+def read_some(fd: int, path: str, size: int, start: int) -> bytes:
+    """Return at most `size` of an open file's bytes from `start` on. Raises Unreadable."""
     try:
-        while piece := os.pread(fd, 1 << 20, start):
-            pieces.append(piece)
-            start += len(piece)
+        return os.pread(fd, size, start)
     except OSError as error:
         raise Unreadable(f"Cannot read {path}: {error.strerror}.", hint="Look at the disk and its log.") from error
-    return b"".join(pieces)
 
 
 def write_at(fd: int, data: bytes, offset: int) -> None:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, TypeVar
 from po_sessions.errors import Busy, PoError, SessionNotFound, Unreadable, WriteFailed
 from po_sessions.json_text import dumps
 from po_sessions.session import Message, Session, SessionSummary, check_kept, check_writable
-from po_sessions.storage import About, Notice, atomic, locks, session_file, state
+from po_sessions.storage import About, Notice, atomic, locks, opened_session, session_file, state
 from po_sessions.storage.catalogue import Catalogue
 from po_sessions.storage.deletions import Deletions, described, described_at
 from po_sessions.storage.index import Index, Row
 from po_sessions.storage.renaming import Renaming
 from po_sessions.storage.session_files import SUMMARY_FIELDS, SessionFiles, link_new, not_its_own, to_row
 from po_sessions.storage.state import State
-from po_sessions.storage.trash import UNDONE_AT, Trash, TrashEntry, id_taken, not_there
+from po_sessions.storage.trash import Trash, TrashEntry, cut_apart, id_taken, not_there
 
 if TYPE_CHECKING:
     from po_sessions.storage.backups import Backup, Backups
@@ -70,6 +70,23 @@ class FileStorage:
     def _load(self, id: str) -> Session:
         """Return a session as its file has it."""
         return self._own(self._parsed(id).session, id)
+
+    @contextmanager
+    def reading(self, id: str) -> Iterator[Session]:
+        """Open a session, as it is now, and read its history only when it is looked at, each time anew.
+
+        Raises SessionNotFound, Unreadable; so does looking at the history.
+        """
+        path = self._files.path(id)
+        with self._files.opened(id) as fd:
+            tail = session_file.read_tail(fd)
+            if tail is None:  # perhaps it was being written
+                with locks.holding(fd, path, timeout=self._timeout, shared=True):
+                    tail = session_file.read_tail(fd)
+            if tail is not None:
+                yield self._renamed(self._own(opened_session.opened(fd, path, tail), id))
+                return
+        yield self.load(id)
 
     def _parsed(self, id: str) -> session_file.Parsed:
         path = self._files.path(id)
@@ -157,8 +174,8 @@ class FileStorage:
         with suppress(PoError):
             self._index.record_removal(id)
 
-    def truncate(self, id: str, count: int, now: str) -> tuple[SessionSummary, str]:
-        """Move all messages after the first `count` to the trash; return the session and the entry's id.
+    def cut(self, id: str, start: int, end: int, now: str) -> tuple[SessionSummary, str]:
+        """Move the messages from `start` on, before `end`, to the trash; return the session and the entry's id.
 
         Raises as `append` does.
         """
@@ -166,9 +183,9 @@ class FileStorage:
 
         def keep(before: Session) -> Session:
             nonlocal entry_id
-            undone = replace(before, history=before.history[count:], extra={**before.extra, UNDONE_AT: count})
+            undone, after = cut_apart(before, start, end)
             entry_id = self._trash.keep(undone, now)
-            return replace(before, history=before.history[:count])
+            return after
 
         with self._files.write_locked(id) as fd:
             try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 
 from po_sessions.errors import Busy, SessionNotFound
@@ -12,7 +12,7 @@ from po_sessions.session import Message, Session, SessionSummary, check_kept, ch
 from po_sessions.storage import About, backups, entry_ids, session_file
 from po_sessions.storage.backups import Backup
 from po_sessions.storage.state import State
-from po_sessions.storage.trash import UNDONE_AT, TrashEntry, entry, id_taken, not_there
+from po_sessions.storage.trash import TrashEntry, cut_apart, entry, id_taken, not_there
 
 
 class MemoryStorage:
@@ -43,6 +43,10 @@ class MemoryStorage:
             return self._sessions[id]
         except KeyError:
             raise SessionNotFound(id) from None
+
+    def reading(self, id: str) -> AbstractContextManager[Session]:
+        """Return a session; it is in memory. Raises SessionNotFound."""
+        return nullcontext(self.load(id))
 
     def summary(self, id: str) -> SessionSummary:
         """Return a session without its history. Raises SessionNotFound."""
@@ -88,14 +92,14 @@ class MemoryStorage:
             for backup_id in self.backup_ids(id):
                 del self._backups[backup_id]
 
-    def truncate(self, id: str, count: int, now: str) -> tuple[SessionSummary, str]:
-        """Move all messages after the first `count` to the trash. Raises SessionNotFound, NewerVersion."""
+    def cut(self, id: str, start: int, end: int, now: str) -> tuple[SessionSummary, str]:
+        """Move the messages from `start` on, before `end`, to the trash. Raises SessionNotFound, NewerVersion."""
         with self._changed:
             before = self.load(id)
             check_writable(before, before.version)
-            undone = replace(before, history=before.history[count:], extra={**before.extra, UNDONE_AT: count})
+            undone, after = cut_apart(before, start, end)
             taken = self._keep(undone, now)
-            after = self._sessions[id] = replace(before, history=before.history[:count])
+            self._sessions[id] = after
         return after.summary(), taken
 
     def rename_po(

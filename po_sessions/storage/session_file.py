@@ -25,28 +25,30 @@ from typing import Any
 
 from po_sessions.errors import PoError, Unreadable, WriteFailed
 from po_sessions.json_text import dumps, loads
-from po_sessions.session import Message, Session, SessionSummary, check_writable, normal_time
+from po_sessions.session import (
+    CLOSING_KEYS,
+    Message,
+    Session,
+    SessionSummary,
+    check_writable,
+    normal_time,
+)
 from po_sessions.storage import About, atomic
 
 _OPENING = b',"history":[\n'
 _END = b"\n}\n"
-_CLOSING_KEYS = ("updated_at", "preview", "message_count", "turn_count")
 _BLOCK = 4096
 
 
 def encode(session: Session) -> bytes:
     """Return a whole file."""
-    data = session.to_dict()
-    history = data.pop("history")
-    closing = _closing({key: data.pop(key) for key in _CLOSING_KEYS})
-    messages = b"".join(b"," * (i > 0) + dumps(message) + b"\n" for i, message in enumerate(history))
-    return dumps(data)[:-1] + _OPENING + messages + closing
+    return b"".join(session.encoded())
 
 
 def _closing(keys: dict[str, Any]) -> bytes:
     """Return the closing; the counts come last, so that its line never ends in a brace."""
-    others = {key: value for key, value in keys.items() if key not in _CLOSING_KEYS}
-    return b"]," + dumps({**others, **{key: keys[key] for key in _CLOSING_KEYS}})[1:-1] + _END
+    others = {key: value for key, value in keys.items() if key not in CLOSING_KEYS}
+    return b"]," + dumps({**others, **{key: keys[key] for key in CLOSING_KEYS}})[1:-1] + _END
 
 
 def _read_opening(line: bytes) -> dict[str, Any]:
@@ -83,6 +85,8 @@ class Tail:
     """Where the closing begins, in bytes."""
     size: int
     summary: SessionSummary
+    history_at: int
+    """Where the first message begins, in bytes."""
 
 
 def read_tail(fd: int) -> Tail | None:
@@ -92,7 +96,8 @@ def read_tail(fd: int) -> Tail | None:
     """
     size = os.fstat(fd).st_size
     try:
-        head = _read_opening(_first_line(fd, size))
+        opening = _first_line(fd, size)
+        head = _read_opening(opening)
         closing_at = _line_start(fd, size - len(_END))
         data = os.pread(fd, size - closing_at, closing_at)
         closing = _read_closing(data)
@@ -101,20 +106,20 @@ def read_tail(fd: int) -> Tail | None:
         last = None
         if closing["message_count"]:
             start = _line_start(fd, closing_at - 1)
-            last = _read_message(os.pread(fd, closing_at - start, start), first=closing["message_count"] == 1)
+            last = read_message(os.pread(fd, closing_at - start, start), first=closing["message_count"] == 1)
         elif _line_start(fd, closing_at - 1) != 0:
             return None
         summary = _summary(head, closing, last)
     except (ValueError, OSError):
         return None
-    return Tail(head, closing, closing_at, size, summary)
+    return Tail(head, closing, closing_at, size, summary, len(opening))
 
 
 def _summary(head: dict[str, Any], closing: dict[str, Any], last: Message | None) -> SessionSummary:
     summary = Session.from_dict({**head, "history": [], **closing}).summary()
     return replace(
         summary,
-        **{key: closing[key] for key in _CLOSING_KEYS},
+        **{key: closing[key] for key in CLOSING_KEYS},
         last_turn=last.turn_state if last else "empty",
     )
 
@@ -156,7 +161,8 @@ def _line_start(fd: int, end: int) -> int:
     return 0
 
 
-def _read_message(line: bytes, *, first: bool) -> Message:
+def read_message(line: bytes, *, first: bool) -> Message:
+    """Read a message's line; only the `first` has no comma. Raises ValueError."""
     if line.startswith(b",") == first:
         raise ValueError("a comma is missing or too many")
     return Message.from_dict(loads(line.removeprefix(b",")))
@@ -180,7 +186,7 @@ def plan_append(tail: Tail, message: Message) -> Append:
     check_writable(tail.summary, tail.head["version"])
     Message.from_dict(message.to_dict())  # never write what could not be read
     summary = tail.summary.with_message(message)
-    closing = {**tail.closing, **{key: getattr(summary, key) for key in _CLOSING_KEYS}}
+    closing = {**tail.closing, **{key: getattr(summary, key) for key in CLOSING_KEYS}}
     data = b"," * (tail.summary.message_count > 0) + dumps(message.to_dict()) + b"\n" + _closing(closing)
     return Append(data, tail.closing_at, _closing(tail.closing), tail.closing_at + len(data), summary)
 
@@ -266,7 +272,7 @@ def _parse_lines(data: bytes, head: dict[str, Any]) -> Parsed:
                 return Parsed(_session(head, messages, _read_closing(data[at:])))
             if not end:
                 raise ValueError("the last line is cut")
-            messages.append(_read_message(line, first=not messages))
+            messages.append(read_message(line, first=not messages))
         except ValueError as error:
             if _is_torn_end(data[at:]):
                 return Parsed(_session(head, messages, _last_turn(messages)), data[at:])

@@ -45,6 +45,15 @@ def entry(id: str, session: Session) -> TrashEntry:
     return TrashEntry(id, entry_ids.time_of(id), session.summary(), undone_at if type(undone_at) is int else None)
 
 
+def cut_apart(session: Session, start: int, end: int) -> tuple[Session, Session]:
+    """Return the messages from `start` on, before `end`, as what goes to the trash, and the session without them."""
+    before, gone, behind = session.history[:start], session.history[start:end], session.history[end:]
+    return (
+        replace(session, history=gone, extra={**session.extra, UNDONE_AT: start}),
+        replace(session, history=(*before, *behind)),
+    )
+
+
 def without_undone(extra: Mapping[str, Any]) -> dict[str, Any]:
     """Return a session's other keys, without the one that would make it undone messages."""
     return {key: value for key, value in extra.items() if key != UNDONE_AT}

@@ -126,6 +126,12 @@ def entry(env: Environment, kind: str) -> Any:
     return found[0]
 
 
+def read(env: Environment, id: str, look: Callable[[Any], Any] = iter) -> None:
+    with env.session_manager.reading(id) as opened:
+        list(look(opened.history))
+        list(opened.encoded())
+
+
 IMPORTED = [
     Session(f"01ARZ3NDEKTSV4RRFFQ6901{n:03}", "i", "reader", NOW, NOW, (Message("user", "Hi"),)) for n in (0, 1)
 ]
@@ -151,6 +157,10 @@ OPERATIONS: dict[str, Callable[[Environment], object]] = {
     "create a prompt object": lambda env: env.definitions.create(Definition("new")),
     "empty the trash": lambda env: env.session_manager.storage.empty_trash(NOW),
     "list": lambda env: list(env.session_manager.list()),
+    "cut from the middle": lambda env: env.session_manager.storage.cut(IDS[0], 1, 2, NOW),
+    "read": lambda env: read(env, IDS[0]),
+    "read backwards": lambda env: read(env, IDS[0], reversed),
+    "read a torn end": lambda env: read(env, IDS[2]),
     "load": lambda env: env.session_manager.load(IDS[0]),
     "refresh": lambda env: env.session_manager.storage.refresh(),
     "settle": lambda env: env.session_manager.storage.settle(),

@@ -7,6 +7,7 @@ import shlex
 import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
@@ -59,6 +60,8 @@ def export(
     Each format has all there is of a session, and 'po session import' reads it back. With --output it is written to
     files, and their paths are printed.
     """
+    from po_sessions import formats
+
     run: Invocation = ctx.obj
     if output == "":
         raise InvalidInput("--output is empty.", hint="Give a file, or a directory.")
@@ -68,21 +71,21 @@ def export(
     chosen = run.session_ids(refs, po, all_=all_)
     form = named or _format("markdown" if directory or len(chosen) == 1 else "jsonl", None)
     assert form is not None
-    if not (form.holds_several or directory or len(chosen) == 1):
+    if form.several is None and not directory and len(chosen) != 1:
         raise InvalidInput(
             f"{counted(len(chosen), 'session')} cannot be one {form.name} document.",
             hint="Add --output DIR/ to have a file for each, or choose --format jsonl.",
         )
     failed: list[PoError] = []
+    pieces = formats.encode(form, _opened(run, chosen, failed), several=len(chosen) != 1)
     if directory:
         _write_each(run, directory, chosen, form, force=force)
     elif output:
         _check_target(output, force=force)
-        _write(output, form.encode(_loaded(run, chosen, failed)), force=force)
+        _write(output, pieces, force=force)
         _tell(run, {output: list(chosen)})
     else:
-        for piece in form.encode(_loaded(run, chosen, failed)):
-            run.out.write(piece.decode())
+        run.out.pieces(pieces)
     raise_any(failed)
 
 
@@ -169,15 +172,24 @@ def _format(name: str | None, output: str | None) -> Format | None:
     return next((form for form in map(formats.format_named, formats.FORMATS) if form.suffix == ending), None)
 
 
-def _loaded(run: Invocation, chosen: Sequence[str], failed: list[PoError]) -> Iterator[Session]:
-    """Yield the sessions one by one; those that cannot be read go to `failed`. Raises if that is all of them."""
+def _opened(run: Invocation, chosen: Sequence[str], failed: list[PoError]) -> Iterator[Session]:
+    """Yield the sessions one by one; those that cannot be read go to `failed`. Raises if that is all of them.
+
+    One of several is read whole before it is yielded, since what is printed of it cannot be taken back.
+    """
 
     def those() -> Iterator[Session]:
+        manager = run.environment().session_manager
         for id in chosen:
-            try:
-                yield run.environment().session_manager.load(id)
-            except PoError as error:
-                failed.append(error)
+            with ExitStack() as stack:
+                try:
+                    session = stack.enter_context(manager.reading(id))
+                    if len(chosen) > 1:
+                        all(session.history)
+                except PoError as error:
+                    failed.append(error)
+                    continue
+                yield session
 
     sessions = those()
     first = next(sessions, None)
@@ -194,11 +206,12 @@ def _write_each(run: Invocation, directory: str, chosen: Sequence[str], form: Fo
         _check_target(path, force=force, to_make=True)
     with atomic.writing(directory):
         os.makedirs(directory, exist_ok=True)
-    load = run.environment().session_manager.load
+    manager = run.environment().session_manager
     done: dict[str, list[str]] = {}
 
     def write(path: str) -> None:
-        _write(path, form.encode([load(paths[path])]), force=force)
+        with manager.reading(paths[path]) as session:
+            _write(path, form.encode(session), force=force)
         done[path] = [paths[path]]
 
     try:

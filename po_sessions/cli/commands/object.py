@@ -150,6 +150,7 @@ def _to_json(one: Definition, *, current: bool) -> dict[str, Any]:
         "capabilities": list(one.capabilities),
         "model": one.model,
         "options": dict(one.options),
+        "context": None if one.context is None else str(one.context),
         "extra": dict(one.extra),
         "current": current,
     }

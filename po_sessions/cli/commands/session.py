@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from po_sessions.cli import views
-from po_sessions.cli.commands import exchange, prune
+from po_sessions.cli.commands import compact, exchange, prune
 from po_sessions.cli.invocation import Invocation, each
-from po_sessions.cli.options import Model, ModelOptions, NoStream, Po
+from po_sessions.cli.options import ContextLimit, Model, ModelOptions, NoStream, Po
 from po_sessions.cli.output import counted
 from po_sessions.cli.places import model_name
 from po_sessions.cli.root import PoCommand, WaitingCommand, noun
@@ -128,11 +128,11 @@ def show(
     if last and range_:
         raise InvalidInput("--last and --range contradict each other.", hint="Give one of them.")
     manager = run.environment().session_manager
-    session = manager.get(run.session_ref(ref), run.known_po(po))
-    if last:
-        views.show_last(run, session)
-    else:
-        views.show_conversation(run, session, range_, manager.storage.turn_owner(session.id))
+    with manager.reading(manager.find(run.session_ref(ref), run.known_po(po)).id) as session:
+        if last:
+            views.show_last(run, session)
+        else:
+            views.show_conversation(run, session, range_, manager.storage.turn_owner(session.id))
 
 
 @app.command(cls=PoCommand)
@@ -313,16 +313,17 @@ def retry(
     po: Po = None,
     model: Model = None,
     option: ModelOptions = None,
+    context_limit: ContextLimit = None,
     no_stream: NoStream = False,
 ) -> None:
     """Ask again what failed or was interrupted, and print the reply.
 
     The reply is added to the last turn; what had arrived before stays in the record, and out of what the model is sent.
     """
-    from po_sessions.cli.commands.send import ask, make_ready, to_options
+    from po_sessions.cli.commands.turn import ask, make_ready, to_limit, to_options
 
     run: Invocation = ctx.obj
-    options = to_options(option or [])
+    options, limit = to_options(option or []), to_limit(context_limit)
     model = None if model is None else model_name(model)
     env = run.environment(to_send=True)
     session = env.session_manager.find(run.session_ref(ref), run.known_po(po))
@@ -332,7 +333,8 @@ def retry(
         )
     prompt_object = env.prompt_object(session.po_name)
     make_ready(run, env, prompt_object, model, options)
-    ask(run, env, prompt_object, session, None, model=model, options=options, stream=not no_stream)
+    context = env.context(session, model=model, options=options, limit=limit)
+    ask(run, prompt_object, context, None, stream=not no_stream)
 
 
 @app.command(cls=PoCommand)
@@ -359,3 +361,4 @@ def _owner(run: Invocation, given: str | None) -> str:
 app.command("export", cls=PoCommand)(exchange.export)
 app.command("import", cls=WaitingCommand)(exchange.import_)
 app.command(cls=WaitingCommand)(prune.prune)
+app.command(cls=WaitingCommand)(compact.compact)

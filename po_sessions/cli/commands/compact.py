@@ -1,0 +1,82 @@
+"""`po session compact`: a summary that stands for what was said before it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from po_sessions.cli import views
+from po_sessions.cli.invocation import Invocation
+from po_sessions.cli.options import Model, ModelOptions, Po
+from po_sessions.cli.output import counted
+from po_sessions.cli.places import model_name
+from po_sessions.errors import InvalidInput
+from po_sessions.session import SessionSummary
+
+
+def compact(
+    ctx: typer.Context,
+    ref: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[S]", show_default=False, help="A session, as for 'show'; the current one if not given."
+        ),
+    ] = None,
+    po: Po = None,
+    model: Model = None,
+    option: ModelOptions = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Move the newest summary to the trash instead.")] = False,
+) -> None:
+    """Have the model sum up a session, and print the summary.
+
+    From then on the summary is sent in place of all that was said before it, which stays in the session and in what
+    'show' and 'export' print. With --undo it is sent again.
+    """
+    run: Invocation = ctx.obj
+    if undo and (model or option):
+        raise InvalidInput("--undo asks no model.", hint="Leave --model and --option out.")
+    if undo:
+        manager = run.environment().session_manager
+        _undo(run, manager.find(run.session_ref(ref), run.known_po(po)))
+    else:
+        _compact(run, ref, po, model, option or [])
+
+
+def _undo(run: Invocation, session: SessionSummary) -> None:
+    after, entry_id = run.environment().session_manager.forget_summary(session)
+    run.out.note(f"Took the newest summary out of {after.name!r}; it is in the trash as {entry_id}.")
+    if run.out.as_json:
+        run.out.json({**views.as_json(run, after), "trash_id": entry_id})
+
+
+def _compact(run: Invocation, ref: str | None, po: str | None, model: str | None, option: list[str]) -> None:
+    from po_sessions.cli.commands.turn import make_ready, note_waiting, to_options
+
+    options = to_options(option)
+    model = None if model is None else model_name(model)
+    env = run.environment(to_send=True)
+    session = env.session_manager.find(run.session_ref(ref), run.known_po(po))
+    prompt_object = env.prompt_object(session.po_name)
+    make_ready(run, env, prompt_object, model, options)
+    note_waiting(run, session)
+    run.out.note(f"Summing up {counted(session.turn_count, 'turn')} of {session.name!r}…")
+    after, summary = prompt_object.compact(context=env.context(session, model=model, options=options))
+    if run.out.as_json:
+        return run.out.json(_to_json(after, summary.to_dict()))
+    run.out.line(summary.content or "")
+    if summary.extra["finish_reason"] == "length":
+        run.out.note("It was cut at the most tokens of a reply; --undo and --option max_tokens=N allow more.")
+    return run.out.note(f"It stands for {counted(after.message_count - 1, 'message')} from now on; --undo removes it.")
+
+
+def _to_json(session: SessionSummary, summary: dict[str, Any]) -> dict[str, Any]:
+    about = ("stands_for", "model", "usage", "duration_ms", "finish_reason")
+    return {
+        "version": 1,
+        "session_id": session.id,
+        "session_name": session.name,
+        "po_name": session.po_name,
+        "summary": summary["content"],
+        **{key: summary[key] for key in about},
+    }

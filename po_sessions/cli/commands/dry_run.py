@@ -1,0 +1,68 @@
+"""`po send --dry-run`: what would be sent, and where to."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+from po_sessions.cli.invocation import Invocation
+from po_sessions.errors import ModelUnavailable, NoCurrent, NoKey, SessionNotFound, UnknownModel
+from po_sessions.session import DEFAULT_NAME, Session, SessionSummary, check_session_name, is_session_id
+
+if TYPE_CHECKING:
+    from po_sessions.prompt_object import Context, PromptObject
+
+
+def is_exact(ref: str) -> bool:
+    """Tell whether a selector can mean only a session that is there, and no name to be given to one."""
+    return ref.startswith("@") or is_session_id(ref)
+
+
+def target(run: Invocation, po_name: str, named: str | None, *, new: bool, create: bool) -> SessionSummary:
+    """Return the session that the message would go to; one that would be made has no id."""
+    manager = run.environment().session_manager
+    would_be = Session("", named or DEFAULT_NAME, po_name, created_at="", updated_at="").summary()
+    ref = run.session_ref(named)
+    try:
+        if not new:
+            return manager.find(ref, po_name)
+        if named is not None:
+            manager.check_free(po_name, named)
+    except SessionNotFound:
+        if not create or is_exact(ref or ""):
+            raise
+        check_session_name(ref or "")
+    except NoCurrent:
+        if manager.storage.state().pointer(po_name).current:
+            raise
+    return would_be
+
+
+def show(run: Invocation, prompt_object: PromptObject, context: Context, text: str) -> None:
+    """Print the exact messages that would be sent. Raises Conflict, UnknownModel, InvalidInput."""
+    to = context.session
+    prompt_object.check_own(to)
+    chosen = prompt_object.model(context.model or "", context.default_model)
+    backend = context.resolve(chosen)
+    try:
+        prompt_object.check(backend, chosen, context.options)
+    except UnknownModel:
+        raise
+    except (ModelUnavailable, NoKey):
+        pass  # what would be sent can be told without it
+    nothing = nullcontext(Session(to.id, to.name, to.po_name, created_at="", updated_at=""))
+    with context.session_manager.reading(to.id) if to.id else nothing as session:
+        messages = prompt_object.window(session, text, context.limit).messages
+    if run.out.as_json:
+        about = {
+            "version": 1,
+            "po_name": prompt_object.name,
+            "session_id": to.id or None,
+            "model": chosen,
+            "options": prompt_object.options(context.options),
+            "messages": messages,
+        }
+        return run.out.json(about)
+    for number, message in enumerate(messages):
+        run.out.line(f"{chr(10) * (number > 0)}[{message['role']}]\n{message['content'] or ''}")
+    return None

@@ -1,0 +1,194 @@
+"""A turn on the command line: what `po send` and the verbs that ask a model again have in common."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from po_sessions.cli.invocation import Invocation
+from po_sessions.cli.output import OutputClosed, counted
+from po_sessions.errors import (
+    ContextTooLong,
+    Interrupted,
+    InvalidInput,
+    ModelError,
+    PoError,
+    ReplyNotStored,
+    WeightsMissing,
+    WriteFailed,
+)
+from po_sessions.session import SessionSummary
+
+if TYPE_CHECKING:
+    from po_sessions.environment import Environment
+    from po_sessions.models import Chunk
+    from po_sessions.prompt_object import Answer, Context, PromptObject
+    from po_sessions.window import Limit
+
+
+def to_options(given: list[str]) -> dict[str, str]:
+    """Return options for a model given as `K=V`. Raises InvalidInput."""
+    options = {}
+    for one in given:
+        key, equals, value = one.partition("=")
+        if not key or not equals:
+            raise InvalidInput(f"{one!r} is not of the form K=V.", hint="For example: --option temperature=0.7")
+        options[key] = value
+    return options
+
+
+def to_limit(given: str | None) -> Limit | None:
+    """Return how much of the conversation to send. Raises InvalidInput."""
+    from po_sessions.window import Limit
+
+    return None if given is None else Limit.parse(given)
+
+
+def make_ready(
+    run: Invocation, env: Environment, prompt_object: PromptObject, model: str | None, options: dict[str, str]
+) -> None:
+    """See that the model can be asked before anything is stored; fetch the embedded one where somebody is watching."""
+    name = prompt_object.model(model or "", env.default_model)
+    backend = env.resolve(name)
+    try:
+        prompt_object.check(backend, name, options)
+    except WeightsMissing:
+        if not (run.out.remarks_seen and sys.stdin and sys.stdin.isatty()):
+            raise
+        from po_sessions.cli.commands.model import fetch
+
+        run.out.note("The embedded model is not on this machine yet; fetching it, once.")
+        fetch(run)
+        prompt_object.check(backend, name, options)
+
+
+def ask(
+    run: Invocation,
+    prompt_object: PromptObject,
+    context: Context,
+    text: str | None,
+    *,
+    stream: bool,
+    saved: bool = True,
+) -> None:
+    """Send a message, or without one ask again what failed, and print the reply."""
+    note_waiting(run, context.session)
+    reply = _Reply(run, stream=stream and not run.out.as_json)
+    context = replace(context, on_chunk=reply.take)
+    try:
+        answer = prompt_object.retry(context=context) if text is None else prompt_object.receive(text, context=context)
+    except ReplyNotStored:
+        if not run.out.as_json:
+            reply.finish()  # as JSON the error has it
+        raise
+    except PoError as error:
+        reply.end_line()  # leaves what was printed in order
+        if not saved:
+            _forget_session(error)
+        elif isinstance(error, ContextTooLong):
+            shorter = run.out.command("po", "session", "compact", context.session.id)
+            error.hint = f"{error.hint or ''}\nTo send less of it: --context last:N, or {shorter}".lstrip()
+        elif isinstance(error, ModelError) and error.session_id:
+            again = _retry_command(run, error.session_id, context)
+            error.hint = f"{error.hint}\n" if error.hint else ""
+            error.hint += f"To ask again: {again}"  # not in quotes: it may have its own
+        raise
+    _show_answer(run, reply, answer, saved=saved)
+
+
+def note_waiting(run: Invocation, session: SessionSummary) -> None:
+    """Tell who is in a turn with a session, if this waits for it."""
+    if run.lock_timeout and (owner := run.environment().session_manager.storage.turn_owner(session.id)):
+        run.out.note(f"Waiting for {owner}, which uses {session.name!r}.")
+
+
+def _forget_session(error: PoError) -> None:
+    """Take from an error of a turn that is kept nowhere what it says of a session."""
+    error.session_id = None
+    if isinstance(error, Interrupted):
+        raise Interrupted("Interrupted; nothing was saved.") from error
+    if isinstance(error, ContextTooLong):
+        error.hint = "Send less, or ask a model with a larger context with --model."
+
+
+def _retry_command(run: Invocation, id: str, context: Context) -> str:
+    """Return the command line that asks the same again."""
+    chosen = [f"--model={context.model}"] if context.model else []
+    chosen += [f"--option={key}={value}" for key, value in context.options.items()]
+    chosen += [f"--context={context.limit}"] if context.limit else []
+    return run.out.command("po", "session", "retry", id, *chosen)
+
+
+def _show_answer(run: Invocation, reply: _Reply, answer: Answer, *, saved: bool) -> None:
+    """Print what is left to print of an answer."""
+    id = answer.session.id
+    try:
+        if run.out.as_json:
+            return run.out.json(_to_json(answer, saved=saved))
+        reply.finish()
+    except WriteFailed as error:
+        if saved:
+            error.session_id, error.hint = id, f"The reply is stored: run 'po session show {id} --last'."
+        raise
+    session = f"{answer.session.name}, turn {answer.turn}" if saved else "not saved"
+    about = f"{answer.session.po_name}: {session}"
+    if answer.reply.extra["finish_reason"] == "length":
+        about += f"; cut at {answer.reply.extra['usage'].get('output')} tokens, --option max_tokens=N allows more"
+    if answer.window.trimmed:
+        run.out.note(f"Sent the last {answer.window.turns} of {counted(answer.turn - 1, 'earlier turn')}.")
+    return run.out.note(f"({about})")
+
+
+class _Reply:
+    """Prints a reply as it comes, or keeps it; when nobody reads any more it is still received."""
+
+    def __init__(self, run: Invocation, *, stream: bool) -> None:
+        self._run = run
+        self._stream = stream
+        self._waiting = ""
+        self._last = "\n"
+        self._failed: Exception | None = None
+
+    def take(self, chunk: Chunk) -> None:
+        """Take a piece."""
+        if chunk.kind == "text":
+            self._waiting += chunk.text
+            if self._stream:
+                self._print_waiting()
+
+    def finish(self) -> None:
+        """Print what is left, and tell if printing failed. Raises OutputClosed, WriteFailed."""
+        self._print_waiting()
+        self.end_line()
+        if self._failed:
+            raise self._failed
+
+    def end_line(self) -> None:
+        """End the line of what was printed."""
+        if self._last != "\n":
+            self._waiting = "\n"
+            self._print_waiting()
+
+    def _print_waiting(self) -> None:
+        text, self._waiting = self._waiting, ""
+        if text and self._failed is None:
+            self._last = text[-1]
+            try:
+                self._run.out.write(text)
+            except (OutputClosed, WriteFailed) as error:
+                self._failed = error
+
+
+def _to_json(answer: Answer, *, saved: bool) -> dict[str, Any]:
+    about = answer.reply.extra
+    return {
+        "version": 1,
+        "session_id": answer.session.id if saved else None,
+        "session_name": answer.session.name if saved else None,
+        "po_name": answer.session.po_name,
+        "turn": answer.turn,
+        "reply": answer.reply.content,
+        **{key: about[key] for key in ("model", "usage", "duration_ms", "finish_reason")},
+        "context": {"turns": answer.window.turns, "trimmed": answer.window.trimmed},
+    }

@@ -1,0 +1,140 @@
+"""A session whose history stays in its file until it is looked at, so that memory does not grow with the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import overload
+
+from po_sessions.json_text import dumps
+from po_sessions.session import STANDS_FOR, Message, Session, SessionSummary
+from po_sessions.storage import atomic, lines
+from po_sessions.storage.session_file import Tail, parse, read_message
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedSession(Session):
+    """A session whose history is read from its file whenever it is looked at; good as long as that is open."""
+
+    known: SessionSummary | None = None
+    """What the file said of it when it was opened."""
+
+    def summary(self) -> SessionSummary:
+        """Return what the file said."""
+        assert self.known is not None
+        return replace(self.known, name=self.name, po_name=self.po_name)
+
+    def summary_at(self) -> int | None:
+        """Return where in the history the newest summary is, reading only lines that look like one."""
+        assert isinstance(self.history, Lines)
+        return self.history.last_summary()
+
+    def _encoded_history(self) -> Iterator[bytes]:
+        assert isinstance(self.history, Lines)
+        return self.history.encoded()
+
+
+def opened(fd: int, path: str, tail: Tail) -> OpenedSession:
+    """Return the session of a sound open file, as it is now: what is appended later is not in it."""
+    session = Session.from_dict({**tail.head, "history": [], **tail.closing})
+    history = Lines(fd, path, tail.history_at, tail.closing_at, range(tail.summary.message_count))
+    fields = {name: getattr(session, name) for name in Session.__dataclass_fields__}
+    return OpenedSession(**{**fields, "history": history}, known=tail.summary)
+
+
+class Lines(Sequence[Message]):
+    """Messages of a file that are read when they are looked at. Slices are such too, and nothing is kept.
+
+    A line that is no message raises Unreadable, with the place, unless the whole file can be read in another layout.
+    """
+
+    def __init__(self, fd: int, path: str, start: int, end: int, numbers: range) -> None:
+        """The messages with these numbers lie between `start` and `end`."""
+        self._fd = fd
+        self._path = path
+        self._start = start
+        self._end = end
+        self._numbers = numbers
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __iter__(self) -> Iterator[Message]:
+        for number, line in zip(self._numbers, lines.forwards(self._read, self._start, self._end), strict=False):
+            try:
+                message = read_message(line, first=number == 0)
+            except ValueError:
+                yield from self._parsed(number, self._numbers.stop)
+                return
+            yield message
+
+    def __reversed__(self) -> Iterator[Message]:
+        backwards = lines.backwards(self._read, self._start, self._end)
+        for number, line in zip(reversed(self._numbers), backwards, strict=False):
+            try:
+                message = read_message(line, first=number == 0)
+            except ValueError:
+                yield from reversed(self._parsed(self._numbers.start, number + 1))
+                return
+            yield message
+
+    @overload
+    def __getitem__(self, index: int) -> Message: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Message]: ...
+    def __getitem__(self, index: int | slice) -> Message | Sequence[Message]:
+        if isinstance(index, int):
+            index = range(len(self))[index]  # counts from the end, and raises IndexError
+            return next(iter(self[index : index + 1]))
+        numbers = self._numbers[index]
+        if numbers.step != 1:
+            return tuple(self)[index]
+        start, end = (self._place(number - self._numbers.start) for number in (numbers.start, numbers.stop))
+        return Lines(self._fd, self._path, start, end, numbers)
+
+    def _place(self, index: int) -> int:
+        """Return where a message begins, looking from the nearer end."""
+        if index <= len(self) // 2:
+            return lines.after(self._read, self._start, self._end, index)
+        return lines.before(self._read, self._start, self._end, len(self) - index)
+
+    def last_summary(self) -> int | None:
+        """Return the index of the newest summary, reading only lines that look like one."""
+        key, backwards = STANDS_FOR.encode(), lines.backwards(self._read, self._start, self._end)
+        looks = (at for at, line in zip(reversed(range(len(self))), backwards, strict=False) if key in line)
+        return next((at for at in looks if self[at].is_summary), None)
+
+    def _read(self, size: int, at: int) -> bytes:
+        return atomic.read_some(self._fd, self._path, size, at)
+
+    def _parsed(self, first: int, end: int) -> Sequence[Message]:
+        return parse(atomic.read_all(self._fd, self._path), self._path).session.history[first:end]
+
+    def encoded(self) -> Iterator[bytes]:
+        """Yield the lines as they are, in large pieces; from where one does not look like ours on, as ours would be."""
+        number = self._numbers.start
+        for block in lines.blocks(self._read, self._start, self._end):
+            count = block.count(b"\n")
+            if not _looks_sound(block, count, first=number == 0):
+                break
+            yield block
+            number += count
+        else:
+            return
+        for at, message in enumerate(self[number - self._numbers.start :], number):
+            yield b"," * (at > 0) + dumps(message.to_dict()) + b"\n"
+
+
+def _looks_sound(block: bytes, count: int, *, first: bool) -> bool:
+    """Tell whether whole lines begin and end like messages and are text.
+
+    To read all that is between would take ten times as long.
+    """
+    begins = block.startswith(b'{"role":"' if first else b',{"role":"')
+    if not (begins and block.endswith(b"}\n") and block.count(b'}\n,{"role":"') == count - 1 and b"\0" not in block):
+        return False
+    try:
+        block.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

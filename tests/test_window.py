@@ -1,0 +1,131 @@
+"""What of a conversation a model gets, against a slow and plain oracle, with the history in memory and in its file."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_session import ULID, assistant, user
+
+from po_sessions import definition
+from po_sessions.errors import InvalidInput, Unreadable
+from po_sessions.session import STANDS_FOR, Message, Session
+from po_sessions.storage import open_storage
+from po_sessions.window import Limit, tokens, window
+
+WHEN = "2025-01-03T10:00:00.000Z"
+LIMITS = [Limit(), *(Limit("last", n) for n in range(4)), *(Limit("tokens", n) for n in (1, 12, 25, 40, 90))]
+
+
+def summary(text, stands_for=1):
+    return Message("system", text, WHEN, {STANDS_FOR: stands_for})
+
+
+def failed(text):
+    return Message("assistant", text, WHEN, {"error": {"kind": "Unreachable", "message": "no"}})
+
+
+def called(text):
+    return Message("assistant", None, WHEN, {"tool_calls": [{"id": "1", "function": {"name": text}}]})
+
+
+def message():
+    text = st.text("abcé漢", min_size=1, max_size=30)
+    makers = (user, assistant, failed, called, lambda t: Message("tool", t, WHEN, {"tool_call_id": "1"}), summary)
+    return st.one_of(*(text.map(make) for make in makers), st.just(Message("system", "set up", WHEN)))
+
+
+def sent(one):
+    keys = ("role", "content", "tool_calls", "tool_call_id", "name")
+    return {key: value for key, value in one.to_dict().items() if key in keys}
+
+
+def expected(history, new, system, limit):
+    """Do the same, going forwards over lists."""
+    marks = [at for at, one in enumerate(history) if one.is_summary]
+    said = history[marks[-1] + 1 :] if marks else history
+    stands = f"Summary of the conversation before this:\n\n{history[marks[-1]].content}" if marks else ""
+    prompt = "\n\n".join(part for part in (system, stands) if part)
+    head = [{"role": "system", "content": prompt}] * bool(prompt)
+    greeting = []
+    leading = list(history[: next((i for i, one in enumerate(history) if one.role == "user"), len(history))])
+    while leading and leading[0].role == "system" and not leading[0].is_summary:
+        head.append(sent(leading.pop(0)))
+    if not marks:
+        greeting = [sent(one) for one in leading if not one.failed]
+    turns = []
+    for one in said:
+        if one.role == "user":
+            turns.append([])
+        if turns:
+            turns[-1].append(one)
+    done = [[sent(one) for one in turn if not one.failed] for turn in turns if turn[-1].turn_state == "done"]
+    last = {"role": "user", "content": new}
+    fitting = done
+    if limit.kind == "last":
+        fitting = done[-limit.number :] if limit.number else []
+    elif limit.kind == "tokens":
+        fitting = []
+        for turn in reversed(done):
+            if sum(map(tokens, [*head, last, *turn, *(one for kept in fitting for one in kept)])) > limit.number:
+                break
+            fitting.insert(0, turn)
+    trimmed = len(fitting) < len(done)
+    kept = [one for turn in fitting for one in turn]
+    return [*head, *([] if trimmed else greeting), *kept, last], len(fitting), trimmed
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(message(), max_size=12), st.sampled_from(LIMITS), st.sampled_from(["", "You greet."]))
+def test_as_the_oracle_says(tmp_path_factory, history, limit, system):
+    stored = Session(ULID, "Default", "greeter", WHEN, WHEN, tuple(history))
+    wanted = expected(history, "new", system, limit)
+    found = window(stored, "new", system=system, limit=limit)
+    assert (found.messages, found.turns, found.trimmed) == wanted
+    store = open_storage("files", root=str(tmp_path_factory.mktemp("store")))
+    store.create(stored)
+    with store.reading(ULID) as opened:
+        assert window(opened, "new", system=system, limit=limit) == found
+
+
+def test_what_is_passed_over_at_the_end():
+    history = (user("one"), assistant("1"), user("two"), failed("2"))
+    found = window(Session(ULID, "Default", "greeter", WHEN, WHEN, history), "two", end=2)
+    assert [one["content"] for one in found.messages] == ["one", "1", "two"]
+
+
+def test_tokens_are_estimated():
+    assert tokens({"role": "user", "content": "abcd" * 10}) == 14
+    assert tokens({"role": "user", "content": "漢字"}) == 6
+    assert tokens({"role": "user", "content": None}) == 4
+    assert tokens({"role": "assistant", "content": None, "tool_calls": [{"name": "x" * 400}]}) > 100
+
+
+@pytest.mark.parametrize("text", ["all", "last:0", "last:12", "tokens:1", "tokens:100000"])
+def test_a_limit_is_read_and_written(text):
+    assert str(Limit.parse(text)) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "last", "last:", "last:-1", "tokens:0", "last:1.5", "ALL", "none", "last:٣", "last:1 ", "5"]
+)
+def test_what_is_no_limit_is_refused(text):
+    with pytest.raises(InvalidInput, match="does not say how much") as error:
+        Limit.parse(text)
+    assert "last:N" in (error.value.hint or "")
+
+
+def test_a_prompt_object_says_how_much():
+    text = "---\nname: greeter\ncontext: last:5\n---\nYou greet.\n"
+    found = definition.parse(text, stem="greeter", where="greeter.md")
+    assert found.context == Limit("last", 5)
+    assert definition.parse(found.render(), stem="greeter", where="greeter.md") == found
+    with pytest.raises(Unreadable, match=r"greeter.md: 'last' does not say"):
+        definition.parse(text.replace("last:5", "last"), stem="greeter", where="greeter.md")
+
+
+def test_what_fits_exactly_is_sent():
+    stored = Session(ULID, "Default", "greeter", WHEN, WHEN, (user("one"), assistant("1")))
+    everything = sum(map(tokens, window(stored, "new").messages))
+    assert not window(stored, "new", limit=Limit("tokens", everything)).trimmed
+    assert window(stored, "new", limit=Limit("tokens", everything - 1)).trimmed
