@@ -6,7 +6,7 @@ _po() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-            --as|--before|--body|--context|--description|-d|--file|-f|--format|-f|--keep-last|--limit|-n|--lock-timeout|--max-size|--model|-m|--number|-n|--older-than|--option|-o|--output|-o|--po|--range|--root|--session|-s|--to)
+            --as|--before|--body|--context|--description|-d|--file|-f|--format|-f|--idempotency-key|--if-turns|--keep-last|--limit|-n|--lock-timeout|--max-size|--model|-m|--number|-n|--older-than|--option|-o|--output|-o|--po|--range|--root|--session|-s|--to)
                 ((i++))
                 continue
                 ;;
@@ -27,14 +27,14 @@ _po() {
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             return
             ;;
-        --as|--before|--body|--context|--description|-d|--format|--keep-last|--limit|-n|--lock-timeout|--max-size|--model|-m|--number|-n|--older-than|--option|--range|--session|-s|--to) return ;;
+        --as|--before|--body|--context|--description|-d|--format|--idempotency-key|--if-turns|--keep-last|--limit|-n|--lock-timeout|--max-size|--model|-m|--number|-n|--older-than|--option|--range|--session|-s|--to) return ;;
     esac
     [[ $prev == --po ]] || case $path in
         "")
             words="send session trash backup object model config init status --root --quiet --json --debug --help --lock-timeout --no-wait --version"
             ;;
         send)
-            words="--stdin --file --session --new --create --switch --no-save --model --option --context --no-stream --dry-run --lock-timeout --no-wait --root --quiet --json --debug --help"
+            words="--stdin --file --session --new --create --switch --no-save --model --option --context --idempotency-key --if-turns --no-stream --dry-run --lock-timeout --no-wait --root --quiet --json --debug --help"
             ((given == 0)) && objects=1
             ;;
         session)

@@ -3,7 +3,7 @@
 function __po_at --argument-names path
     set -l given (commandline -opc)[2..]
     set -l words
-    set -l valued --as --before --body --context --description -d --file -f --format -f --keep-last --limit -n --lock-timeout --max-size --model -m --number -n --older-than --option -o --output -o --po --range --root --session -s --to
+    set -l valued --as --before --body --context --description -d --file -f --format -f --idempotency-key --if-turns --keep-last --limit -n --lock-timeout --max-size --model -m --number -n --older-than --option -o --output -o --po --range --root --session -s --to
     set -l skip 0
     for word in $given
         if test $skip = 1
@@ -50,6 +50,8 @@ complete -c po -n '__po_at send' -l no-save -d 'Ask outside any session, and sto
 complete -c po -n '__po_at send' -l model -s m -x -d 'The model to ask: one of \'po model list\', or gguf:PATH.'
 complete -c po -n '__po_at send' -l option -s o -x -d 'An option for the model; repeatable. One that it does not have is refused, with those it has.'
 complete -c po -n '__po_at send' -l context -x -d 'How much of the conversation to send: all, last:N for the last N turns, or tokens:N for what fits about N tokens. What the prompt object\'s front matter says as \'context\' if not given, else all.'
+complete -c po -n '__po_at send' -l idempotency-key -x -d 'Safe to repeat: the same message with the same key in a session gets the reply that was stored.'
+complete -c po -n '__po_at send' -l if-turns -x -d 'Send only if the session has N turns, else exit 5.'
 complete -c po -n '__po_at send' -l no-stream -d 'Print the reply when it is whole.'
 complete -c po -n '__po_at send' -l dry-run -d 'Print the messages that would be sent, and send nothing.'
 complete -c po -n '__po_at send' -l lock-timeout -x -d 'Wait at most so long for other processes; 60 if not given.'

@@ -10,6 +10,7 @@ from typing import Any
 
 from po_sessions.definition import Definition
 from po_sessions.errors import Conflict, Interrupted, InvalidInput, PoError, ReplyNotStored
+from po_sessions.idempotency import KEY, answer_in, check_turns, earlier_turn
 from po_sessions.manager import SessionManager
 from po_sessions.models import Chunk, ModelBackend, Reply
 from po_sessions.session import STANDS_FOR, Message, Session, SessionSummary, Turn
@@ -32,6 +33,10 @@ class Context:
     """Options for the model in this turn, over those of the prompt object."""
     limit: Limit | None = None
     """How much of the conversation is sent in this turn, whatever the prompt object says."""
+    idempotency_key: str | None = None
+    """Whoever sends the same message with the same key again gets the reply that was stored."""
+    if_turns: int | None = None
+    """How many turns the session has to have for a new one."""
     on_chunk: Callable[[Chunk], None] = lambda _: None
     """Is given each piece of the reply as it arrives."""
 
@@ -50,8 +55,8 @@ class Answer:
     turn: int
     """The number of the turn."""
     reply: Message
-    window: Window
-    """What the model got."""
+    window: Window | None
+    """What the model got; None if it was not asked, since this message had been answered before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,25 +76,31 @@ class PromptObject:
         The message is stored before the model is asked. A call that fails or is interrupted leaves a failed turn, with
         what had arrived. `session` is the context's if it is not given.
 
-        Raises InvalidInput, Conflict (another prompt object's session), ModelUnavailable or Busy, and then nothing is
-        stored; ModelError or Interrupted, and then there is a failed turn; ReplyNotStored, with the reply.
+        With the context's idempotency key a message that was answered gets the reply that is stored, and one whose turn
+        failed is tried again in that turn.
+
+        Raises InvalidInput, Conflict (another prompt object's session; the key has another message; another number of
+        turns than `if_turns`), ModelUnavailable or Busy, and then nothing is stored; ModelError or Interrupted, and
+        then there is a failed turn; ReplyNotStored, with the reply.
         """
         session = session or context.session
         if not message.strip():
             raise InvalidInput("The message is empty.", hint="Give a MESSAGE, or '-' to read it from standard input.")
         self.check_own(session)
-        model, options = self.model(context.model or "", context.default_model), self.options(context.options)
-        backend = context.resolve(model)
-        manager = context.session_manager
+        key, manager = context.idempotency_key, context.session_manager
+        asked = self._asked(context)
         with manager.turn(session.id, "send"):
             with manager.reading(session.id) as stored:
-                sent = self.window(stored, message, context.limit)
-            self.check(backend, model, context.options)
-            # Refuses now, and asks when it is iterated over.
-            events = backend.complete(sent.messages, model=model, options=options)
-            manager.backups.before_turn(stored.summary())
-            before = manager.append(session.id, Message("user", message, manager.now()))
-            return self._record(events, model, context, before, sent)
+                before = stored.summary()
+                earlier = None if key is None else earlier_turn(stored, key, message)
+                if earlier is None:
+                    check_turns(before, context.if_turns)
+                elif earlier.state == "done":
+                    return self._stored(earlier, before, context)
+                again = 0 if earlier is None else len(earlier.messages)
+                sent = self.window(stored, message, context.limit, passed_over=again)
+            new = Message("user", message, manager.now(), {} if key is None else {KEY: key})
+            return self._ask(asked, sent, context, before, None if earlier else new)
 
     def retry(self, *, context: Context, session: SessionSummary | None = None) -> Answer:
         """Ask again what failed or was interrupted: the reply is added to the last turn, which keeps its number.
@@ -98,9 +109,7 @@ class PromptObject:
         """
         session = session or context.session
         self.check_own(session)
-        model, options = self.model(context.model or "", context.default_model), self.options(context.options)
-        backend = context.resolve(model)
-        manager = context.session_manager
+        manager, asked = context.session_manager, self._asked(context)
         with manager.turn(session.id, "retry"):
             with manager.reading(session.id) as stored:
                 last = stored.last_turn()
@@ -108,10 +117,7 @@ class PromptObject:
                     raise self._nothing_to_retry(stored, last)
                 message = last.messages[0].content or ""
                 sent = self.window(stored, message, context.limit, passed_over=len(last.messages))
-            self.check(backend, model, context.options)
-            events = backend.complete(sent.messages, model=model, options=options)
-            manager.backups.before_turn(stored.summary())
-            return self._record(events, model, context, stored.summary(), sent)
+            return self._ask(asked, sent, context, stored.summary())
 
     def compact(self, *, context: Context) -> tuple[SessionSummary, Message]:
         """Have the model sum up the session, and add that as a message which stands for all before it from then on.
@@ -124,9 +130,7 @@ class PromptObject:
 
         session = context.session
         self.check_own(session)
-        model, options = self.model(context.model or "", context.default_model), self.options(context.options)
-        backend = context.resolve(model)
-        manager = context.session_manager
+        manager, (backend, model, options) = context.session_manager, self._asked(context)
         with manager.turn(session.id, "compact"):
             with manager.reading(session.id) as stored:
                 count, last = stored.message_count, stored.last_turn()
@@ -195,6 +199,34 @@ class PromptObject:
         """
         limit = limit or self.definition.context
         return window(session, message, system=self.definition.body, limit=limit, end=passed_over)
+
+    def _asked(self, context: Context) -> tuple[ModelBackend, str, dict[str, Any]]:
+        """Return who is asked in a turn: the back end, the model, its options."""
+        model = self.model(context.model or "", context.default_model)
+        return context.resolve(model), model, self.options(context.options)
+
+    def _ask(
+        self,
+        asked: tuple[ModelBackend, str, dict[str, Any]],
+        sent: Window,
+        context: Context,
+        session: SessionSummary,
+        new: Message | None = None,
+    ) -> Answer:
+        """Store a `new` message, ask the model, store its reply; without one the last turn is asked again."""
+        manager, (backend, model, options) = context.session_manager, asked
+        self.check(backend, model, context.options)
+        # Refuses now, and asks when it is iterated over.
+        events = backend.complete(sent.messages, model=model, options=options)
+        manager.backups.before_turn(session)
+        before = manager.append(session.id, new) if new else session
+        return self._record(events, model, context, before, sent)
+
+    def _stored(self, turn: Turn, session: SessionSummary, context: Context) -> Answer:
+        """Return the answer that a turn has."""
+        reply = answer_in(turn)
+        context.on_chunk(Chunk("text", reply.content or ""))
+        return Answer(session, turn.number, reply, None)
 
     def _record(
         self, events: Generator[Chunk | Reply], model: str, context: Context, session: SessionSummary, sent: Window

@@ -132,6 +132,10 @@ class Message:
         """Whether this stands for the messages before it in what a model is sent."""
         return self.role == "system" and STANDS_FOR in self.extra
 
+    def has(self, key: str, value: str | None = None) -> bool:
+        """Tell whether this has one of the other keys, and this value if given."""
+        return key in self.extra and value in (None, self.extra[key])
+
     @property
     def turn_state(self) -> TurnState:
         """The state of a turn whose last message this is."""
@@ -260,9 +264,15 @@ class Session:
                 return Turn(self.summary().turn_count, tuple(messages))
         return None
 
+    def newest_with(self, key: str, value: str | None = None) -> int | None:
+        """Return where in the history, from 0, the newest message is that has one of the other keys, and this value."""
+        found = (at for at in reversed(range(len(self.history))) if self.history[at].has(key, value))
+        return next(found, None)
+
     def summary_at(self) -> int | None:
         """Return where in the history the newest summary is, counted from 0."""
-        return next((at for at in reversed(range(len(self.history))) if self.history[at].is_summary), None)
+        at = self.newest_with(STANDS_FOR)
+        return at if at is not None and self.history[at].is_summary else None
 
     def summary(self) -> SessionSummary:
         """Return what is known of this session without its history."""

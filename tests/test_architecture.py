@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "po_sessions"
 LAYERS = [
     {"errors", "json_text", "front_matter"},
     {"session", "durations", "sizes"},
-    {"window"},
+    {"window", "idempotency"},
     {"definition"},
     {"storage", "models", "formats"},  # they never import each other
     {"selector", "imports", "definitions", "pruning", "compaction"},

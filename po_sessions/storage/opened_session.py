@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import overload
 
 from po_sessions.json_text import dumps
-from po_sessions.session import STANDS_FOR, Message, Session, SessionSummary
+from po_sessions.session import Message, Session, SessionSummary
 from po_sessions.storage import atomic, lines
 from po_sessions.storage.session_file import Tail, parse, read_message
 
@@ -24,10 +24,10 @@ class OpenedSession(Session):
         assert self.known is not None
         return replace(self.known, name=self.name, po_name=self.po_name)
 
-    def summary_at(self) -> int | None:
-        """Return where in the history the newest summary is, reading only lines that look like one."""
+    def newest_with(self, key: str, value: str | None = None) -> int | None:
+        """Return where the newest message is that has this key, and this value, reading only lines like it."""
         assert isinstance(self.history, Lines)
-        return self.history.last_summary()
+        return self.history.newest_with(key, value)
 
     def _encoded_history(self) -> Iterator[bytes]:
         assert isinstance(self.history, Lines)
@@ -98,11 +98,12 @@ class Lines(Sequence[Message]):
             return lines.after(self._read, self._start, self._end, index)
         return lines.before(self._read, self._start, self._end, len(self) - index)
 
-    def last_summary(self) -> int | None:
-        """Return the index of the newest summary, reading only lines that look like one."""
-        key, backwards = STANDS_FOR.encode(), lines.backwards(self._read, self._start, self._end)
-        looks = (at for at, line in zip(reversed(range(len(self))), backwards, strict=False) if key in line)
-        return next((at for at in looks if self[at].is_summary), None)
+    def newest_with(self, key: str, value: str | None) -> int | None:
+        """Return the index of the newest message that has this key, and this value, reading only lines like it."""
+        mark = dumps(key if value is None else value)
+        backwards = lines.backwards(self._read, self._start, self._end)
+        marked = (at for at, line in zip(reversed(range(len(self))), backwards, strict=False) if mark in line)
+        return next((at for at in marked if self[at].has(key, value)), None)
 
     def _read(self, size: int, at: int) -> bytes:
         return atomic.read_some(self._fd, self._path, size, at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +16,7 @@ from po_sessions.cli.options import ContextLimit, Model, ModelOptions, NoStream
 from po_sessions.cli.places import model_name
 from po_sessions.cli.root import WaitingCommand
 from po_sessions.errors import InvalidInput, SessionNotFound
+from po_sessions.idempotency import check_key
 from po_sessions.session import SessionSummary, check_po_name
 
 if TYPE_CHECKING:
@@ -53,6 +55,17 @@ def send(
     model: Model = None,
     option: ModelOptions = None,
     context_limit: ContextLimit = None,
+    key: Annotated[
+        str | None,
+        typer.Option(
+            "--idempotency-key",
+            metavar="K",
+            help="Safe to repeat: the same message with the same key in a session gets the reply that was stored.",
+        ),
+    ] = None,
+    if_turns: Annotated[
+        int | None, typer.Option("--if-turns", metavar="N", help="Send only if the session has N turns, else exit 5.")
+    ] = None,
     no_stream: NoStream = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the messages that would be sent, and send nothing.")
@@ -66,14 +79,27 @@ def send(
     With --stdin and --file the message has several parts: MESSAGE, standard input, the files in the order given. There
     is a blank line between them. With --file and no MESSAGE, standard input is read only if --stdin says so.
 
+    With --idempotency-key a turn that failed is tried again in its place; another message with the same key is refused.
+
     With --no-save the prompt object gets this message alone, whatever was said before and whatever $PO_SESSION is.
     """
     run: Invocation = ctx.obj
     options, limit = to_options(option or []), to_limit(context_limit)
+    key = None if key is None else check_key(key)
+    if if_turns is not None and if_turns < 0:
+        raise InvalidInput(f"A session cannot have {if_turns} turns.", hint="Give a number from 0 on.")
     if no_save:
-        _refuse_with_no_save({"--session": session is not None, "--new": new, "--create": create, "--switch": switch})
+        given = {"--session": session, "--idempotency-key": key, "--if-turns": if_turns}
+        _refuse_with_no_save(
+            {name: value is not None for name, value in given.items()}
+            | {"--new": new, "--create": create, "--switch": switch}
+        )
     if new and create:
         raise InvalidInput("--new and --create contradict each other.", hint="Give one of them.")
+    if new and key is not None:
+        raise InvalidInput(
+            "--new and --idempotency-key contradict each other.", hint="Add --create --session NAME instead of --new."
+        )
     if create and not run.session_ref(session):
         raise InvalidInput("--create needs a name.", hint="Add --session NAME.")
     model = None if model is None else model_name(model)
@@ -92,6 +118,7 @@ def send(
     if switch:
         env.session_manager.switch(target)
     context = env.context(target, model=model, options=options, limit=limit)
+    context = replace(context, idempotency_key=key, if_turns=if_turns)
     return ask(run, prompt_object, context, text, stream=not no_stream, saved=not no_save)
 
 

@@ -133,9 +133,13 @@ def _show_answer(run: Invocation, reply: _Reply, answer: Answer, *, saved: bool)
         raise
     session = f"{answer.session.name}, turn {answer.turn}" if saved else "not saved"
     about = f"{answer.session.po_name}: {session}"
-    if answer.reply.extra["finish_reason"] == "length":
-        about += f"; cut at {answer.reply.extra['usage'].get('output')} tokens, --option max_tokens=N allows more"
-    if answer.window.trimmed:
+    if answer.reply.extra.get("finish_reason") == "length":
+        about += (
+            f"; cut at {answer.reply.extra.get('usage', {}).get('output')} tokens, --option max_tokens=N allows more"
+        )
+    if answer.window is None:
+        about += "; answered before"
+    elif answer.window.trimmed:
         run.out.note(f"Sent the last {answer.window.turns} of {counted(answer.turn - 1, 'earlier turn')}.")
     return run.out.note(f"({about})")
 
@@ -189,6 +193,6 @@ def _to_json(answer: Answer, *, saved: bool) -> dict[str, Any]:
         "po_name": answer.session.po_name,
         "turn": answer.turn,
         "reply": answer.reply.content,
-        **{key: about[key] for key in ("model", "usage", "duration_ms", "finish_reason")},
-        "context": {"turns": answer.window.turns, "trimmed": answer.window.trimmed},
+        **{key: about.get(key) for key in ("model", "usage", "duration_ms", "finish_reason")},
+        "context": {"turns": answer.window.turns, "trimmed": answer.window.trimmed} if answer.window else None,
     }

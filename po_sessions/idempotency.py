@@ -1,0 +1,58 @@
+"""What a script may ask of a send: that it be safe to repeat, and that nobody else came first."""
+
+from __future__ import annotations
+
+from itertools import takewhile
+
+from po_sessions.errors import Conflict, InvalidInput
+from po_sessions.session import Message, Session, SessionSummary, Turn
+
+KEY = "idempotency_key"
+"""The key of a user's message that holds it."""
+_LONGEST = 200
+
+
+def check_key(key: str) -> str:
+    """Return `key` if it can be one: 1 to 200 printable characters. Raises InvalidInput."""
+    if not 1 <= len(key) <= _LONGEST or not key.isprintable():
+        raise InvalidInput(f"{key!r} cannot be an idempotency key.", hint=f"Use 1 to {_LONGEST} printable characters.")
+    return key
+
+
+def check_turns(session: SessionSummary, wanted: int | None) -> None:
+    """Raise Conflict if a session has another number of turns than is wanted."""
+    if wanted not in (None, session.turn_count):
+        raise Conflict(
+            f"{session.name!r} has {session.turn_count or 'no'} turn{'s' * (session.turn_count != 1)}, not {wanted}.",
+            hint=f"Run 'po session show {session.id}' to see what came meanwhile.",
+        )
+
+
+def earlier_turn(session: Session, key: str, message: str) -> Turn | None:
+    """Return the turn that was begun with this key, or None.
+
+    Raises Conflict if it was begun with another message, or has no answer and turns after it.
+    """
+    at = session.newest_with(KEY, key)
+    if at is None:
+        return None
+    rest = iter(session.history[at:])
+    first = next(rest)
+    behind = sum(one.role == "user" for one in session.history[at + 1 :])
+    turn = Turn(session.summary().turn_count - behind, (first, *takewhile(lambda one: one.role != "user", rest)))
+    if first.content != message:
+        raise Conflict(
+            f"Turn {turn.number} of {session.name!r} has the key {key!r} and another message.",
+            hint="Choose another key for another message.",
+        )
+    if turn.state != "done" and behind:
+        raise Conflict(
+            f"Turn {turn.number} of {session.name!r}, with the key {key!r}, has no answer, and others came after it.",
+            hint="Choose another key to send the message again.",
+        )
+    return turn
+
+
+def answer_in(turn: Turn) -> Message:
+    """Return the reply of a turn that was answered."""
+    return next(one for one in reversed(turn.messages) if one.role == "assistant" and one.turn_state == "done")
