@@ -17,7 +17,7 @@ LAYERS = [
     {"definition"},
     {"storage", "models", "formats"},  # they never import each other
     {"selector", "imports", "definitions", "pruning"},
-    {"backups"},
+    {"backups", "doctor"},
     {"manager"},
     {"prompt_object"},
     {"environment"},
