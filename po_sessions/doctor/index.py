@@ -90,10 +90,16 @@ def _brought(store: Store, ids: Sequence[str]) -> Callable[[], str]:
 def _folded(store: Store) -> str:
     """Merge the log into the index. Raises WriteFailed."""
     try:
-        store.index.fold()
+        _fold(store)
     except IndexDamaged:
         return _rebuild(store)
     return "It is in step with the files."
+
+
+def _fold(store: Store) -> None:
+    log = os.path.join(store.sessions, "index.log")
+    if os.path.lexists(log) or os.path.lexists(log + ".1"):
+        store.index.fold()
 
 
 def _rebuild(store: Store) -> str:
@@ -101,7 +107,7 @@ def _rebuild(store: Store) -> str:
     atomic.make_dir(store.locks)
     store.index.rebuild(lambda: [row for _, row in _read(store, list(store.rows)) if row])
     try:
-        store.index.fold()
+        _fold(store)
         _rows(store)
     except IndexDamaged:
         raise WriteFailed("The index could not be made anew.", hint="Run 'po doctor --repair' again.") from None

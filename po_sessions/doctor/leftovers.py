@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -119,10 +120,13 @@ def renaming(store: Store) -> Iterator[Finding]:
     """Tell of a prompt object's renaming that was interrupted, which the next command would finish."""
     path, lock = os.path.join(store.sessions, ".rename"), os.path.join(store.locks, "rename")
     try:
-        about, data = os.lstat(path), store.read(path)
+        about = os.lstat(path)
+        data = store.read(path)
     except FileNotFoundError:
         return
     except PoError as error:
+        if not stat.S_ISREG(about.st_mode):
+            return  # which has been told
         yield Finding("unreadable", path, str(error), hint=error.hint)
         return
     if locks.is_held(lock):

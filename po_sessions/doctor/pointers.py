@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -34,6 +35,8 @@ def check(store: Store) -> Iterator[Finding]:
     """Tell of pointers that cannot be read, or lead nowhere."""
     try:
         about = os.lstat(store.state)
+        if not stat.S_ISREG(about.st_mode):
+            return  # which has been told
         atomic.read(store.state)
     except FileNotFoundError:
         return
@@ -41,7 +44,7 @@ def check(store: Store) -> Iterator[Finding]:
         yield Finding("unreadable", store.state, str(error), hint=error.hint)
         return
     try:
-        state.read(store.state)
+        as_written = state.read(store.state)
     except Unreadable as error:
         hint = "It holds only which sessions are current; 'po session switch' chooses them again."
         yield Finding("state", store.state, str(error), hint=hint, repair=_set_aside(store, about))
@@ -50,10 +53,10 @@ def check(store: Store) -> Iterator[Finding]:
         pointers = store.storage.state()
     except PoError:  # of a renaming that cannot be read, and has been told
         return
-    if pointers.po_name is not None and pointers.po_name not in store.definitions:
-        name = pointers.po_name
+    name = pointers.po_name
+    if name and not any(one in store.definitions for one in (name, as_written.po_name or "")):
         message = f"The current prompt object {name} is not there ({store.state})."
-        repair = _changed(store, lambda now: now if name in store.definitions else now.without_po(name))
+        repair = _changed(store, _without_po(name, store))
         yield Finding("pointer", store.state, message, repair=repair, hint="'po object switch NAME' chooses another.")
     for name, one in pointers.pointers.items():
         for which, id in (("current", one.current), ("previous", one.previous)):
@@ -81,6 +84,10 @@ def _without(name: str, id: str, store: Store) -> Callable[[State], State]:
         return replace(now, pointers={**now.pointers, name: left})
 
     return change
+
+
+def _without_po(name: str, store: Store) -> Callable[[State], State]:
+    return lambda now: now if name in store.definitions else now.without_po(name)
 
 
 def _changed(store: Store, change: Callable[[State], State]) -> Repair:

@@ -53,8 +53,8 @@ def _check_one(id: str, path: str, store: Store) -> Iterator[Finding]:
         return
     try:
         found = _examine(fd, path)
-        if found is None or not found.whole or found.counts_wrong:
-            # Perhaps it was read while being written; nobody writes to it under the lock.
+        if found is None or not found.whole or found.counts_wrong or found.about.st_nlink > 1:
+            # Perhaps it was read while being written, made or deleted; nobody does so under the lock.
             with locks.holding(fd, path, timeout=PATIENCE, shared=True):
                 if not locks.is_at(fd, path):
                     yield from _check_one(id, path, store)
@@ -163,7 +163,7 @@ def _judge_use(id: str, path: str, session: SessionSummary, store: Store) -> Ite
         yield Finding("interrupted", path, message, session_id=id, fault=False, hint=hint)
     with suppress(Unreadable):  # of the renaming, which has been told
         owner = store.storage.po_name(session.po_name)
-        if owner not in store.definitions:
+        if not any(name in store.definitions for name in (owner, session.po_name)):  # two while it is being renamed
             message = f"There is no prompt object {owner}, of which {session.name!r} ({id}) is a session."
             hint = f"'po session adopt {id} --po PO' gives it another."
             yield Finding("orphan", path, message, session_id=id, hint=hint)
