@@ -244,8 +244,8 @@ HARMS = {
     "trash is a file": Harm(lambda root: (rename_to(root / "trash", ".t"), write(root / "trash", "x")), {"not-a-file"}),
     "torn": Harm(torn, {"torn", "index"}),
     "cut in the middle": Harm(lambda root: edit(file(root, 2), b"2.1 Hello", b"2.1\n"), {"damaged"}),
-    "empty": Harm(lambda root: file(root, 2).write_bytes(b""), {"damaged"}),
-    "NULs": Harm(lambda root: file(root, 2).write_bytes(bytes(5000)), {"damaged"}),
+    "empty": Harm(lambda root: write(file(root, 2), b""), {"damaged"}),
+    "NULs": Harm(lambda root: write(file(root, 2), bytes(5000)), {"damaged"}),
     "no UTF-8": Harm(lambda root: edit(file(root, 2), b"2.1 Hello", b"\xff\xfe"), {"damaged"}),
     "the current one is damaged": Harm(lambda root: edit(file(root, 1), b"1.1 Hello", b"1.1\n"), {"damaged"}),
     "count": Harm(lambda root: edit(file(root, 2), b'"message_count":6', b'"message_count":5'), {"count", "index"}),
@@ -275,7 +275,7 @@ HARMS = {
     ),
     "damaged backup": Harm(lambda root: write(root / f"backups/{IDS[1]}/20250104T100000.000Z.json", "{"), {"damaged"}),
     "no index": Harm(lambda root: (root / "sessions/index.json").unlink(), {"index"}),
-    "index of garbage": Harm(lambda root: (root / "sessions/index.json").write_bytes(b"{"), {"index"}),
+    "index of garbage": Harm(lambda root: write(root / "sessions/index.json", b"{"), {"index"}),
     "row missing": Harm(index_without, {"index"}),
     "row stale": Harm(lambda root: index_row(root, b'"name":"s1"', b'"name":"s9"'), {"index"}),
     "row of nothing": Harm(lambda root: index_row(root, IDS[1].encode(), NEW.encode()), {"index"}),
@@ -323,11 +323,13 @@ HARMS = {
 
 
 def sound(root: Path) -> dict[str, tuple[Message, ...]]:
-    """Return the conversations that can be read, by what is in their files."""
+    """Return the conversations of the sessions that can be read and have their own names."""
     found = {}
     for path in (root / "sessions").glob("*.json"):
-        if path.stem in IDS and path.is_file() and not path.is_symlink() and (read := messages(path.read_bytes())):
-            found[path.stem] = read
+        if path.stem in IDS and path.is_file() and not path.is_symlink() and messages(path.read_bytes()):
+            read = session_file.parse(path.read_bytes(), "").session
+            if read.id == path.stem:
+                found[read.id] = read.history
     return found
 
 
@@ -337,6 +339,7 @@ def test_what_is_harmed_is_found_repaired_and_not_lost(name, root, store, doctor
     assert doctor() == (0, [])
     harm.do(root)
     before, kept, conversations = tree(root), contents(root), sound(root)
+    assert len(conversations) >= 3
     code, found = doctor()
     assert {one["kind"] for one in found if one["fault"]} == harm.kinds
     assert code == 1

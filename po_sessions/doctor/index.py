@@ -121,13 +121,24 @@ def _left_over(store: Store, log: str) -> Iterator[Finding]:
             lines = "a line" if damaged == 1 else f"{damaged} lines"
             message = f"{path} has {lines} that cannot be read."
             yield Finding("index", path, message, repair=Repair("It will be made anew.", lambda: _folded(store)))
-    if os.path.lexists(log + ".1") and not locks.is_held(os.path.join(store.locks, "index")):
+    if os.path.lexists(log + ".1") and _nobody_folds(store, log + ".1"):
         message = f"{log}.1 was left by a process that was killed while it wrote the index."
         yield Finding("index", log + ".1", message, repair=Repair("It will be merged.", lambda: _folded(store)))
     for entry in (yield from store.listed(store.sessions)):
         if entry.name.startswith("index.log.") and entry.name != "index.log.1":
             message = f"{entry.path} is a part of the index that could not be written to, or no part of it."
             yield Finding("stranger", entry.path, message, repair=store.moved_away(entry.path, os.lstat(entry.path)))
+
+
+def _nobody_folds(store: Store, path: str) -> bool:
+    """Tell whether a log that is set aside is there while nobody merges it."""
+    try:
+        with locks.locked(os.path.join(store.locks, "index"), timeout=0, flags=os.O_RDONLY):
+            return os.path.lexists(path)
+    except FileNotFoundError:
+        return True
+    except PoError:
+        return False
 
 
 def _damaged_lines(path: str) -> int:
