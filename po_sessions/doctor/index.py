@@ -59,7 +59,9 @@ def _differs(row: Row | None, wanted: Row | None) -> bool:
 def _confirmed(store: Store, ids: Sequence[str]) -> Iterator[str]:
     """Yield those whose rows are wrong while nobody writes them: a change is in the index first, then in the file."""
     before = dict(_read(store, ids))
-    rows = _rows(store) if before else {}
+    rows: dict[str, Row] = {}
+    with suppress(IndexDamaged):  # since the first look; then all of it is wrong
+        rows = _rows(store) if before else {}
     for id, now in _read(store, [id for id, row in before.items() if _differs(rows.get(id), row)]):
         if not _differs(before[id], now):
             yield id

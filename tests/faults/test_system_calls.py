@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from po_sessions.definition import Definition
+from po_sessions.doctor import Store, examine
 from po_sessions.environment import Environment
 from po_sessions.errors import NotFound, PoError
 from po_sessions.session import Message, Session
@@ -126,6 +127,14 @@ def entry(env: Environment, kind: str) -> Any:
     return found[0]
 
 
+def repaired(env: Environment) -> None:
+    """Repair all that is wrong, as `po doctor --repair` does, and raise what went wrong with that."""
+    found = list(examine(Store(env.root, datetime(2025, 2, 1, tzinfo=UTC)), repair=True))
+    for one in found:
+        if one.remains:
+            raise one.failed or PoError(f"{one.message} {one.hint}")
+
+
 IMPORTED = [
     Session(f"01ARZ3NDEKTSV4RRFFQ6901{n:03}", "i", "reader", NOW, NOW, (Message("user", "Hi"),)) for n in (0, 1)
 ]
@@ -153,6 +162,7 @@ OPERATIONS: dict[str, Callable[[Environment], object]] = {
     "list": lambda env: list(env.session_manager.list()),
     "load": lambda env: env.session_manager.load(IDS[0]),
     "refresh": lambda env: env.session_manager.storage.refresh(),
+    "doctor": repaired,
     "settle": lambda env: env.session_manager.storage.settle(),
 }
 REMOVALS = {"delete", "purge", "adopt", "delete a prompt object"}
