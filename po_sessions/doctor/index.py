@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 
@@ -37,7 +38,7 @@ def check(store: Store) -> Iterator[Finding]:
         ),
         ("still has", [id for id in rows if is_gone(store.path(id))]),
     ):
-        if confirmed := list(_confirmed(store, ids)):
+        if confirmed := _confirmed(store, ids):
             gone = " whose files are gone" if what == "still has" else ""
             named = ", ".join(confirmed[:_SHOWN]) + ", …" * (len(confirmed) > _SHOWN)
             number = "one session" if len(confirmed) == 1 else f"{len(confirmed)} sessions"
@@ -56,15 +57,30 @@ def _differs(row: Row | None, wanted: Row | None) -> bool:
     return any(row.get(key) != value for key, value in wanted.items())
 
 
-def _confirmed(store: Store, ids: Sequence[str]) -> Iterator[str]:
-    """Yield those whose rows are wrong while nobody writes them: a change is in the index first, then in the file."""
+def _confirmed(store: Store, ids: Sequence[str]) -> list[str]:
+    """Return those whose rows are wrong while nobody writes them: a change is in the index first, then in the file."""
     before = dict(_read(store, ids))
-    rows: dict[str, Row] = {}
-    with suppress(IndexDamaged):  # since the first look; then all of it is wrong
-        rows = _rows(store) if before else {}
-    for id, now in _read(store, [id for id, row in before.items() if _differs(rows.get(id), row)]):
-        if not _differs(before[id], now):
-            yield id
+    rows = _rows_if_whole(store) if before else {}
+    suspects = [id for id, row in before.items() if _differs(rows.get(id), row)]
+    wrong = [id for id, now in _read(store, suspects) if not _differs(before[id], now)]
+    return [id for id in wrong if before[id]] + _gone_for_good(store, [id for id in wrong if not before[id]])
+
+
+def _gone_for_good(store: Store, ids: list[str]) -> list[str]:
+    """Return which rows stay without a file; whoever makes or deletes a session has no file to lock for a moment."""
+    deadline = time.monotonic() + PATIENCE
+    while ids and time.monotonic() < deadline:
+        time.sleep(PATIENCE / 10)
+        rows = _rows_if_whole(store)
+        ids = [id for id in ids if id in rows and is_gone(store.path(id))]
+    return ids
+
+
+def _rows_if_whole(store: Store) -> dict[str, Row]:
+    """Return the rows; none if the index has been damaged since the first look: then all of it is wrong."""
+    with suppress(IndexDamaged):
+        return _rows(store)
+    return {}
 
 
 def _read(store: Store, ids: Iterable[str]) -> Iterator[tuple[str, Row | None]]:
