@@ -13,7 +13,7 @@ _po() {
             -*) continue ;;
         esac
         case "${path:+$path }$word" in
-            send|session|'session new'|'session ensure'|'session list'|'session show'|'session current'|'session switch'|'session rename'|'session delete'|'session duplicate'|'session adopt'|'session undo'|'session retry'|'session path'|'session export'|'session import'|'session prune'|'session compact'|trash|'trash list'|'trash restore'|'trash empty'|backup|'backup create'|'backup list'|'backup restore'|object|'object list'|'object show'|'object new'|'object path'|'object switch'|'object rename'|'object delete'|model|'model list'|'model default'|'model pull'|config|'config list'|'config get'|'config set'|'config unset'|'config path'|init|status) path="${path:+$path }$word" ;;
+            send|session|'session new'|'session ensure'|'session list'|'session show'|'session current'|'session switch'|'session rename'|'session delete'|'session duplicate'|'session adopt'|'session undo'|'session retry'|'session path'|'session export'|'session import'|'session prune'|'session compact'|trash|'trash list'|'trash restore'|'trash empty'|backup|'backup create'|'backup list'|'backup restore'|object|'object list'|'object show'|'object new'|'object path'|'object switch'|'object rename'|'object delete'|model|'model list'|'model default'|'model pull'|config|'config list'|'config get'|'config set'|'config unset'|'config path'|doctor|init|status) path="${path:+$path }$word" ;;
             *) ((given++)) ;;
         esac
     done
@@ -31,7 +31,7 @@ _po() {
     esac
     [[ $prev == --po ]] || case $path in
         "")
-            words="send session trash backup object model config init status --root --quiet --json --debug --help --lock-timeout --no-wait --version"
+            words="send session trash backup object model config doctor init status --root --quiet --json --debug --help --lock-timeout --no-wait --version"
             ;;
         send)
             words="--stdin --file --session --new --create --switch --no-save --model --option --context --idempotency-key --if-turns --no-stream --dry-run --lock-timeout --no-wait --root --quiet --json --debug --help"
@@ -173,6 +173,9 @@ _po() {
             ;;
         'config path')
             words="--root --quiet --json --debug --help"
+            ;;
+        doctor)
+            words="--repair --root --quiet --json --debug --help"
             ;;
         init)
             words="--root --quiet --json --debug --help"

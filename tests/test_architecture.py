@@ -18,7 +18,7 @@ LAYERS = [
     {"definition"},
     {"storage", "models", "formats"},  # they never import each other
     {"selector", "imports", "definitions", "pruning", "compaction"},
-    {"backups"},
+    {"backups", "doctor"},
     {"manager"},
     {"prompt_object"},
     {"environment"},

@@ -70,6 +70,8 @@ FREE = [
     ["session", "prune", "--max-size", "1B", "--purge", "--yes"],
     ["object", "rename", "greeter", "host"],
     ["object", "delete", "greeter"],
+    ["doctor"],
+    ["doctor", "--repair"],
     ["status"],
 ]
 

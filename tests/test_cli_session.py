@@ -429,7 +429,7 @@ def test_a_closed_pipe_is_no_failure(root):
 
 
 @pytest.mark.parametrize(
-    "noun", [[], ["session"], ["trash"], ["backup"], ["object"], ["model"], ["send"], ["init"], ["status"]]
+    "noun", [[], ["session"], ["trash"], ["backup"], ["object"], ["model"], ["send"], ["doctor"], ["init"], ["status"]]
 )
 def test_help(noun, po):
     result = po(*noun, "--help")

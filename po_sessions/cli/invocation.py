@@ -67,7 +67,7 @@ class Invocation:
         """
         if self._environment is None:
             self._environment = Environment.open(
-                self._find_root(),
+                self.find_root(),
                 lock_timeout=self.lock_timeout,
                 notice=self.out.warn,
                 model_paths=self.model_paths if to_send else None,
@@ -95,7 +95,11 @@ class Invocation:
         _expect_starter(name)
         return environment.starter(name)
 
-    def _find_root(self) -> str:
+    def find_root(self) -> str:
+        """Return the directory of the environment that is meant, which need not be there.
+
+        Raises NotFound if it was named and is not there, InvalidInput if it is not safe to use unasked.
+        """
         if self.root == "":
             raise InvalidInput("--root is empty.", hint="Give the directory of an environment.")
         named = self.root or os.environ.get("PO_ROOT")

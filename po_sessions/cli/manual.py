@@ -30,6 +30,7 @@ FILES = {
 }
 EXIT_STATUS = {
     0: "Done.",
+    1: "A check found faults.",
     errors.InvalidInput.exit_code: "Wrong usage.",
     errors.NotFound.exit_code: "No such session, prompt object or file.",
     errors.AmbiguousSelector.exit_code: "More than one session matches.",

@@ -16,7 +16,7 @@ from po_sessions.errors import PoError, ReplyNotStored, WriteFailed
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _SEPARATORS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_COMMAND = re.compile(r"(?<=')po (?=(?:session|send|object|trash|backup) )")
+_COMMAND = re.compile(r"(?<=')po (?=(?:session|send|object|trash|backup|doctor)\b)")
 _WIDEST = 30
 """What a column of a table gets at most, in terminal cells; the last one gets what is left."""
 _PIECE = 1 << 16
@@ -89,13 +89,13 @@ class Output:
             if text:
                 self.write(text)
             return
-        cells = [[_one_line(cell) for cell in row] for row in rows]
+        cells = [[one_line(cell) for cell in row] for row in rows]
         self.write_escaped("".join(f"{line}\n" for line in _layout(head, cells, set(right))))
 
     def note(self, sentence: str) -> None:
         """Remark on what was done; only on a terminal, since cron mails whatever is printed."""
         if self.remarks_seen and not self.quiet:
-            _to_stderr(self._with_root(sentence))
+            _to_stderr(self.with_root(sentence))
 
     @contextmanager
     def progress(self, label: str) -> Iterator[tuple[Callable[[str], None], Callable[[int, int], None]]]:
@@ -120,7 +120,7 @@ class Output:
     def warn(self, sentence: str) -> None:
         """Tell of something that is wrong and no failure."""
         if not self.quiet:
-            _to_stderr(f"po: warning: {sentence}")
+            _to_stderr(f"po: warning: {self.with_root(sentence)}")
 
     def error(self, error: PoError) -> None:
         """Tell what failed, and what to do next."""
@@ -129,21 +129,21 @@ class Output:
                 "code": error.exit_code,
                 "kind": error.kind,
                 "message": str(error),
-                "hint": self._with_root(error.hint or "") or None,
+                "hint": self.with_root(error.hint or "") or None,
                 "retryable": error.retryable,
                 "session_id": error.session_id,
                 **({"reply": error.reply} if isinstance(error, ReplyNotStored) else {}),
             }
             _to_stderr(json.dumps({"error": about}))
         else:
-            _to_stderr(f"po: {error}" + (f"\n{self._with_root(error.hint)}" if error.hint else ""))
+            _to_stderr(f"po: {error}" + (f"\n{self.with_root(error.hint)}" if error.hint else ""))
 
     def command(self, *words: str) -> str:
         """Return a command line, which means the environment that this one meant."""
         root = () if self.root is None else ("--root", self.root)
         return shlex.join([words[0], *root, *words[1:]])
 
-    def _with_root(self, text: str) -> str:
+    def with_root(self, text: str) -> str:
         """Return a text whose command lines mean the environment that this one meant."""
         if self.root is None:
             return text
@@ -163,7 +163,8 @@ def escape_controls(text: str) -> str:
     return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
-def _one_line(cell: str) -> str:
+def one_line(cell: str) -> str:
+    """Return a text as one line that does nothing to a terminal."""
     return escape_controls(cell).replace("\n", "\\n").replace("\t", "\\t")
 
 

@@ -27,6 +27,7 @@ COMMANDS = {
     "object": "List, show, make, rename and delete prompt objects.",
     "model": "List the models, choose the default, fetch the embedded one.",
     "config": "Show and change your settings.",
+    "doctor": "Check every file of the environment, and repair.",
     "init": "Make an environment with starter prompt objects.",
     "status": "Print the current prompt object and session on one line.",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 import sys
@@ -62,11 +63,14 @@ def open_regular(path: str, flags: int = os.O_RDONLY) -> int:
         if error.errno in _WRITE_ERRORS and flags & (os.O_WRONLY | os.O_RDWR):
             raise write_failed(path, error) from error
         reason = "it is a symbolic link" if os.path.islink(path) else error.strerror or str(error)
-        raise Unreadable(f"Cannot open {path}: {reason}.", hint="Look at the file and its permissions.") from error
+        raise Unreadable(
+            f"Cannot open {path}: {reason}.",
+            hint="Look at the file and its permissions; 'po doctor' tells what can be done.",
+        ) from error
     mode = os.fstat(fd).st_mode
     if not stat.S_ISREG(mode):
         os.close(fd)
-        raise Unreadable(f"{path} is not a regular file.", hint="Move it out of the store.")
+        raise Unreadable(f"{path} is not a regular file.", hint="'po doctor' tells what can be done.")
     if flags & os.O_CREAT and stat.S_IMODE(mode) != FILE_MODE:
         with suppress(OSError):
             os.fchmod(fd, FILE_MODE)
@@ -122,8 +126,6 @@ def copy(source: int, target: int) -> None:
 def sync(fd: int) -> None:
     """Bring a file's content to the disk."""
     if sys.platform == "darwin":
-        import fcntl
-
         fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
     else:
         os.fdatasync(fd)
@@ -146,11 +148,16 @@ def sync_dir(path: str) -> None:
 
 @contextmanager
 def staged(path: str, pieces: Iterable[bytes], *, durable: bool = True) -> Iterator[tuple[int, str]]:
-    """Write a new file beside `path`; yield its descriptor and name; it is gone afterwards unless renamed."""
+    """Write a new file beside `path`; yield its descriptor and name; it is gone afterwards unless renamed.
+
+    It is locked, so that `po doctor` can tell it from what a killed process left.
+    """
     directory, name = os.path.split(path)
     temporary = os.path.join(directory, f".{name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
     fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | _OPEN, FILE_MODE)
     try:
+        with suppress(OSError):
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.fchmod(fd, FILE_MODE)
         size = 0
         for piece in pieces:

@@ -177,5 +177,5 @@ def _age(id: str) -> tuple[str, str]:
 
 def _check_own(session_id: str, id: str, path: str) -> None:
     if session_id != entry_ids.split(id)[0]:
-        hint = "Move it out of the store."
+        hint = "'po doctor' tells what can be done."
         raise Unreadable(f"{path} holds the session {session_id!r}, which is not its directory's.", hint=hint)

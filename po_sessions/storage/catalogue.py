@@ -182,7 +182,9 @@ class Catalogue:
             if is_session_id(stem):
                 inodes[stem] = entry.inode()
             else:
-                problems.append(f"{entry.path} is not named like a session; is it a sync client's copy?")
+                problems.append(
+                    f"{entry.path} is not named like a session; is it a sync client's copy? 'po doctor' tells."
+                )
         return inodes, problems
 
     def _read_seen(self) -> dict[str, Any] | None:

@@ -49,7 +49,8 @@ class Renaming:
             return None
         except (ValueError, KeyError, TypeError, InvalidInput):
             raise Unreadable(
-                f"{self._path} cannot be read.", hint="Mend or remove it: it names the 'old' and the 'new' name."
+                f"{self._path} cannot be read.",
+                hint="Mend it, or run 'po doctor --repair': it names the 'old' and the 'new' name.",
             ) from None
 
     def now(self, po_name: str) -> str:

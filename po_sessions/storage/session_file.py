@@ -247,7 +247,7 @@ def parse(data: bytes, path: str) -> Parsed:
         place = f" at byte {at}" if at is not None else ""
         raise Unreadable(
             f"{path} cannot be read{place}: {' '.join(str(error).split())}.",
-            hint="It was left as it is; mend it, or move it out of the store.",
+            hint="It was left as it is; 'po doctor' tells what can be done.",
         ) from None
 
 

@@ -100,4 +100,6 @@ def to_row(summary: SessionSummary, size: int, inode: int) -> Row:
 
 def not_its_own(path: str, id: str) -> Unreadable:
     """Return the error for a file that holds another session than it is named after."""
-    return Unreadable(f"{path} holds the session {id!r}, which is not its name.", hint="Rename it to the id it holds.")
+    return Unreadable(
+        f"{path} holds the session {id!r}, which is not its name.", hint="'po doctor' tells what can be done."
+    )

@@ -82,7 +82,7 @@ def read(path: str) -> State:
             raise ValueError("an id is not text")
         return State(po_name, pointers)
     except ValueError as error:
-        hint = "Mend or remove it: it holds only which sessions are current."
+        hint = "Mend it, or run 'po doctor --repair': it holds only which sessions are current."
         raise Unreadable(f"{path} cannot be read: {error}.", hint=hint) from None
 
 

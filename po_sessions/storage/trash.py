@@ -179,7 +179,7 @@ class Trash:
         except FileNotFoundError:
             raise not_there(id) from None
         if parsed.session.id != id.partition(".")[0]:
-            hint = "Rename it to the id it holds."
+            hint = "'po doctor' tells what can be done."
             raise Unreadable(f"{path} holds the session {parsed.session.id!r}, which is not its name.", hint=hint)
         return parsed
 

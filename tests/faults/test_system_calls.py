@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from po_sessions.definition import Definition
+from po_sessions.doctor import Store, examine
 from po_sessions.environment import Environment
 from po_sessions.errors import NotFound, PoError
 from po_sessions.session import Message, Session
@@ -132,6 +133,14 @@ def read(env: Environment, id: str, look: Callable[[Any], Any] = iter) -> None:
         list(opened.encoded())
 
 
+def repaired(env: Environment) -> None:
+    """Repair all that is wrong, as `po doctor --repair` does, and raise what went wrong with that."""
+    found = list(examine(Store(env.root, datetime(2025, 2, 1, tzinfo=UTC)), repair=True))
+    for one in found:
+        if one.remains:
+            raise one.failed or PoError(f"{one.message} {one.hint}")
+
+
 IMPORTED = [
     Session(f"01ARZ3NDEKTSV4RRFFQ6901{n:03}", "i", "reader", NOW, NOW, (Message("user", "Hi"),)) for n in (0, 1)
 ]
@@ -163,6 +172,7 @@ OPERATIONS: dict[str, Callable[[Environment], object]] = {
     "read a torn end": lambda env: read(env, IDS[2]),
     "load": lambda env: env.session_manager.load(IDS[0]),
     "refresh": lambda env: env.session_manager.storage.refresh(),
+    "doctor": repaired,
     "settle": lambda env: env.session_manager.storage.settle(),
 }
 REMOVALS = {"delete", "purge", "adopt", "delete a prompt object"}

@@ -1,0 +1,135 @@
+"""`po doctor`: is every file as it should be, and what can be done if not."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC
+from typing import Annotated, Any
+
+import typer
+
+from po_sessions.cli.invocation import Invocation
+from po_sessions.cli.output import counted, one_line
+from po_sessions.cli.root import PoCommand
+from po_sessions.doctor import Finding, Store, examine
+from po_sessions.errors import Busy, Conflict, WriteFailed
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+_LONG = 1.0
+"""Seconds after which progress is shown."""
+_SHOWN = 20
+"""How many findings of one kind a terminal gets."""
+
+
+@app.command(cls=PoCommand)
+def doctor(
+    ctx: typer.Context,
+    repair: Annotated[
+        bool,
+        typer.Option("--repair", help="Repair what is certain, and move the rest to quarantine/; nothing is lost."),
+    ] = False,
+) -> None:
+    """Check every file of the environment; with --repair, mend what is wrong.
+
+    Without --repair nothing is written. Prints each fault as its kind and a sentence, and below it what can be done or
+    was done; the exit status is 1 if faults are there, or are left after a repair. What is no fault, such as an
+    interrupted turn, is remarked on terminals and listed by --json; po-formats(5) has the kinds. What another process
+    holds is left alone and told.
+    """
+    run: Invocation = ctx.obj
+    root = run.find_root()
+    if not os.path.isdir(root):
+        if run.out.as_json:
+            run.out.json([])
+        return run.out.note(f"There is no environment at {root} yet.")
+    with _progress(run) as read:
+        store = Store(root, run.now.astimezone(UTC), read)
+        found = list(examine(store, repair=repair))
+    _show(run, found, repair=repair)
+    _sum_up(run, found, len(store.rows), repair=repair)
+    if failures := [one.failed for one in found if one.failed and not isinstance(one.failed, (Busy, Conflict))]:
+        raise WriteFailed(f"{counted(len(failures), 'repair')} failed; the first: {failures[0]}", hint=failures[0].hint)
+    raise typer.Exit(1 if any(one.remains for one in found) else 0)
+
+
+@contextmanager
+def _progress(run: Invocation) -> Iterator[Callable[[int, int], None]]:
+    """Yield what takes the bytes that have been read, and how many there are; a bar shows them if it takes long."""
+    began, bars = time.monotonic(), list[Callable[[int, int], None]]()
+    with ExitStack() as stack:
+
+        def read(done: int, total: int) -> None:
+            if not bars and time.monotonic() - began > _LONG:
+                bars.append(stack.enter_context(run.out.progress("Checking"))[1])
+            for advance in bars:
+                advance(done, total)
+
+        yield read
+
+
+def _show(run: Invocation, found: Sequence[Finding], *, repair: bool) -> None:
+    if run.out.as_json:
+        return run.out.json([_to_json(run, one) for one in found])
+    kinds = Counter[str]()
+    for one in found:
+        kinds[one.kind] += 1
+        if run.out.is_terminal and kinds[one.kind] > _SHOWN:
+            continue
+        lines = [f"{one.kind}: {one.message}", *(f"  {sentence}" for sentence in _prospects(one, repair=repair))]
+        text = "\n".join(one_line(run.out.with_root(line)) for line in lines)
+        if one.fault:
+            run.out.line(text)
+        else:
+            run.out.note(text)
+    for kind, count in kinds.items():
+        if run.out.is_terminal and count > _SHOWN:
+            run.out.line(f"{kind}: {count - _SHOWN} more like these; --json has them all.")
+    return None
+
+
+def _prospects(one: Finding, *, repair: bool) -> list[str]:
+    """Return what was done about a finding, or what can be."""
+    if one.done:
+        told = [one.done]
+    elif one.failed:
+        told = [f"Not repaired: {one.failed}"]
+    elif one.repair and not repair:
+        told = [f"--repair: {one.repair.will[0].lower()}{one.repair.will[1:]}"]
+    else:
+        told = []
+    return told + ([one.hint] if one.hint else [])
+
+
+def _sum_up(run: Invocation, found: Sequence[Finding], sessions: int, *, repair: bool) -> None:
+    faults = [one for one in found if one.fault]
+    left = sum(one.remains for one in faults)
+    curable = sum(one.repair is not None for one in faults)
+    said = f"{counted(sessions, 'session')}, {counted(len(faults), 'fault')}"
+    if not faults:
+        run.out.note(f"{counted(sessions, 'session')}, nothing is wrong.")
+    elif repair:
+        run.out.note(f"{said}, {len(faults) - left} repaired, {left} left.")
+    elif curable:
+        run.out.note(f"{said}, {curable} can be repaired: run '{run.out.command('po', 'doctor', '--repair')}'.")
+    else:
+        run.out.note(f"{said}, none can be repaired without you.")
+
+
+def _to_json(run: Invocation, one: Finding) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "kind": one.kind,
+        "path": one.path,
+        "session_id": one.session_id,
+        "fault": one.fault,
+        "message": one.message,
+        "repair": one.repair.will if one.repair else None,
+        "hint": run.out.with_root(one.hint) if one.hint else None,
+        "done": run.out.with_root(one.done) if one.done else None,
+        "failed": str(one.failed) if one.failed else None,
+    }

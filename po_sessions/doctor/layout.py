@@ -1,0 +1,170 @@
+"""Every file by its place: what kind it is, who may read it, whose it is; and what does not belong here."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from po_sessions.doctor.finding import Finding, Repair
+from po_sessions.doctor.quarantine import DIRECTORY as QUARANTINE
+from po_sessions.doctor.store import Store
+from po_sessions.errors import WriteFailed
+from po_sessions.session import is_session_id
+from po_sessions.storage import atomic, entry_ids, locks
+
+_TRASHED = re.compile(r".+\.torn|[A-Za-z0-9_-]{1,64}\.[0-9a-f]{8}\.md")
+_COPY_OF_ROOT_FILE = re.compile(r"(state.*\.toml|deletions.*\.log).*")
+_LOCKS = {"names", "index", "seen", "state", "rename"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Something that has its place in the layout."""
+
+    path: str
+    is_directory: bool = False
+    may_be_read: bool = False
+    """Whether others may read it: prompt objects are no conversations, and come out of repositories."""
+
+
+def check(store: Store) -> Iterator[Finding]:
+    """Look at each file and directory but those that a user keeps in the environment for himself."""
+    yield from _look(_Place(store.root, is_directory=True))
+    owner = os.stat(store.root).st_uid
+    if owner != os.geteuid():
+        yield Finding(
+            "owner", store.root, f"{store.root} belongs to another user.", hint="Run po as its owner, or use another."
+        )
+    for place in _top(store):
+        yield from _placed(place, store, owner)
+    for directory, listed in (
+        (store.sessions, _in_sessions),
+        (store.locks, bool),
+        (store.trash, lambda name: not name.startswith(".")),
+    ):
+        for entry in (yield from store.listed(directory)):
+            if listed(entry.name):
+                yield from _placed(_Place(entry.path), store, owner)
+    for entry in (yield from store.listed(store.backups)):
+        if not is_session_id(entry.name):
+            continue
+        yield from _placed(_Place(entry.path, is_directory=True), store, owner)
+        for copy in (yield from store.listed(entry.path)):
+            yield from _placed(_Place(copy.path), store, owner)
+    for entry in (yield from store.listed(os.path.join(store.root, "objects"))):
+        if entry.name.endswith(".md") and not entry.name.startswith("."):
+            yield from _placed(_Place(entry.path, may_be_read=True), store, owner, any_kind=True)
+
+
+def _top(store: Store) -> Iterator[_Place]:
+    yield _Place(os.path.join(store.root, "objects"), is_directory=True, may_be_read=True)
+    for path in (store.sessions, store.locks, store.trash, store.backups, os.path.join(store.root, QUARANTINE)):
+        yield _Place(path, is_directory=True)
+    for name in ("state.toml", "deletions.log"):
+        yield _Place(os.path.join(store.root, name))
+    yield _Place(os.path.join(store.root, "config.toml"), may_be_read=True)
+
+
+def _in_sessions(name: str) -> bool:
+    """Tell whether something in the directory of the sessions has a place there, or looks as if it had."""
+    return name == ".rename" or (not name.startswith(".") and name.endswith(".json")) or name.startswith("index.log")
+
+
+def _placed(place: _Place, store: Store, owner: int, *, any_kind: bool = False) -> Iterator[Finding]:
+    """Look at what is in a place; with `any_kind`, what is no file there is told by others."""
+    try:
+        about = os.lstat(place.path)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    as_it_should = stat.S_ISDIR(about.st_mode) if place.is_directory else stat.S_ISREG(about.st_mode)
+    if as_it_should:
+        yield from _look(place)
+        if about.st_uid != owner:
+            yield Finding(
+                "owner",
+                place.path,
+                f"{place.path} belongs to another user than the environment.",
+                hint=f"Run 'sudo chown {owner} {place.path}'.",
+            )
+        if not place.is_directory and place.path.endswith(".json"):
+            store.size += about.st_size
+        if place.path.endswith("deletions.log") and about.st_nlink > 1:
+            yield _linked(place.path, about)
+    elif place.is_directory and os.path.isdir(place.path):
+        message = f"{place.path} is a symbolic link to a directory."
+        hint = "It works while both are on one file system."
+        yield Finding("symlink", place.path, message, fault=False, hint=hint)
+    elif not any_kind:
+        expected = "directory" if place.is_directory else "regular file"
+        message = f"{place.path} is {_kind(about.st_mode)} and no {expected}."
+        yield Finding("not-a-file", place.path, message, repair=store.moved_away(place.path, about))
+
+
+def _kind(mode: int) -> str:
+    kinds = {stat.S_IFLNK: "a symbolic link", stat.S_IFDIR: "a directory", stat.S_IFIFO: "a fifo"}
+    kinds |= {stat.S_IFREG: "a file", stat.S_IFSOCK: "a socket"}
+    return kinds.get(stat.S_IFMT(mode), "a device")
+
+
+def _look(place: _Place) -> Iterator[Finding]:
+    """Tell if others may do with a file or directory what only its owner may, or its owner may not read it."""
+    mode = stat.S_IMODE(os.stat(place.path).st_mode)
+    excess = mode & (0o022 if place.may_be_read else 0o077)
+    needed = 0o700 if place.is_directory else 0o400
+    if not excess and mode & needed == needed:
+        return
+    wanted = (mode & ~excess) | (needed if place.is_directory else 0o600)
+    others = "can be written by" if excess & 0o022 else "can be read by"
+    what = f"{others} other users" if excess else "is closed to its own user"
+
+    def do() -> str:
+        with atomic.writing(place.path):
+            os.chmod(place.path, wanted)
+        if stat.S_IMODE(os.stat(place.path).st_mode) != wanted:
+            raise WriteFailed(f"The file system of {place.path} keeps no modes.", hint="Keep it on another.")
+        return f"Its mode is {wanted:04o} now."
+
+    message = f"{place.path} {what} (its mode is {mode:04o})."
+    yield Finding("mode", place.path, message, repair=Repair(f"It will get the mode {wanted:04o}.", do))
+
+
+def _linked(path: str, about: os.stat_result) -> Finding:
+    def do() -> str:
+        with locks.locked(path, timeout=0, flags=os.O_RDWR) as fd:
+            atomic.replace(path, atomic.read_all(fd, path))
+        return "It is a file of its own now."
+
+    message = f"{path} is one file with another: it has {about.st_nlink} names."
+    return Finding("link", path, message, repair=Repair("It will be made a file of its own.", do))
+
+
+def strangers(store: Store) -> Iterator[Finding]:
+    """Tell of what has no place in a directory that is the store's alone; not of hidden files, which systems leave."""
+    for directory, known in (
+        (store.root, lambda name: not _COPY_OF_ROOT_FILE.fullmatch(name) or name in ("state.toml", "deletions.log")),
+        (store.sessions, lambda name: name.endswith(".json") or name.startswith("index.log")),
+        (store.locks, lambda name: name in _LOCKS or is_session_id(name)),
+        (store.trash, lambda name: bool(_TRASHED.fullmatch(name)) or is_entry(name)),
+        (store.backups, is_session_id),
+    ):
+        for entry in (yield from store.listed(directory)):
+            if not entry.name.startswith(".") and not known(entry.name):
+                yield _stranger(entry, store)
+    for entry in (yield from store.listed(store.backups)):
+        if is_session_id(entry.name):
+            for copy in (yield from store.listed(entry.path)):
+                if not copy.name.startswith(".") and not is_entry(f"{entry.name}.{copy.name}"):
+                    yield _stranger(copy, store)
+
+
+def is_entry(name: str) -> bool:
+    """Tell whether a file is called what something that is set aside is called."""
+    return name.endswith(".json") and entry_ids.is_one(name.removesuffix(".json"))
+
+
+def _stranger(entry: os.DirEntry[str], store: Store) -> Finding:
+    message = f"{entry.path} is no file of the store."
+    return Finding("stranger", entry.path, message, repair=store.moved_away(entry.path, os.lstat(entry.path)))

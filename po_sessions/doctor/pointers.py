@@ -1,0 +1,111 @@
+"""The prompt objects that can be used, and what `state.toml` points at."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from po_sessions.doctor.finding import Finding, Repair
+from po_sessions.doctor.store import PATIENCE, Store, is_gone
+from po_sessions.errors import Conflict, PoError, Unreadable
+from po_sessions.session import is_session_id
+from po_sessions.storage import atomic, locks, state
+from po_sessions.storage.state import Pointer, State
+
+
+def objects(store: Store) -> Iterator[Finding]:
+    """Tell of prompt objects that cannot be used. They are a user's own text, so they stay where they are."""
+    directory = os.path.join(store.root, "objects")
+    named: defaultdict[str, int] = defaultdict(int)
+    for one in store.definitions:
+        if isinstance(one, Unreadable):
+            yield Finding("object", directory, str(one), hint=one.hint)
+        else:
+            named[one.name] += 1
+    for name, count in named.items():
+        if count > 1:
+            message = f"{count} files in {directory} are named {name!r} in their first lines."
+            yield Finding("object", directory, message, hint="Give each but one another name, or move it away.")
+
+
+def check(store: Store) -> Iterator[Finding]:
+    """Tell of pointers that cannot be read, or lead nowhere."""
+    try:
+        about = os.lstat(store.state)
+        if not stat.S_ISREG(about.st_mode):
+            return  # which has been told
+        atomic.read(store.state)
+    except FileNotFoundError:
+        return
+    except Unreadable as error:
+        yield Finding("unreadable", store.state, str(error), hint=error.hint)
+        return
+    try:
+        as_written = state.read(store.state)
+    except Unreadable as error:
+        hint = "It holds only which sessions are current; 'po session switch' chooses them again."
+        yield Finding("state", store.state, str(error), hint=hint, repair=_set_aside(store, about))
+        return
+    try:
+        pointers = store.storage.state()
+    except PoError:  # of a renaming that cannot be read, and has been told
+        return
+    name = pointers.po_name
+    if name and not any(one in store.definitions for one in (name, as_written.po_name or "")):
+        message = f"The current prompt object {name} is not there ({store.state})."
+        repair = _changed(store, _without_po(name, store))
+        yield Finding("pointer", store.state, message, repair=repair, hint="'po object switch NAME' chooses another.")
+    for name, one in pointers.pointers.items():
+        for which, id in (("current", one.current), ("previous", one.previous)):
+            if id is not None and _is_gone(id, store) and id in _ids(store.storage.state(), name):
+                message = f"The {which} session of {name}, {id}, is not there ({store.state})."
+                repair = _changed(store, _without(name, id, store))
+                hint = f"'po session switch NAME --po {name}' chooses another."
+                yield Finding("pointer", store.state, message, session_id=id, repair=repair, hint=hint)
+
+
+def _is_gone(id: str, store: Store) -> bool:
+    return not is_session_id(id) or is_gone(store.path(id))
+
+
+def _ids(pointers: State, name: str) -> tuple[str | None, str | None]:
+    one = pointers.pointer(name)
+    return one.current, one.previous
+
+
+def _without(name: str, id: str, store: Store) -> Callable[[State], State]:
+    def change(now: State) -> State:
+        if not _is_gone(id, store):
+            return now
+        left = Pointer(*(None if at == id else at for at in _ids(now, name)))
+        return replace(now, pointers={**now.pointers, name: left})
+
+    return change
+
+
+def _without_po(name: str, store: Store) -> Callable[[State], State]:
+    return lambda now: now if name in store.definitions else now.without_po(name)
+
+
+def _changed(store: Store, change: Callable[[State], State]) -> Repair:
+    def do() -> str:
+        store.storage.change_state(change)
+        return "Nothing points at it any more."
+
+    return Repair("The pointer will be removed.", do)
+
+
+def _set_aside(store: Store, about: os.stat_result) -> Repair:
+    def do() -> str:
+        atomic.make_dir(store.locks)
+        with locks.locked(os.path.join(store.locks, "state"), timeout=PATIENCE):
+            try:
+                state.read(store.state)
+            except Unreadable:
+                return store.moved_away(store.state, about).do()
+        raise Conflict(f"{store.state} has changed since.", hint="Run 'po doctor' again.")
+
+    return Repair("It will be moved to the quarantine.", do)

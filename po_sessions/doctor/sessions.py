@@ -1,0 +1,264 @@
+"""The session files: each read whole, one at a time; then what they are to each other."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from po_sessions.doctor.finding import Finding, Repair
+from po_sessions.doctor.store import PATIENCE, Store, busy
+from po_sessions.errors import Busy, Conflict, PoError, Unreadable
+from po_sessions.session import VERSION, Session, SessionSummary, is_session_id
+from po_sessions.storage import atomic, entry_ids, locks, session_file
+from po_sessions.storage.session_files import to_row
+
+_REWRITTEN = "It will be written anew, with all its messages."
+
+
+@dataclass(frozen=True, slots=True)
+class _Examined:
+    """What a session file was found to be."""
+
+    about: os.stat_result
+    session: Session
+    whole: bool
+    closing: SessionSummary | None
+    """What its closing says, which is believed where only that is read; None if the file is not of our layout."""
+
+    @property
+    def counts_wrong(self) -> bool:
+        return self.closing is not None and self.closing != self.session.summary()
+
+
+def check(store: Store) -> Iterator[Finding]:
+    """Read every session file."""
+    for entry in (yield from store.listed(store.sessions)):
+        id = entry.name.removesuffix(".json")
+        if entry.name.endswith(".json") and is_session_id(id) and entry.is_file(follow_symlinks=False):
+            yield from _check_one(id, entry.path, store)
+
+
+def _check_one(id: str, path: str, store: Store) -> Iterator[Finding]:
+    try:
+        about = os.lstat(path)
+        fd = atomic.open_regular(path)
+    except FileNotFoundError:
+        return
+    except Unreadable as error:
+        yield Finding("unreadable", path, str(error), session_id=id, hint=error.hint)
+        return
+    try:
+        found = _examine(fd, path)
+        if found is None or not found.whole or found.counts_wrong or found.about.st_nlink > 1:
+            # Perhaps it was read while being written, made or deleted; nobody does so under the lock.
+            with locks.holding(fd, path, timeout=PATIENCE, shared=True):
+                if not locks.is_at(fd, path):
+                    yield from _check_one(id, path, store)
+                    return
+                found = _examine(fd, path, certain=True)
+    except Busy as error:
+        yield busy(path, error)
+        return
+    except Unreadable as error:
+        yield _unreadable(id, path, error, store)
+        return
+    finally:
+        os.close(fd)
+    store.have_read(about.st_size)
+    assert found is not None
+    if found.session.id != id:
+        yield _misnamed(id, path, found, store)
+    else:
+        store.rows[id] = to_row(found.closing or found.session.summary(), found.about.st_size, found.about.st_ino)
+        yield from _judge(id, path, found, store)
+
+
+def _examine(fd: int, path: str, *, certain: bool = False) -> _Examined | None:
+    """Read an open file; None if it cannot be, and that is not `certain`. Raises Unreadable."""
+    about = os.fstat(fd)
+    data = atomic.read_all(fd, path)
+    try:
+        parsed = session_file.parse(data, path)
+    except Unreadable as error:
+        if certain:
+            raise _Damaged(error) from None
+        return None
+    tail = session_file.read_tail(fd)
+    return _Examined(about, parsed.session, parsed.torn is None, tail.summary if tail else None)
+
+
+class _Damaged(Unreadable):
+    """What could be read is no session; other than what could not be read."""
+
+    def __init__(self, error: Unreadable) -> None:
+        super().__init__(str(error), hint=error.hint)
+
+
+def _unreadable(id: str, path: str, error: Unreadable, store: Store) -> Finding:
+    if not isinstance(error, _Damaged):
+        return Finding("unreadable", path, str(error), session_id=id, hint=error.hint)
+    return Finding("damaged", path, str(error), session_id=id, hint=_way_back(id, store), repair=_set_aside(id, store))
+
+
+def _way_back(id: str, store: Store) -> str:
+    with suppress(PoError):
+        for backup in store.storage.backup_ids(id):
+            with suppress(PoError):
+                session = store.storage.backed_up(backup)
+                what = f"{session.message_count} messages, {entry_ids.time_of(backup)}"
+                return f"'po backup restore {backup}' puts it back to its last sound copy ({what})."
+    return "There is no backup of it."
+
+
+def _set_aside(id: str, store: Store) -> Repair:
+    """Return the repair that moves a session's file away if it still cannot be read."""
+    path = store.path(id)
+
+    def do() -> str:
+        with (
+            store.storage.turn(id, "doctor", wait=False),
+            locks.locked(path, timeout=PATIENCE, flags=os.O_RDONLY) as fd,
+        ):
+            try:
+                _examine(fd, path, certain=True)
+            except _Damaged:
+                target = store.quarantine.take(path)
+                store.rows.pop(id, None)
+                with suppress(PoError):
+                    store.index.record_removal(id)
+                return f"Moved to {target}."
+        raise Conflict(f"{path} has changed since.", hint="Run 'po doctor' again.")
+
+    return Repair("It will be moved to the quarantine.", do)
+
+
+def _judge(id: str, path: str, found: _Examined, store: Store) -> Iterator[Finding]:
+    """Tell what is wrong with a session that can be read and has its own name."""
+    newer = found.session.version > VERSION
+    if newer:
+        message = f"{path} has version {found.session.version}, and this po writes {VERSION}; it can be read."
+        yield Finding("newer-version", path, message, id, fault=False, hint="Upgrade po-sessions to write to it.")
+    wrong = None
+    if not found.whole:
+        wrong = "torn", f"The last write to {path} was cut."
+    elif found.about.st_nlink > 1 and not newer:
+        wrong = "link", f"{path} is one file with another: it has {found.about.st_nlink} names."
+    elif found.counts_wrong:
+        wrong = "count", f"The last line of {path} does not say what its messages do: how many, or the first of them."
+    if wrong:
+        repair = None if newer else Repair(_REWRITTEN, lambda: _rewritten(id, store))
+        yield Finding(wrong[0], path, wrong[1], session_id=id, repair=repair)
+    yield from _judge_use(id, path, found.session.summary(), store)
+
+
+def _judge_use(id: str, path: str, session: SessionSummary, store: Store) -> Iterator[Finding]:
+    """Tell of a session that is sound and cannot go on as it is."""
+    if session.last_turn == "open" and not locks.is_held(os.path.join(store.locks, id)):
+        message = f"The last message of {session.name!r} ({id}) has no reply; its turn was interrupted."
+        hint = f"'po session retry {id}' asks again."
+        yield Finding("interrupted", path, message, session_id=id, fault=False, hint=hint)
+    with suppress(Unreadable):  # of the renaming, which has been told
+        owner = store.storage.po_name(session.po_name)
+        if not any(name in store.definitions for name in (owner, session.po_name)):  # two while it is being renamed
+            message = f"There is no prompt object {owner}, of which {session.name!r} ({id}) is a session."
+            hint = f"'po session adopt {id} --po PO' gives it another."
+            yield Finding("orphan", path, message, session_id=id, hint=hint)
+
+
+def _rewritten(id: str, store: Store) -> str:
+    store.said.clear()
+    with store.storage.turn(id, "doctor", wait=False):
+        store.storage.update(id, lambda session: session)
+        row = store.row(id)
+        if row is not None:
+            store.rows[id] = row
+    return " ".join(store.said) or "Written anew."
+
+
+def _misnamed(id: str, path: str, found: _Examined, store: Store) -> Finding:
+    """Tell of a file that holds another session than it is named after."""
+    own, message = found.session.id, f"{path} holds the session {found.session.id!r}"
+    if not is_session_id(own):
+        return Finding("wrong-id", path, f"{message}.", repair=store.moved_away(path, found.about))
+    target = store.path(own)
+    if os.path.lexists(target):
+        return _copy(path, found.about, own, store)
+
+    def do() -> str:
+        with locks.locked(path, timeout=PATIENCE, flags=os.O_RDONLY) as fd, atomic.writing(path):
+            again = _examine(fd, path, certain=True)
+            if again is None or again.session.id != own:
+                raise Conflict(f"{path} has changed since.", hint="Run 'po doctor' again.")
+            row = to_row(again.closing or again.session.summary(), again.about.st_size, again.about.st_ino)
+            store.index.record(row)
+            try:
+                os.link(path, target, follow_symlinks=False)
+            except FileExistsError:
+                raise Conflict(f"{target} is there by now.", hint="Run 'po doctor' again.") from None
+            atomic.sync_dir(store.sessions)
+            os.unlink(path)
+            store.rows[own] = row
+            with suppress(PoError):
+                store.index.record_removal(id)
+        return f"It is {target} now."
+
+    message += ", which has no other file."
+    return Finding("wrong-id", path, message, own, repair=Repair(f"It will be renamed to {target}.", do))
+
+
+def copies(store: Store) -> Iterator[Finding]:
+    """Tell of files that are named unlike a session and hold one, as sync clients leave them; and of others."""
+    for entry in (yield from store.listed(store.sessions)):
+        is_own = entry.name == "index.json" or is_session_id(entry.name.removesuffix(".json"))
+        if is_own or not entry.name.endswith(".json") or entry.name.startswith("."):
+            continue
+        about = os.lstat(entry.path)
+        try:
+            session = session_file.parse(store.read(entry.path), entry.path).session
+        except FileNotFoundError:
+            continue
+        except PoError:
+            session = None
+        if session is not None and is_session_id(session.id):
+            yield _copy(entry.path, about, session.id, store)
+        else:
+            message = f"{entry.path} is named unlike a session and holds none."
+            yield Finding("stranger", entry.path, message, repair=store.moved_away(entry.path, about))
+
+
+def _copy(path: str, about: os.stat_result, id: str, store: Store) -> Finding:
+    own = store.path(id)
+    if not os.path.lexists(own):
+        how = "which has no other file"
+    elif _same_bytes(path, own):
+        how = f"byte for byte as {own} does"
+    else:
+        how = f"and not as {own} does"
+    message = f"{path} holds the session {id} under another name, {how}."
+    return Finding("copy", path, message, id, repair=store.moved_away(path, about, can_be_imported=True))
+
+
+def _same_bytes(path: str, other: str) -> bool:
+    try:
+        return os.stat(path).st_size == os.stat(other).st_size and atomic.read(path) == atomic.read(other)
+    except (OSError, Unreadable):
+        return False
+
+
+def names(store: Store) -> Iterator[Finding]:
+    """Tell of sessions of one prompt object that have one name."""
+    named = defaultdict(list)
+    for id, row in store.rows.items():
+        named[row["po_name"], row["name"]].append(id)
+    taken = set(named)
+    for (po_name, name), ids in list(named.items()):
+        for id in sorted(ids)[1:]:
+            number = next(n for n in range(2, len(named) + len(ids) + 2) if (po_name, f"{name} {n}") not in taken)
+            taken.add((po_name, f"{name} {number}"))
+            message = f"{id} and {min(ids)} of {po_name} have one name, {name!r}."
+            hint = f"'po session rename {id} {shlex.quote(f'{name} {number}')}' gives it another."
+            yield Finding("same-name", store.path(id), message, session_id=id, hint=hint)

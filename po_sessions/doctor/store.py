@@ -1,0 +1,128 @@
+"""The store as the doctor sees it: its paths, its parts, and what the session files were found to say."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable, Generator
+from datetime import datetime
+
+from po_sessions.definitions import Definitions
+from po_sessions.doctor.finding import Finding, Repair
+from po_sessions.doctor.quarantine import Quarantine
+from po_sessions.errors import Busy, Conflict
+from po_sessions.session import timestamp
+from po_sessions.storage import atomic, locks, open_storage, session_file
+from po_sessions.storage.index import Index, Row
+from po_sessions.storage.session_files import to_row
+
+PATIENCE = 1.0
+"""Seconds to wait for others, who hold a file for one write; what is held longer is busy, and left alone."""
+
+
+class Store:
+    """One environment that is being examined."""
+
+    def __init__(self, root: str, now: datetime, progress: Callable[[int, int], None] = lambda *_: None) -> None:
+        """`progress` hears how many bytes have been read, and of how many."""
+        self.root = root
+        self.now = now
+        self.sessions = os.path.join(root, "sessions")
+        self.locks = os.path.join(self.sessions, ".locks")
+        self.trash = os.path.join(root, "trash")
+        self.backups = os.path.join(root, "backups")
+        self.state = os.path.join(root, "state.toml")
+        self.said: list[str] = []
+        """What the storage told of while it repaired something."""
+        self.storage = open_storage("files", root=root, lock_timeout=PATIENCE, notice=self.said.append)
+        self.index = Index(self.sessions, timeout=PATIENCE)
+        self.definitions = Definitions(root)
+        self.quarantine = Quarantine(root, timestamp(now).replace("-", "").replace(":", ""))
+        self.rows: dict[str, Row] = {}
+        """What the index should have of each session that can be read."""
+        self.size = 0
+        """The bytes of what will be read."""
+        self._read = 0
+        self._progress = progress
+
+    def path(self, id: str) -> str:
+        """Return where a session's file is, or would be."""
+        return os.path.join(self.sessions, f"{id}.json")
+
+    def read(self, path: str) -> bytes:
+        """Return a file's bytes, and tell of the progress. Raises as `atomic.read` does."""
+        data = atomic.read(path)
+        self.have_read(len(data))
+        return data
+
+    def have_read(self, size: int) -> None:
+        """Tell that so many bytes more have been read."""
+        self._read += size
+        self._progress(self._read, max(self._read, self.size))
+
+    def row(self, id: str) -> Row | None:
+        """Return what the index should have of a session, read while nobody writes it; None if it is not there.
+
+        Raises Busy, Unreadable.
+        """
+        path = self.path(id)
+        try:
+            with locks.locked(path, timeout=0, flags=os.O_RDONLY, shared=True) as fd:
+                about, tail = os.fstat(fd), session_file.read_tail(fd)
+                summary = tail.summary if tail else None
+                if summary is None:
+                    summary = session_file.parse(atomic.read_all(fd, path), path).session.summary()
+        except FileNotFoundError:
+            return None
+        return to_row(summary, about.st_size, about.st_ino)
+
+    def moved_away(self, path: str, about: os.stat_result, *, can_be_imported: bool = False) -> Repair:
+        """Return the repair that moves what is at `path` to the quarantine, unless it is another thing by then."""
+
+        def do() -> str:
+            self.check_same(path, about)
+            target = self.quarantine.take(path)
+            command = f"; 'po session import {shlex.quote(target)}' brings in what it holds" if can_be_imported else ""
+            return f"Moved to {target}{command}."
+
+        return Repair("It will be moved to the quarantine.", do)
+
+    def check_same(self, path: str, about: os.stat_result) -> None:
+        """Raise Conflict if a file is not the one, or not as it was; FileNotFoundError if it has gone."""
+        there = os.lstat(path)
+        if (there.st_ino, there.st_dev, there.st_size, there.st_mtime_ns) != (
+            about.st_ino,
+            about.st_dev,
+            about.st_size,
+            about.st_mtime_ns,
+        ):
+            raise Conflict(f"{path} has changed since.", hint="Run 'po doctor' again.")
+
+    def listed(self, path: str) -> Generator[Finding, None, list[os.DirEntry[str]]]:
+        """Return what is in a directory, which need not be there; yield a finding if that cannot be told."""
+        try:
+            with os.scandir(path) as found:
+                return sorted(found, key=lambda entry: entry.name)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            hint = "Look at its permissions and its owner, and at the disk."
+            yield Finding("unreadable", path, f"{path} cannot be read: {error.strerror}.", hint=hint)
+            return []
+
+
+def is_gone(path: str) -> bool:
+    """Tell whether it is sure that nothing is at a path."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        pass
+    return False
+
+
+def busy(path: str, error: Busy) -> Finding:
+    """Return the remark that something could not be looked at since another process holds it."""
+    hint = "Run 'po doctor' again when it is done."
+    return Finding("busy", path, f"{path} was not examined: {error}", fault=False, hint=hint)
