@@ -34,7 +34,7 @@ _po() {
             words="send session trash backup object model config doctor init status --root --quiet --json --debug --help --lock-timeout --no-wait --version"
             ;;
         send)
-            words="--stdin --file --session --new --create --switch --no-save --model --option --context --idempotency-key --if-turns --no-stream --dry-run --lock-timeout --no-wait --root --quiet --json --debug --help"
+            words="--stdin --file --session --new --create --switch --no-save --model --option --context --idempotency-key --if-turns --no-stream --dry-run --literal --yes --lock-timeout --no-wait --root --quiet --json --debug --help"
             ((given == 0)) && objects=1
             ;;
         session)

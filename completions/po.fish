@@ -55,6 +55,8 @@ complete -c po -n '__po_at send' -l idempotency-key -x -d 'Safe to repeat: the s
 complete -c po -n '__po_at send' -l if-turns -x -d 'Send only if the session has N turns, else exit 5.'
 complete -c po -n '__po_at send' -l no-stream -d 'Print the reply when it is whole.'
 complete -c po -n '__po_at send' -l dry-run -d 'Print the messages that would be sent, and send nothing.'
+complete -c po -n '__po_at send' -l literal -d 'Send a MESSAGE like \'/sessions\' as text.'
+complete -c po -n '__po_at send' -l yes -s y -d 'Do not ask, with \'/session delete\'.'
 complete -c po -n '__po_at send' -l lock-timeout -x -d 'Wait at most so long for other processes; 60 if not given.'
 complete -c po -n '__po_at send' -l no-wait -d 'Do not wait for other processes.'
 complete -c po -n '__po_at send' -l root -x -a '(__fish_complete_directories)' -d 'Use the environment DIR.'

@@ -103,7 +103,7 @@ def test_json(root, po, backend):
         (["greeter", "argument"], "not this", "argument"),
         (["greeter", "--", "--json"], "", "--json"),
         (["greeter", "a\x1b[31m\u202eb"], "", "a\x1b[31m\u202eb"),
-        (["greeter", "/session delete"], "", "/session delete"),
+        (["greeter", "/session undelete"], "", "/session undelete"),
     ],
 )
 def test_where_the_message_comes_from(args, stdin, stored, root, po, backend):

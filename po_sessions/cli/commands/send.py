@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from po_sessions.cli.commands import conversation
 from po_sessions.cli.commands import dry_run as dry_run_
 from po_sessions.cli.commands.turn import ask, make_ready, to_limit, to_options
 from po_sessions.cli.input import as_text, read_file, read_text
@@ -70,6 +71,8 @@ def send(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the messages that would be sent, and send nothing.")
     ] = False,
+    literal: Annotated[bool, typer.Option("--literal", help="Send a MESSAGE like '/sessions' as text.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, with '/session delete'.")] = False,
 ) -> None:
     """Send one message to a prompt object and print the reply.
 
@@ -82,8 +85,13 @@ def send(
     With --idempotency-key a turn that failed is tried again in its place; another message with the same key is refused.
 
     With --no-save the prompt object gets this message alone, whatever was said before and whatever $PO_SESSION is.
+
+    A MESSAGE that is exactly one of these is not sent but done: /sessions, /session new [NAME], /session rename NAME,
+    /session switch NAME, /session delete (with --yes), /session export [FORMAT], /session info.
     """
     run: Invocation = ctx.obj
+    if not literal and (command := conversation.parse(message)):
+        return conversation.carry_out(ctx, *command, session=session, switch=switch, yes=yes)
     options, limit = to_options(option or []), to_limit(context_limit)
     key = None if key is None else check_key(key)
     if if_turns is not None and if_turns < 0:
