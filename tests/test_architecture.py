@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "po_sessions"
 
 LAYERS = [
-    {"errors", "json_text", "front_matter"},
+    {"errors", "json_text", "front_matter", "quick"},
     {"session", "durations", "sizes"},
     {"definition"},
     {"storage", "models", "formats"},  # they never import each other
