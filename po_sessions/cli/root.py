@@ -29,6 +29,7 @@ COMMANDS = {
     "config": "Show and change your settings.",
     "init": "Make an environment with starter prompt objects.",
     "status": "Print the current prompt object and session on one line.",
+    "completion": "Print or install completion for bash, zsh or fish.",
 }
 """Every command and what it does, so that `po --help` imports none of them."""
 
