@@ -204,6 +204,19 @@ def a_root_variable_for_the_directory_around(env, work):
     os.chdir("/")
 
 
+@situation(ordinary=True)
+def a_root_variable_that_is_empty(env, work):
+    file_of(env)
+    os.environ["PO_ROOT"] = ""
+
+
+@situation(ordinary=True)
+def a_store_of_another_name(env, work):
+    file_of(env)
+    os.rename(env.root, work / "elsewhere")
+    os.environ["PO_ROOT"] = str(work / "elsewhere")
+
+
 @situation()
 def a_root_variable_that_leads_nowhere(env, work):
     os.environ["PO_ROOT"] = "/nowhere/at all"

@@ -51,17 +51,19 @@ def find_root(named: str | None) -> str | None:
     As `Invocation` finds it: `named`, else `$PO_ROOT`, else the nearest on the way up, else the one in the home
     directory.
     """
-    named = os.environ.get("PO_ROOT") if named is None else named
-    try:
-        directory = os.path.abspath(named) if named else os.getcwd()
-    except OSError:
-        return None
+    named = os.environ.get("PO_ROOT") or None if named is None else named
     if named == "":
         return None
-    if named:
-        inside = os.path.join(directory, _DIRECTORY)
+    try:
+        directory = os.getcwd() if named is None else os.path.abspath(named)
+    except OSError:
+        return None
+    if named is not None:
         is_one = os.path.basename(directory) == _DIRECTORY
-        return next((path for path in [directory] * is_one + [inside] * (not is_one) if os.path.isdir(path)), None)
+        if not is_one and os.path.isdir(path := os.path.join(directory, _DIRECTORY)):
+            return path
+        inside = [directory] if is_one else [os.path.join(directory, name) for name in ("objects", "sessions")]
+        return directory if any(map(os.path.isdir, inside)) else None
     while not os.path.isdir(path := os.path.join(directory, _DIRECTORY)):
         parent = os.path.dirname(directory)
         if parent == directory:
