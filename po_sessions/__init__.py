@@ -25,12 +25,10 @@ The layers, each importing only what stands below it::
 The names below are imported when they are first used.
 """
 
-from __future__ import annotations
-
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # `typing` takes as long to import as a whole `po status`
 if TYPE_CHECKING:
+    from typing import Any
+
     from po_sessions.definition import Definition
     from po_sessions.environment import Environment
     from po_sessions.errors import PoError
@@ -83,7 +81,9 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     return getattr(import_module(f"po_sessions.{_HOMES[name]}"), name)

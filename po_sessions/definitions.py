@@ -8,12 +8,14 @@ import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from po_sessions import definition
-from po_sessions.definition import Definition
 from po_sessions.errors import Conflict, InvalidInput, NotFound, PoError, PromptObjectNotFound, Unfinished, Unreadable
 from po_sessions.session import check_po_name
 from po_sessions.storage import atomic
+
+if TYPE_CHECKING:  # what parses is imported by what reads a file; `list` only sees whether there is one
+    from po_sessions.definition import Definition
 
 
 class Definitions:
@@ -54,7 +56,7 @@ class Definitions:
     def create(self, made: Definition) -> str:
         """Write a new definition and return its file. Raises InvalidInput, Conflict if the name is taken."""
         check_po_name(made.name)
-        if any(isinstance(known, Definition) and known.name == made.name for known in self):
+        if any(not isinstance(known, Unreadable) and known.name == made.name for known in self):
             raise _taken(made.name)
         path = self._path(made.name)
         atomic.make_dir(self._directory)
@@ -163,6 +165,8 @@ class Definitions:
         return [name.removesuffix(".md") for name in names if name.endswith(".md") and not name.startswith(".")]
 
     def _read(self, stem: str) -> Definition:
+        from po_sessions import definition
+
         path = self._path(stem)
         try:
             text = atomic.read(path).decode()
@@ -178,6 +182,8 @@ class Definitions:
 
     def _renamed_text(self, made: Definition, stem: str, new: str) -> bytes:
         """Return a definition's file with another name in it. Raises Unreadable if that is more than one line."""
+        from po_sessions import definition
+
         path = self._path(stem)
         for text in _with_name(atomic.read(path), json.dumps(new).encode()):
             with suppress(PoError):

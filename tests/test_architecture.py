@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from po_sessions.cli.root import COMMANDS
+
 PACKAGE = Path(__file__).parent.parent / "po_sessions"
 
 LAYERS = [
-    {"errors", "json_text", "front_matter"},
+    {"errors", "json_text", "front_matter", "quick"},
     {"session", "durations", "sizes"},
     {"window", "idempotency"},
     {"definition"},
@@ -101,20 +103,40 @@ HEAVY = (
 )
 
 
-@pytest.mark.parametrize(
-    "args", [["session", "list"], ["status"], ["session", "switch", "Default"], ["--version"], ["--help"]]
-)
-def test_what_starts_often_imports_little(args, root, po, backend):
+LARGE = ("typer", "re", "json", "typing", "dataclasses", "enum", "collections", "contextlib", "datetime", "importlib")
+"""What is no trifle against a bare start of Python."""
+
+
+@pytest.mark.parametrize("line", ["session list", "session switch Default", "-q status", "--help", "session --help"])
+def test_what_starts_often_imports_little(line, root, po, backend):
     assert po("send", "greeter", "Hello").exit_code == 0
+    assert imported(line.split(" "), HEAVY) == []
+
+
+@pytest.mark.parametrize(
+    "line", ["--version", "status", "__complete zsh session switch ", "__complete bash 9 x x", "__complete fish se"]
+)
+def test_what_is_waited_for_imports_next_to_nothing(line, root, po, backend):
+    assert po("send", "greeter", "Hello").exit_code == 0
+    assert imported(line.split(" "), (*HEAVY, *LARGE)) == []
+
+
+def test_help_imports_no_command():
+    shown = imported(["--help"], tuple(f"po_sessions.cli.commands.{name}" for name in COMMANDS))
+    assert shown == []
+
+
+def imported(args: list[str], modules: tuple[str, ...]) -> list[str]:
+    """Return which of these modules `po` has imported when it ends, which it does well."""
     code = (
         "import sys, os\nfrom po_sessions import cli\n"
-        "os._exit = lambda code: (print('\\n', code, *(m for m in sys.modules if m in "
-        + repr(HEAVY)
-        + ")), sys.exit())\n"
+        f"os._exit = lambda code: (print('\\n', code, *(m for m in {modules!r} if m in sys.modules)), sys.exit())\n"
         "cli.main()"
     )
     done = subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True, check=False)
-    assert done.stdout.splitlines()[-1].split() == ["0"]
+    code_of_exit, *found = done.stdout.splitlines()[-1].split()
+    assert code_of_exit == "0"
+    return found
 
 
 def test_the_embedded_model_answers_without_the_library_for_the_others(model):

@@ -2,31 +2,38 @@
 environment variables and the clock.
 """
 
-from __future__ import annotations
-
+import gc
+import os
 import sys
-from typing import NoReturn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from signal import SIG_DFL, SIGHUP, SIGINT, SIGTERM, default_int_handler, getsignal, signal
+    from typing import NoReturn
+else:  # `signal` itself imports `enum`, a quarter of a start
+    from _signal import SIG_DFL, SIGHUP, SIGINT, SIGTERM, default_int_handler, getsignal, signal
 
 
-def main() -> NoReturn:
+def main() -> "NoReturn":
     """Run `po` with the arguments of this process, and end it."""
-    import gc
-    import os
-    import signal
-    from contextlib import suppress
-
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until there is something to leave in order
+    signal(SIGINT, SIG_DFL)  # until there is something to leave in order
     gc.disable()  # a command lives too briefly to have garbage worth looking for
+
+    from po_sessions.cli import fast
+
+    fast.answer(sys.argv[1:])
     _keep_standard_descriptors()
+
+    from contextlib import suppress
 
     from typer.main import get_command
 
     from po_sessions.cli.root import app
 
     command = get_command(app)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) == signal.SIG_DFL:  # not what `nohup` had ignored
-            signal.signal(number, signal.default_int_handler)
+    for number in (SIGINT, SIGTERM, SIGHUP):
+        if getsignal(number) == SIG_DFL:  # not what `nohup` had ignored
+            signal(number, default_int_handler)
     code = 0
     try:
         command.main(prog_name="po")
@@ -39,8 +46,6 @@ def main() -> NoReturn:
 
 def _keep_standard_descriptors() -> None:
     """Open closed standard descriptors on the null device, so that no store file gets their numbers."""
-    import os
-
     for fd in (0, 1, 2):
         try:
             os.fstat(fd)

@@ -9,7 +9,6 @@ import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from typing import Any, TextIO
 
 from po_sessions.errors import PoError, ReplyNotStored, WriteFailed
@@ -20,7 +19,6 @@ _COMMAND = re.compile(r"(?<=')po (?=(?:session|send|object|trash|backup|doctor)\
 _WIDEST = 30
 """What a column of a table gets at most, in terminal cells; the last one gets what is left."""
 _PIECE = 1 << 16
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 class OutputClosed(Exception):
@@ -190,21 +188,6 @@ def _layout(head: Sequence[str], rows: list[list[str]], right: set[str]) -> list
     if not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
         lines[0] = f"\x1b[1m{lines[0]}\x1b[0m"
     return lines
-
-
-def local_time(stamp: str, now: datetime) -> str:
-    """Return a stored time as people read it, in the zone of `now`: `14:30`, `Yesterday`, `3 Mar`, `3 Mar 2024`."""
-    try:
-        moment = datetime.fromisoformat(stamp).astimezone(now.tzinfo)
-    except (ValueError, OverflowError):
-        return stamp  # of a file that others wrote
-    days = (now.date() - moment.date()).days
-    if days == 0:
-        return f"{moment:%H:%M}"
-    if days == 1:
-        return "Yesterday"
-    year = "" if moment.year == now.year else f" {moment.year}"
-    return f"{moment.day} {_MONTHS[moment.month - 1]}{year}"
 
 
 def counted(number: int, noun: str) -> str:

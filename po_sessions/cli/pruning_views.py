@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from po_sessions.cli.invocation import Invocation
-from po_sessions.cli.output import counted, local_time
+from po_sessions.cli.output import counted
+from po_sessions.cli.times import local_time
 from po_sessions.errors import PoError, WriteFailed
 from po_sessions.pruning import Choice, Criteria, Pruned, Selection
 from po_sessions.selector import short_ids

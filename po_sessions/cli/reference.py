@@ -1,4 +1,4 @@
-"""Write `man/` and `completions/` out of the commands' own definitions: `python -m po_sessions.cli.reference`."""
+"""Write `man/` and completion's table out of the commands' definitions: `python -m po_sessions.cli.reference`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from po_sessions.cli import completion, manual
 def files() -> dict[str, str]:
     """Return what is generated, by its path below the project's directory."""
     pages = {f"man/{name}": text for name, text in manual.pages().items()}
-    return {**pages, **{f"completions/{name}": text for name, text in completion.scripts().items()}}
+    return {**pages, "po_sessions/cli/words.py": completion.table()}
 
 
 def main() -> None:

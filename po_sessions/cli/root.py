@@ -30,6 +30,7 @@ COMMANDS = {
     "doctor": "Check every file of the environment, and repair.",
     "init": "Make an environment with starter prompt objects.",
     "status": "Print the current prompt object and session on one line.",
+    "completion": "Print or install completion for bash, zsh or fish.",
 }
 """Every command and what it does, so that `po --help` imports none of them."""
 

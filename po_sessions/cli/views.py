@@ -8,7 +8,8 @@ from dataclasses import asdict
 from typing import Any
 
 from po_sessions.cli.invocation import Invocation
-from po_sessions.cli.output import counted, local_time
+from po_sessions.cli.output import counted
+from po_sessions.cli.times import local_time
 from po_sessions.errors import InvalidInput, NotFound, WriteFailed
 from po_sessions.selector import short_ids
 from po_sessions.session import Message, Session, SessionSummary

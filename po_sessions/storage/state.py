@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from po_sessions import quick
 from po_sessions.errors import Unreadable
 from po_sessions.storage import atomic
 
@@ -68,6 +69,8 @@ def read(path: str) -> State:
         data = atomic.read(path)
     except FileNotFoundError:
         return State()
+    if (said := quick.state(data)) is not None:
+        return State(said[0], {name: Pointer(at.get("current"), at.get("previous")) for name, at in said[1].items()})
     import tomllib
 
     try:

@@ -10,8 +10,9 @@ import typer
 from po_sessions.cli import views
 from po_sessions.cli.invocation import Invocation, each
 from po_sessions.cli.options import Po
-from po_sessions.cli.output import counted, local_time
+from po_sessions.cli.output import counted
 from po_sessions.cli.root import PoCommand, WaitingCommand, noun
+from po_sessions.cli.times import local_time
 from po_sessions.errors import InvalidInput, SessionNotFound, Unreadable
 from po_sessions.selector import short_ids
 from po_sessions.storage.backups import Backup

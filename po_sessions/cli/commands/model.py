@@ -35,7 +35,7 @@ def default(
     ctx: typer.Context,
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME]", show_default=False, help="The model to choose; gguf:PATH is any GGUF file."),
+        typer.Argument(metavar="[MODEL]", show_default=False, help="The model to choose; gguf:PATH is any GGUF file."),
     ] = None,
 ) -> None:
     """Print the default model, or choose it.

@@ -9,8 +9,9 @@ import typer
 
 from po_sessions.cli import views
 from po_sessions.cli.invocation import Invocation
-from po_sessions.cli.output import counted, local_time
+from po_sessions.cli.output import counted
 from po_sessions.cli.root import PoCommand, WaitingCommand, noun
+from po_sessions.cli.times import local_time
 from po_sessions.durations import parse_duration
 from po_sessions.selector import short_ids
 from po_sessions.storage.trash import TrashEntry

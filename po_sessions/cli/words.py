@@ -1,0 +1,559 @@
+"""The commands as completion sees them. Generated; see completion.py, which `cli.reference` runs."""
+
+# fmt: off
+
+EVERYWHERE = (
+    (('--root',), 'Use the environment DIR.', 'directories'),
+    (('--quiet', '-q'), 'Print no remarks and no warnings.', None),
+    (('--json',), 'Print the result, or the error, as JSON.', None),
+    (('--debug',), 'Print the traceback of an error.', None),
+    (('--help', '-h'), 'Print this and exit.', None),
+)
+"""The options of every command."""
+
+COMMANDS = {
+    '': (
+        (
+            ('send', 'Send one message to a prompt object and print the reply.'),
+            ('session', 'Make, list, show, switch, copy, exchange and delete sessions.'),
+            ('trash', 'List, restore and empty what was deleted or undone.'),
+            ('backup', 'Copy sessions, list the copies, put one back.'),
+            ('object', 'List, show, make, rename and delete prompt objects.'),
+            ('model', 'List the models, choose the default, fetch the embedded one.'),
+            ('config', 'Show and change your settings.'),
+            ('doctor', 'Check every file of the environment, and repair.'),
+            ('init', 'Make an environment with starter prompt objects.'),
+            ('status', 'Print the current prompt object and session on one line.'),
+            ('completion', 'Print or install completion for bash, zsh or fish.'),
+        ),
+        (),
+        (
+            (('--lock-timeout',), 'Wait at most so long for other processes; 60 if not given.', ''),
+            (('--no-wait',), 'Do not wait for other processes.', None),
+            (('--version',), 'Print the version.', None),
+        ),
+    ),
+    'send': (
+        (
+        ),
+        ('objects', ''),
+        (
+            (('--stdin',), 'Append standard input to MESSAGE.', None),
+            (('--file', '-f'), 'Append a file to MESSAGE; repeatable.', 'files'),
+            (('--session', '-s'), "The session; see 'po session show --help'.", 'sessions'),
+            (('--new',), 'Make a session, named by --session.', None),
+            (('--create',), 'Make the session named by --session if it is missing.', None),
+            (('--switch',), 'Make the session the current one.', None),
+            (('--no-save',), 'Ask outside any session, and store nothing.', None),
+            (('--model', '-m'), "The model to ask: one of 'po model list', or gguf:PATH.", 'models'),
+            (('--option', '-o'), 'An option for the model; repeatable. One that it does not have is refused, with those it has.', ''),
+            (('--context',), "How much of the conversation to send: all, last:N for the last N turns, or tokens:N for what fits about N tokens. What the prompt object's front matter says as 'context' if not given, else all.", ''),
+            (('--idempotency-key',), 'Safe to repeat: the same message with the same key in a session gets the reply that was stored.', ''),
+            (('--if-turns',), 'Send only if the session has N turns, else exit 5.', ''),
+            (('--no-stream',), 'Print the reply when it is whole.', None),
+            (('--dry-run',), 'Print the messages that would be sent, and send nothing.', None),
+            (('--literal',), "Send a MESSAGE like '/sessions' as text.", None),
+            (('--yes', '-y'), "Do not ask, with '/session delete'.", None),
+            (('--lock-timeout',), 'Wait at most so long for other processes; 60 if not given.', ''),
+            (('--no-wait',), 'Do not wait for other processes.', None),
+        ),
+    ),
+    'session': (
+        (
+            ('new', 'Make a session and print its id.'),
+            ('ensure', 'Make a session unless it is there; print its id.'),
+            ('list', 'List the sessions, newest activity first.'),
+            ('show', 'Print a conversation, its messages numbered.'),
+            ('current', "Print the current session in the form of 'list'."),
+            ('switch', 'Make a session, and its prompt object, current.'),
+            ('rename', 'Give a session another name.'),
+            ('delete', 'Move sessions to the trash.'),
+            ('duplicate', "Copy a whole session and print the copy's id."),
+            ('adopt', 'Give an orphaned session a prompt object.'),
+            ('undo', 'Move the last turns of a session to the trash.'),
+            ('retry', 'Ask again what failed or was interrupted, and print the reply.'),
+            ('path', "Print the path of a session's file."),
+            ('export', 'Print sessions as Markdown, JSON or JSON Lines.'),
+            ('import', "Read what 'export' wrote; print the sessions' ids."),
+            ('prune', 'Move old, empty or too many sessions to the trash.'),
+            ('compact', 'Have the model sum up a session, and print the summary.'),
+        ),
+        (),
+        (
+        ),
+    ),
+    'session new': (
+        (
+        ),
+        ('',),
+        (
+            (('--po',), 'The prompt object; the current one if not given.', 'objects'),
+            (('--switch',), 'Make it the current session.', None),
+            (('--lock-timeout',), 'Wait at most so long for other processes; 60 if not given.', ''),
+            (('--no-wait',), 'Do not wait for other processes.', None),
+        ),
+    ),
+    'session ensure': (
+        (
+        ),
+        ('',),
+        (
+            (('--po',), 'The prompt object; the current one if not given.', 'objects'),
+            (('--switch',), 'Make it the current session.', None),
+            (('--lock-timeout',), 'Wait at most so long for other processes; 60 if not given.', ''),
+            (('--no-wait',), 'Do not wait for other processes.', None),
+        ),
+    ),
+    'session list': (
+        (
+        ),
+        (),
+        (
+            (('--po',), 'The prompt object; the current one if not given.', 'objects'),
+            (('--all', '-a'), 'Those of every prompt object.', None),
+            (('--limit', '-n'), 'At most N.', ''),
+            (('--ids',), 'Print only the ids, one a line.', None),
+            (('--orphaned',), 'Only those whose prompt object is not there any more.', None),
+        ),
+    ),
+    'session show': (
+        (
+        ),
+        ('sessions',),
+        (
+            (('--po',), 'The prompt object; the current one if not given.', 'objects'),
+            (('--last',), 'Only the text of the last reply.', None),
+            (('--range',), 'Only messages A to B, counted from 1, or from the end if negative.', ''),
+        ),
+    ),
+    'session current': (
+        (
+        ),
+        (),
+        (
+            (('--po',), 'The prompt object; the current one if not given.', 'objects'),
+            (('--all', '-a'), 'Those of every prompt object.', None),
+            (('--ids',), 'Print only the ids, one a line.', None),
+        ),
+    ),
+    'session switch': (
+        (
+        ),
+        ('sessions',),
+        (
+            (('--po',), 'The prompt object; the current one if not given.', 'objects'),
+            (('--lock-timeout',), 'Wait at most so long for other processes; 60 if not given.', ''),
+            (('--no-wait',), 'Do not wait for other processes.', None),
+        ),
+    ),
+    'session rename': (
+        (
+        ),
+        ('sessions', ''),
+        (
+            (('--po',), 'The prompt object; the current one if not given.', 'objects'),
+            (('--lock-timeout',), 'Wait at most so long for other processes; 60 if not given.', ''),
+            (('--no-wait',), 'Do not wait for other processes.', None),
+        ),
+    ),
+    'session delete': (
+        (
+        ),
+        ('sessions…',),
+        (
+            (('--po',), 'The prompt object; the current one if not given.', 'objects'),
+            (('--purge',), 'Remove them and their backups for good instead.', None),
+            (('--yes', '-y'), 'Do not ask, with --purge.', None),
+            (('--lock-timeout',), 'Wait at most so long for other processes; 60 if not given.', ''),
+            (('--no-wait',), 'Do not wait for other processes.', None),
+        ),
+    ),
+    'session duplicate': (
+        (
+        ),
+        ('sessions', ''),
+        (
+            (('--po',), 'The prompt object; the current one if not given.', 'objects'),
+            (('--to',), 'Copy it to this prompt object.', 'objects'),
+            (('--switch',), 'Make it the current session.', None),
+            (('--lock-timeout',), 'Wait at most so long for other processes; 60 if not given.', ''),
+            (('--no-wait',), 'Do not wait for other processes.', None),
+        ),
+    ),
+    'session adopt': (
+        (
+        ),
+        ('orphans',),
+        (
+            (('--po',), 'The prompt object that gets it.', 'objects'),
+            (('--lock-timeout',), 'Wait at most so long for other processes; 60 if not given.', ''),
+            (('--no-wait',), 'Do not wait for other processes.', None),
+        ),
+    ),
+    'session undo': (
+        (
+        ),
+        ('sessions',),
+        (
+            (('--number', '-n'), 'How many turns.', ''),
+            (('--po',), 'The prompt object; the current one if not given.', 'objects'),
+            (('--lock-timeout',), 'Wait at most so long for other processes; 60 if not given.', ''),
+            (('--no-wait',), 'Do not wait for other processes.', None),
+        ),
+    ),
+    'session retry': (
+        (
+        ),
+        ('sessions',),
+        (
+            (('--po',), 'The prompt object; the current one if not given.', 'objects'),
+            (('--model', '-m'), "The model to ask: one of 'po model list', or gguf:PATH.", 'models'),
+            (('--option', '-o'), 'An option for the model; repeatable. One that it does not have is refused, with those it has.', ''),
+            (('--context',), "How much of the conversation to send: all, last:N for the last N turns, or tokens:N for what fits about N tokens. What the prompt object's front matter says as 'context' if not given, else all.", ''),
+            (('--no-stream',), 'Print the reply when it is whole.', None),
+            (('--lock-timeout',), 'Wait at most so long for other processes; 60 if not given.', ''),
+            (('--no-wait',), 'Do not wait for other processes.', None),
+        ),
+    ),
+    'session path': (
+        (
+        ),
+        ('sessions',),
+        (
+            (('--po',), 'The prompt object; the current one if not given.', 'objects'),
+        ),
+    ),
+    'session export': (
+        (
+        ),
+        ('sessions…',),
+        (
+            (('--po',), 'The prompt object; the current one if not given.', 'objects'),
+            (('--all', '-a'), 'Every session, with --po every one of PO.', None),
+            (('--format', '-f'), 'markdown, json or jsonl. If not given, what the ending of --output says; else markdown for one session and for files in a directory, jsonl for several.', 'formats'),
+            (('--output', '-o'), 'Write this file, or a file for each session into this directory.', 'files'),
+            (('--force',), 'Replace files that are there.', None),
+        ),
+    ),
+    'session import': (
+        (
+        ),
+        ('files…',),
+        (
+            (('--po',), 'Give them all to this prompt object instead of their own.', 'objects'),
+            (('--lock-timeout',), 'Wait at most so long for other processes; 60 if not given.', ''),
+            (('--no-wait',), 'Do not wait for other processes.', None),
+        ),
+    ),
+    'session prune': (
+        (
+        ),
+        (),
+        (
+            (('--older-than',), 'Those that nothing was said in for so long: 12h, 30d, 2w, 6mo.', ''),
+            (('--before',), 'Those that nothing was said in since T: 2025-03-01 or 2025-03-01T14:30.', ''),
+            (('--empty',), 'Those without messages; without an age, older than an hour.', None),
+            (('--keep-last',), 'Not the newest N of each prompt object.', ''),
+            (('--max-size',), 'The oldest, until the rest takes at most 500MB, 2GiB, ….', ''),
+            (('--po',), 'Those of PO; of the current one if not given.', 'objects'),
+            (('--all', '-a'), 'Those of every prompt object.', None),
+            (('--purge',), 'Remove them for good instead.', None),
+            (('--yes', '-y'), 'Do it; without this, only show what would go.', None),
+            (('--lock-timeout',), 'Wait at most so long for other processes; 60 if not given.', ''),
+            (('--no-wait',), 'Do not wait for other processes.', None),
+        ),
+    ),
+    'session compact': (
+        (
+        ),
+        ('sessions',),
+        (
+            (('--po',), 'The prompt object; the current one if not given.', 'objects'),
+            (('--model', '-m'), "The model to ask: one of 'po model list', or gguf:PATH.", 'models'),
+            (('--option', '-o'), 'An option for the model; repeatable. One that it does not have is refused, with those it has.', ''),
+            (('--undo',), 'Move the newest summary to the trash instead.', None),
+            (('--lock-timeout',), 'Wait at most so long for other processes; 60 if not given.', ''),
+            (('--no-wait',), 'Do not wait for other processes.', None),
+        ),
+    ),
+    'trash': (
+        (
+            ('list', 'List what is in the trash, newest first.'),
+            ('restore', 'Bring back a deleted session, or undone messages.'),
+            ('empty', 'Remove what is in the trash for good, whatever it is.'),
+        ),
+        (),
+        (
+        ),
+    ),
+    'trash list': (
+        (
+        ),
+        (),
+        (
+            (('--ids',), 'Print only the ids, one a line.', None),
+        ),
+    ),
+    'trash restore': (
+        (
+        ),
+        ('trash',),
+        (
+            (('--as',), 'Another name; makes undone messages a session of their own.', ''),
+            (('--lock-timeout',), 'Wait at most so long for other processes; 60 if not given.', ''),
+            (('--no-wait',), 'Do not wait for other processes.', None),
+        ),
+    ),
+    'trash empty': (
+        (
+        ),
+        (),
+        (
+            (('--older-than',), 'Only what has lain there so long: 12h, 30d, 6mo.', ''),
+            (('--yes', '-y'), 'Do not ask.', None),
+        ),
+    ),
+    'backup': (
+        (
+            ('create', 'Copy sessions and print the ids of the backups.'),
+            ('list', 'List the backups of a session, newest first.'),
+            ('restore', 'Put a session back to what a backup holds.'),
+        ),
+        (),
+        (
+        ),
+    ),
+    'backup create': (
+        (
+        ),
+        ('sessions…',),
+        (
+            (('--po',), 'The prompt object; the current one if not given.', 'objects'),
+            (('--all', '-a'), 'Every session, with --po every one of PO.', None),
+            (('--lock-timeout',), 'Wait at most so long for other processes; 60 if not given.', ''),
+            (('--no-wait',), 'Do not wait for other processes.', None),
+        ),
+    ),
+    'backup list': (
+        (
+        ),
+        ('sessions',),
+        (
+            (('--po',), 'The prompt object; the current one if not given.', 'objects'),
+            (('--all', '-a'), 'The backups of every session.', None),
+            (('--ids',), 'Print only the ids, one a line.', None),
+        ),
+    ),
+    'backup restore': (
+        (
+        ),
+        ('backups',),
+        (
+            (('--as',), 'Make a new session of it, and leave the other alone.', ''),
+            (('--lock-timeout',), 'Wait at most so long for other processes; 60 if not given.', ''),
+            (('--no-wait',), 'Do not wait for other processes.', None),
+        ),
+    ),
+    'object': (
+        (
+            ('list', 'List the prompt objects.'),
+            ('show', "Print a prompt object's front matter and body."),
+            ('new', 'Make a prompt object and print its name.'),
+            ('path', "Print the path of a prompt object's file."),
+            ('switch', 'Make a prompt object the current one.'),
+            ('rename', 'Give a prompt object another name.'),
+            ('delete', "Move a prompt object's file to the trash; its sessions are kept."),
+        ),
+        (),
+        (
+        ),
+    ),
+    'object list': (
+        (
+        ),
+        (),
+        (
+        ),
+    ),
+    'object show': (
+        (
+        ),
+        ('objects',),
+        (
+        ),
+    ),
+    'object new': (
+        (
+        ),
+        ('',),
+        (
+            (('--description', '-d'), 'What it is for.', ''),
+            (('--model', '-m'), 'The model that answers.', 'models'),
+            (('--body',), 'The system prompt; `-` reads standard input.', ''),
+            (('--lock-timeout',), 'Wait at most so long for other processes; 60 if not given.', ''),
+            (('--no-wait',), 'Do not wait for other processes.', None),
+        ),
+    ),
+    'object path': (
+        (
+        ),
+        ('objects',),
+        (
+        ),
+    ),
+    'object switch': (
+        (
+        ),
+        ('objects',),
+        (
+            (('--lock-timeout',), 'Wait at most so long for other processes; 60 if not given.', ''),
+            (('--no-wait',), 'Do not wait for other processes.', None),
+        ),
+    ),
+    'object rename': (
+        (
+        ),
+        ('objects', ''),
+        (
+            (('--lock-timeout',), 'Wait at most so long for other processes; 60 if not given.', ''),
+            (('--no-wait',), 'Do not wait for other processes.', None),
+        ),
+    ),
+    'object delete': (
+        (
+        ),
+        ('objects',),
+        (
+            (('--lock-timeout',), 'Wait at most so long for other processes; 60 if not given.', ''),
+            (('--no-wait',), 'Do not wait for other processes.', None),
+        ),
+    ),
+    'model': (
+        (
+            ('list', 'List the models.'),
+            ('default', 'Print the default model, or choose it.'),
+            ('pull', 'Fetch the embedded model (93 MB) and print its path.'),
+        ),
+        (),
+        (
+        ),
+    ),
+    'model list': (
+        (
+        ),
+        (),
+        (
+        ),
+    ),
+    'model default': (
+        (
+        ),
+        ('models',),
+        (
+        ),
+    ),
+    'model pull': (
+        (
+        ),
+        (),
+        (
+        ),
+    ),
+    'config': (
+        (
+            ('list', 'List the settings in force.'),
+            ('get', 'Print the value of a setting that is in force.'),
+            ('set', 'Change a setting.'),
+            ('unset', 'Remove a setting from the file, so that the default counts.'),
+            ('path', 'Print the path of the file, which need not be there yet.'),
+        ),
+        (),
+        (
+        ),
+    ),
+    'config list': (
+        (
+        ),
+        (),
+        (
+        ),
+    ),
+    'config get': (
+        (
+        ),
+        ('settings',),
+        (
+        ),
+    ),
+    'config set': (
+        (
+        ),
+        ('settings', 'values'),
+        (
+        ),
+    ),
+    'config unset': (
+        (
+        ),
+        ('settings',),
+        (
+        ),
+    ),
+    'config path': (
+        (
+        ),
+        (),
+        (
+        ),
+    ),
+    'doctor': (
+        (
+        ),
+        (),
+        (
+            (('--repair',), 'Repair what is certain, and move the rest to quarantine/; nothing is lost.', None),
+        ),
+    ),
+    'init': (
+        (
+        ),
+        ('directories',),
+        (
+        ),
+    ),
+    'status': (
+        (
+        ),
+        (),
+        (
+        ),
+    ),
+    'completion': (
+        (
+        ),
+        ('shells',),
+        (
+            (('--install',), 'Write it where the shell finds it, and print the file.', None),
+        ),
+    ),
+}
+"""By its words: its commands, its arguments, its options with their names, what they do and take."""
+
+WORDS = {
+    'formats': (
+        ('markdown', ''),
+        ('jsonl', ''),
+        ('json', ''),
+    ),
+    'settings': (
+        ('model', 'The model that answers where neither --model nor the prompt object names one.'),
+        ('backup.interval', 'A turn on a session whose latest backup is older than this makes one first: 12h, 1d, 2w, 6mo, 1y.'),
+        ('backup.keep', 'How many backups of a session are kept; with 0 none is made or removed of itself.'),
+    ),
+    'shells': (
+        ('bash', ''),
+        ('zsh', ''),
+        ('fish', ''),
+    ),
+}
+"""Values that are always the same."""

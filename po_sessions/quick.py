@@ -1,0 +1,316 @@
+"""Reading what po itself wrote, in the one form in which it writes it, before anything large is imported.
+
+For a shell prompt and a press of Tab, which wait for it. Each function answers None where a file is not as expected;
+then whoever reads everything has to look: `storage`, which also says what is wrong. So nothing here judges, repairs or
+writes. It imports nothing that takes as long as the whole answer: no `re`, `json`, `dataclasses`, `typing`.
+"""
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+    from typing import Any
+
+    encode_basestring: Any
+    make_scanner: Any
+else:  # what `datetime` and `json` are made of, which take a millisecond and half a start
+    from _datetime import datetime
+    from _json import encode_basestring, make_scanner
+
+_ULID = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_HEX = "0123456789abcdef"
+_BARE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_BLOCK = 1 << 16
+
+
+def is_absent(path: str) -> bool:
+    """Tell whether there is surely nothing at `path`."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def open_regular(path: str) -> int | None:
+    """Open a regular file that is no link, and return its descriptor."""
+    try:
+        fd = os.open(path, _FLAGS)
+    except OSError:
+        return None
+    if os.fstat(fd).st_mode & 0o170000 != 0o100000:
+        os.close(fd)
+        return None
+    return fd
+
+
+def read(path: str, size: int = 1 << 30) -> bytes | None:
+    """Return a file's bytes, or as many of them."""
+    fd = open_regular(path)
+    if fd is None:
+        return None
+    try:
+        return _range(fd, 0, min(size, os.fstat(fd).st_size))
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+
+
+def _range(fd: int, start: int, end: int) -> bytes:
+    pieces = []
+    while start < end and (piece := os.pread(fd, end - start, start)):
+        pieces.append(piece)
+        start += len(piece)
+    return b"".join(pieces)
+
+
+def is_session_id(text: str) -> bool:
+    """Tell whether `text` is a ULID or a UUID, as `session.is_session_id` does."""
+    if len(text) == 26:
+        return text[0] in "01234567" and not text.strip(_ULID)
+    return [len(part) for part in text.split("-")] == [8, 4, 4, 4, 12] and not text.replace("-", "").strip(_HEX)
+
+
+def state(data: bytes) -> "tuple[str | None, dict[str, dict[str, str]]] | None":
+    """Read a `state.toml`: the current prompt object, and `current` and `previous` of each that has them."""
+    po_name: str | None = None
+    sessions: dict[str, dict[str, str]] = {}
+    table: dict[str, str] | None = None
+    try:
+        lines = data.decode("ascii").split("\n")
+    except UnicodeDecodeError:
+        return None
+    if lines.pop():
+        return None
+    for number, line in enumerate(lines):
+        if line.startswith("[sessions.") and line.endswith("]"):
+            name = line[10:-1]
+            if not name or name.strip(_BARE) or name in sessions:
+                return None
+            table = sessions[name] = {}
+            continue
+        if line == "[sessions]" and number == len(lines) - 1:
+            break
+        if not line:
+            continue
+        key, _, quoted = line.partition(" = ")
+        value = quoted[1:-1]
+        if not value or quoted != f'"{value}"' or value.strip(_BARE):
+            return None
+        if number == 0 and key == "current":
+            po_name = value
+        elif table is not None and key in ("current", "previous") and key not in table:
+            table[key] = value
+        else:
+            return None
+    return po_name, sessions
+
+
+def _unique(pairs: "list[tuple[str, Any]]") -> "dict[str, Any]":
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("a key occurs twice")
+    return made
+
+
+def _refuse(text: str) -> "Any":
+    raise ValueError(text)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number - number != 0:
+        raise ValueError(text)
+    return number
+
+
+class _Strict:
+    """What the scanner takes its rules from: those of `json_text`."""
+
+    strict = True
+    object_hook = None
+    object_pairs_hook: "Any" = staticmethod(_unique)
+    parse_float: "Any" = staticmethod(_finite)
+    parse_int = int
+    parse_constant = staticmethod(_refuse)
+
+
+class _Lenient(_Strict):
+    """For rows of the index, which are a cache."""
+
+    object_pairs_hook = None
+    parse_float = float
+
+
+_scan = make_scanner(_Strict)
+_scan_row = make_scanner(_Lenient)
+
+
+def _object(text: str, scan: "Any") -> "dict[str, Any] | None":
+    """Read one JSON object that takes up the whole text."""
+    try:
+        value, end = scan(text, 0)
+    except (ValueError, StopIteration, RecursionError):
+        return None
+    return value if end == len(text) and isinstance(value, dict) else None
+
+
+def _is_time(value: object) -> bool:
+    """Tell whether this is a time as the store writes it, and so one that `session.normal_time` leaves as it is."""
+    if not (isinstance(value, str) and len(value) == 24 and value.isascii()):
+        return False
+    marks = value[4] + value[7] + value[10] + value[13] + value[16] + value[19] + value[23]
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        return False
+    return marks == "--T::.Z" and value[11:13] < "24"
+
+
+def session(path: str, id: str) -> "tuple[str, str, int] | None":
+    """Return the name, the prompt object and the number of messages of the session in a file, its history unread.
+
+    Reads the first line, the last message and the closing, as `session_file.read_tail` does.
+    """
+    fd = open_regular(path)
+    if fd is None:
+        return None
+    try:
+        size = os.fstat(fd).st_size
+        opening = _first_line(fd, size)
+        end = _tail(fd, size, lines=4)
+        head = _read_head(opening)
+        count = None if end is None else _read_closing(end[1] + b"\n" + end[2] + b"\n")
+        if head is None or count is None or end is None or head["id"] != id:
+            return None
+        sound = end[0] + b"\n" == opening if count == 0 else _is_message(end[0], first=count == 1)
+        return (head["name"], head["po_name"], count) if sound else None
+    except (OSError, UnicodeDecodeError):
+        return None
+    finally:
+        os.close(fd)
+
+
+def _first_line(fd: int, size: int) -> bytes:
+    end = min(size, _BLOCK)
+    while True:
+        data = _range(fd, 0, end)
+        at = data.find(b"\n")
+        if at >= 0 or end == size:
+            return data[: at + 1]
+        end = min(size, 4 * end)
+
+
+def _tail(fd: int, size: int, lines: int) -> list[bytes] | None:
+    """Return the last lines of a file but the first of as many, which may be cut; None if there are too few."""
+    start = size
+    while start > 0:
+        start = max(0, size - 4 * max(size - start, 1024))
+        found = _range(fd, start, size).rsplit(b"\n", lines)
+        if found[-1]:
+            return None
+        if len(found) > lines:
+            return found[1:]
+        if start == 0:
+            return found if len(found) == lines else None
+    return None
+
+
+def _read_head(line: bytes) -> "dict[str, Any] | None":
+    if not line.endswith(b',"history":[\n'):
+        return None
+    head = _object(line[:-13].decode() + "}", _scan)
+    if head is None or type(head.get("version")) is not int or head["version"] < 1:
+        return None
+    texts = all(isinstance(head.get(key), str) and head[key] for key in ("id", "name", "po_name"))
+    return head if texts and isinstance(head.get("metadata"), dict) and _is_time(head.get("created_at")) else None
+
+
+def _read_closing(data: bytes) -> int | None:
+    """Return the number of messages in a closing that is as po writes it: these keys, this order, these escapes."""
+    keys = (
+        _object("{" + data.decode()[2:-2] + "}", _scan) if data.startswith(b"],") and data.endswith(b"\n}\n") else None
+    )
+    if keys is None or list(keys) != ["updated_at", "preview", "message_count", "turn_count"]:
+        return None
+    time, preview, count, turns = keys.values()
+    if not (_is_time(time) and isinstance(preview, str) and type(count) is int and type(turns) is int and count >= 0):
+        return None
+    counts = f'"message_count":{count},"turn_count":{turns}'
+    written = f'],"updated_at":"{time}","preview":{encode_basestring(preview)},{counts}\n}}\n'
+    return count if written.encode("utf-8", "replace") == data else None
+
+
+def _is_message(line: bytes, *, first: bool) -> bool:
+    """Tell whether a line is one message, behind a comma unless it is the first."""
+    if line.startswith(b",") == first:
+        return False
+    message = _object(line.decode().removeprefix(","), _scan)
+    return (
+        message is not None
+        and message.get("role") in ("system", "user", "assistant", "tool")
+        and isinstance(message.get("content"), str | None)
+        and isinstance(message.get("created_at"), str | None)
+    )
+
+
+def rows(sessions: str, keep: "Callable[[bytes], bool]", farthest: int) -> "Iterator[dict[str, Any]]":
+    """Yield the rows of the index in the directory `sessions`, newest turn first, those whose line `keep` likes.
+
+    As they stand there: nothing is compared with the files. A damaged index has no rows. Of `index.json` no more lines
+    are looked at than `farthest`.
+    """
+    logged: dict[str, dict[str, Any]] = {}
+    texts = [data for name in ("index.log", "index.log.1") if (data := read(f"{sessions}/{name}"))]
+    for text in reversed(texts):
+        for line in text.split(b"\n"):
+            if row := _row(line):
+                logged[row["id"]] = row
+    fresh = [row for row in logged.values() if "removed" not in row]
+    fresh.sort(key=lambda row: (row["updated_at"], row["id"]))  # popped from its end
+    for number, line in enumerate(_folded(f"{sessions}/index.json")):
+        if number == farthest:
+            break
+        if not keep(line) or (row := _row(line.removeprefix(b","))) is None or row["id"] in logged:
+            continue
+        while fresh and (fresh[-1]["updated_at"], fresh[-1]["id"]) > (row["updated_at"], row["id"]):
+            yield fresh.pop()
+        yield row
+    yield from reversed(fresh)
+
+
+def _row(line: bytes) -> "dict[str, Any] | None":
+    if not line:
+        return None
+    try:
+        row = _object(line.decode(), _scan_row)
+    except UnicodeDecodeError:
+        return None
+    if row is None or not isinstance(row.get("id"), str) or not is_session_id(row["id"]):
+        return None
+    texts = all(isinstance(row.get(key), str) for key in ("name", "po_name", "updated_at"))
+    return row if "removed" in row or (texts and type(row.get("message_count")) is int) else None
+
+
+def _folded(path: str) -> "Iterator[bytes]":
+    """Yield the lines of `index.json` that are rows, the last one first."""
+    fd = open_regular(path)
+    if fd is None:
+        return
+    try:
+        end, rest = os.fstat(fd).st_size, b""
+        while end > 0:
+            start = max(0, end - _BLOCK)
+            lines = (_range(fd, start, end) + rest).split(b"\n")
+            end, rest = start, lines[0]
+            yield from (line for line in reversed(lines[1:]) if len(line) > 2)
+    except OSError:
+        return
+    finally:
+        os.close(fd)
