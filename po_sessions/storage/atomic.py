@@ -140,10 +140,15 @@ def sync_dir(path: str) -> None:
 
 
 @contextmanager
-def staged(path: str, pieces: Iterable[bytes], *, durable: bool = True) -> Iterator[tuple[int, str]]:
-    """Write a new file beside `path`; yield its descriptor and name; it is gone afterwards unless renamed."""
+def staged(
+    path: str, pieces: Iterable[bytes], *, durable: bool = True, aside: str | None = None
+) -> Iterator[tuple[int, str]]:
+    """Write a new file beside `path`, or in the directory `aside` of the same file system.
+
+    Yield its descriptor and name; it is gone afterwards unless renamed.
+    """
     directory, name = os.path.split(path)
-    temporary = os.path.join(directory, f".{name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
+    temporary = os.path.join(aside or directory, f".{name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
     fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | _OPEN, FILE_MODE)
     try:
         os.fchmod(fd, FILE_MODE)
