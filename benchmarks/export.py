@@ -19,16 +19,25 @@ ID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 MEGABYTES = 100
 
 
+def make(root: Path, file: Path) -> None:
+    """Make an environment with one long session."""
+    Environment.create(root)
+    file.parent.mkdir(0o700)
+    history = tuple(
+        Message(("user", "assistant")[at % 2], f"{at} {'word ' * 185}", WHEN) for at in range(MEGABYTES * 1000)
+    )
+    file.write_bytes(session_file.encode(Session(ID, "Long", "greeter", WHEN, WHEN, history)))
+
+
 def main() -> None:
     compile_all()
     with scratch() as directory:
         root = Path(directory) / "store"
-        Environment.create(root)
-        (root / "sessions").mkdir(0o700)
-        count = MEGABYTES * 1000
-        history = tuple(Message(("user", "assistant")[at % 2], f"{at} {'word ' * 185}", WHEN) for at in range(count))
         file = root / "sessions" / f"{ID}.json"
-        file.write_bytes(session_file.encode(Session(ID, "Long", "greeter", WHEN, WHEN, history)))
+        if (child := os.fork()) == 0:  # what this process takes would count for the peak of those that it starts
+            make(root, file)
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
         peaks: dict[str, int] = {}
 
         def piped(name: str, *args: str) -> float:

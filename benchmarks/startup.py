@@ -79,7 +79,7 @@ def main() -> None:
     row("`po status` / bare", f"{ratio(times, 'status', 'bare'):.1f}", "≤ 4.8; ≤ 1.15 once answered before Typer")
     row("`po --help` / bare", f"{ratio(times, 'help', 'bare'):.1f}", "≤ 6")
     row("`po session list -n 20`, 10,000 sessions / `po status`", f"{ratio(times, 'list', 'status'):.2f}", "≤ 1.10")
-    row("the same as a table on a terminal / bare", f"{ratio(times, 'table', 'bare'):.1f}", "≤ 8")
+    row("a table of 10,000 sessions' newest 20 on a terminal / bare", f"{ratio(times, 'table', 'bare'):.1f}", "≤ 8")
     row(
         "`po session prune` showing 10,000 / `po session list` of them",
         f"{ratio(times, 'prune', 'everything'):.1f}",
