@@ -30,6 +30,15 @@ for _ in range(int(sys.argv[3])):
     store.append(sys.argv[2], message)
 """
 
+BARE_WRITER = """
+import os, sys
+fd = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+sys.stdin.readline()
+for _ in range(int(sys.argv[2])):
+    os.write(fd, b"x" * 500)
+    os.fdatasync(fd)
+"""
+
 
 def make(root: Path, count: int) -> files.FileStorage:
     """Return a store with one session of `count` messages."""
@@ -44,9 +53,20 @@ def per_second(root: Path, ids: list[str], total: int) -> float:
     for id in set(ids):
         store.create(Session(id, id, "greeter", WHEN, WHEN))
     count = total // len(ids)
-    args = [[sys.executable, "-c", WRITER, str(root), id, str(count)] for id in ids]
-    writers = [subprocess.Popen(one, stdin=subprocess.PIPE) for one in args]
-    time.sleep(0.3 + 0.12 * len(ids))  # until all have started
+    return together([[WRITER, str(root), id, str(count)] for id in ids], count)
+
+
+def bare_per_second(root: Path, processes: int, total: int) -> float:
+    """Return how many bare writes with a sync the processes reach together, each in its own file."""
+    root.mkdir()
+    count = total // processes
+    return together([[BARE_WRITER, str(root / str(number)), str(count)] for number in range(processes)], count)
+
+
+def together(args: list[list[str]], count: int) -> float:
+    """Return how many rounds a second the processes reach together that do `count` each."""
+    writers = [subprocess.Popen([sys.executable, "-c", *one], stdin=subprocess.PIPE) for one in args]
+    time.sleep(0.3 + 0.12 * len(args))  # until all have started
     began = time.perf_counter()
     for writer in writers:
         assert writer.stdin is not None
@@ -56,7 +76,7 @@ def per_second(root: Path, ids: list[str], total: int) -> float:
         assert writer.wait() == 0
         assert writer.stdin is not None
         writer.stdin.close()
-    return count * len(ids) / (time.perf_counter() - began)
+    return count * len(args) / (time.perf_counter() - began)
 
 
 def appends(directory: Path) -> None:
@@ -97,13 +117,20 @@ def microseconds(directory: Path) -> None:
         with locks.locked(str(directory / "lock"), timeout=1):
             pass
 
+    held = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+
+    def bare_lock() -> None:
+        with locks.holding(held, str(directory / "lock"), timeout=1, shared=False):
+            locks.is_at(held, str(directory / "lock"))
+
     def opened() -> None:
         os.close(os.open(directory / "lock", os.O_RDWR | os.O_CREAT))
 
     jobs = [
         ("recording a change in the index", record, "≤ 10 µs"),
-        ("opening and locking a file", lock, ""),
-        ("opening it alone", opened, ""),
+        ("an uncontended lock: `flock`, whether the file is still there, unlock", bare_lock, "≤ 5 µs"),
+        ("the same with opening and closing the file", lock, ""),
+        ("opening and closing it alone", opened, ""),
     ]
     for what, job, goal in jobs:
         times = []
@@ -116,14 +143,18 @@ def microseconds(directory: Path) -> None:
 
 def contention(directory: Path) -> None:
     """Compare many writers with one."""
-    rounds: dict[str, list[float]] = {"one": [], "crowd": [], "spread": []}
+    rounds: dict[str, list[float]] = {"one": [], "crowd": [], "spread": [], "bare": [], "bare spread": []}
     for number in range(5):
         rounds["one"].append(per_second(directory / f"one{number}", IDS[:1], 800))
         rounds["crowd"].append(per_second(directory / f"crowd{number}", IDS[:1] * 32, 3200))
         rounds["spread"].append(per_second(directory / f"spread{number}", IDS[:8], 3200))
+        rounds["bare"].append(bare_per_second(directory / f"bare-one{number}", 1, 800))
+        rounds["bare spread"].append(bare_per_second(directory / f"bare-spread{number}", 8, 3200))
+    limit = ratio(rounds, "bare spread", "bare")
     crowd, spread = ratio(rounds, "crowd", "one"), ratio(rounds, "spread", "one")
     row("32 processes on one session / one process, appends a second", f"{crowd:.2f}", "≥ 0.40")
     row("8 processes on 8 sessions / one process", f"{spread:.2f}", "≥ 2.5")
+    row("8 processes that only write and sync 8 files / one: what this machine can do", f"{limit:.2f}", "")
 
 
 def main() -> None:

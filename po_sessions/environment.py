@@ -15,7 +15,7 @@ from po_sessions.definitions import Definitions
 from po_sessions.errors import Conflict, InvalidInput, NotFound, PoError
 from po_sessions.manager import SessionManager
 from po_sessions.session import SessionSummary
-from po_sessions.storage import Notice, atomic, open_storage
+from po_sessions.storage import Notice, Watch, atomic, open_storage
 
 if TYPE_CHECKING:  # what only a turn needs is imported by the turn
     from po_sessions.backups import BackupPolicy
@@ -60,6 +60,7 @@ class Environment:
         clock: Callable[[], datetime] = _now,
         lock_timeout: float = 60.0,
         notice: Notice = lambda _: None,
+        watch: Watch = lambda _, things: things,
         model_paths: ModelPaths | None = None,
         default_model: Callable[[], str | None] = lambda: None,
         backup_policy: Callable[[], BackupPolicy] | None = None,
@@ -68,12 +69,13 @@ class Environment:
         """Open the directory `path`, which need not be there: reading then finds nothing, and nothing is made.
 
         `lock_timeout` is in seconds; `notice` hears of files that cannot be shown, of plugins that cannot be loaded and
-        of backups that cannot be made; `model_paths` is needed to send; `default_model` is asked for the model where
-        nobody names one; the embedded one answers if it says None; `backup_policy` is asked in a turn. Without `save`
-        there are no sessions but those that are made, in memory, and sending leaves the directory as it is.
+        of backups that cannot be made; `watch` is given what takes long in a large store; `model_paths` is needed to
+        send; `default_model` is asked for the model where nobody names one; the embedded one answers if it says None;
+        `backup_policy` is asked in a turn. Without `save` there are no sessions but those that are made, in memory, and
+        sending leaves the directory as it is.
         """
         root = os.path.abspath(path)
-        storage = open_storage("files", root=root, lock_timeout=lock_timeout, notice=notice)
+        storage = open_storage("files", root=root, lock_timeout=lock_timeout, notice=notice, watch=watch)
         manager = SessionManager(
             storage if save else open_storage("memory"), clock=clock, backup_policy=backup_policy, notice=notice
         )

@@ -24,6 +24,7 @@ from po_sessions.errors import (
 from po_sessions.imports import UNNAMED, FreeNames, Imported, carried_name, holds, place_of
 from po_sessions.session import (
     DEFAULT_NAME,
+    NAME_LENGTH,
     Message,
     Session,
     SessionSummary,
@@ -447,11 +448,13 @@ class SessionManager:
     def _named(self, po_name: str, name: str) -> SessionSummary | None:
         return next(iter(self.storage.summaries(po_name=po_name, name=name)), None)
 
-    def _names(self, po_name: str) -> set[str]:
-        return {session.name for session in self.storage.summaries(po_name=po_name)}
+    def _names(self, po_name: str, beginning: str = "") -> set[str]:
+        return {session.name for session in self.storage.summaries(po_name=po_name, beginning=beginning)}
 
     def _free_name(self, po_name: str, base: str) -> str:
-        return FreeNames(self._names(po_name)).take(base)
+        return FreeNames(self._names(po_name, base[: NAME_LENGTH - 20].rstrip())).take(
+            base
+        )  # as much of it as is never cut
 
     def _create(self, po_name: str, name: str) -> SessionSummary:
         now = self._clock()

@@ -48,8 +48,7 @@ def _look(ref: str, storage: SessionStorage, po_name: str | None) -> SessionSumm
         return _pointed(ref, storage, po_name)
     if len(ref) < SHORTEST_FRAGMENT:
         return None
-    ids = {id for fragment in (ref.upper(), ref.lower()) for id in storage.ids_matching(fragment)}
-    return _only(ref, [found for id in sorted(ids) if (found := _summary(id, storage))])
+    return _only(ref, [found for id in storage.ids_matching(ref) if (found := _summary(id, storage))])
 
 
 def _pointed(ref: str, storage: SessionStorage, po_name: str | None) -> SessionSummary | None:

@@ -28,10 +28,14 @@ def three(root, po):
 
 def on_terminal(*args: str, keys: bytes = b"", columns: int = 100) -> tuple[int, str]:
     """Run `po` on a pseudo-terminal; return its exit code and what it showed."""
+    return shown_on_terminal([*command(), *args], keys=keys, columns=columns)
+
+
+def shown_on_terminal(words: list[str], *, keys: bytes = b"", columns: int = 100) -> tuple[int, str]:
     pid, fd = pty.fork()
     if pid == 0:
         os.environ.update(COLUMNS=str(columns), TERM="xterm", TZ="UTC")
-        os.execvp(command()[0], [*command(), *args])
+        os.execvp(words[0], words)
     if keys:
         os.write(fd, keys)
     shown = b""
@@ -442,3 +446,16 @@ def test_the_version(po):
     from po_sessions import __version__
 
     assert po("--version").stdout == f"po {__version__}\n"
+
+
+@pytest.mark.parametrize(("pause", "bar"), [(0, False), (0.013, True)])
+def test_what_takes_over_a_second_shows_a_bar(pause, bar):
+    code = f"""
+import time
+from po_sessions.cli.output import Output
+assert [time.sleep({pause}) or n for n in Output().watch("Reading", range(150))] == list(range(150))
+"""
+    status, shown = shown_on_terminal([sys.executable, "-c", code])
+    assert status == 0
+    assert ("Reading" in shown) == bar
+    assert ("100/150" in shown) == bar

@@ -124,6 +124,9 @@ def test_listing_by_prompt_object_and_name(store):
         assert {one.id for one in store.summaries(po_name="reader")} == {OTHER, UUID}
         assert {one.id for one in store.summaries(name="Tea")} == {ULID, OTHER}
         assert [one.id for one in store.summaries(name='He said "Tea"')] == [UUID]
+        assert {one.id for one in store.summaries(beginning="Te")} == {ULID, OTHER}
+        assert [one.id for one in store.summaries(po_name="reader", beginning='He said "')] == [UUID]
+        assert list(store.summaries(beginning="ea")) == []
         assert list(store.summaries(po_name="nobody")) == []
         store.settle()
 
@@ -135,6 +138,8 @@ def test_ids_by_either_end(store):
     assert store.ids_matching("G5FAV") == [ULID]
     assert store.ids_matching("174000") == [UUID]
     assert store.ids_matching("Q69G") == []
+    assert store.ids_matching("01arz3") == [ULID, OTHER]
+    assert store.ids_matching("123E4567-E89B") == [UUID]
 
 
 def test_the_pointers(store, open_store):

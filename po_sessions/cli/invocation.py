@@ -70,6 +70,7 @@ class Invocation:
                 self.find_root(),
                 lock_timeout=self.lock_timeout,
                 notice=self.out.warn,
+                watch=self.out.watch,
                 model_paths=self.model_paths if to_send else None,
                 default_model=_default_model,
                 backup_policy=_backup_policy,

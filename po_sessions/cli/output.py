@@ -7,11 +7,14 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, TextIO
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, TextIO, TypeVar
 
 from po_sessions.errors import PoError, ReplyNotStored, WriteFailed
+
+T = TypeVar("T")
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _SEPARATORS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -115,6 +118,20 @@ class Output:
                 lambda done, all_: bar.update(task, completed=done, total=all_, visible=True),
             )
 
+    def watch(self, label: str, things: Collection[T]) -> Iterable[T]:
+        """Give back `things`; on a terminal, a bar shows how many are done if that takes over a second."""
+        return self._watched(label, things) if self.remarks_seen and not self.quiet else things
+
+    def _watched(self, label: str, things: Collection[T]) -> Iterator[T]:
+        began, show = time.monotonic(), None
+        with ExitStack() as stack:
+            for done, thing in enumerate(things):
+                if show is None and time.monotonic() - began > 1:
+                    show = stack.enter_context(_counting(label, len(things)))
+                if show is not None and done % 100 == 0:
+                    show(done)
+                yield thing
+
     def warn(self, sentence: str) -> None:
         """Tell of something that is wrong and no failure."""
         if not self.quiet:
@@ -154,6 +171,18 @@ class Output:
             self.write(text)
         finally:
             self.is_terminal = terminal
+
+
+@contextmanager
+def _counting(label: str, count: int) -> Iterator[Callable[[int], None]]:
+    """Show a bar while the block runs; yield what takes how many are done."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=Console(stderr=True, highlight=False), transient=True) as bar:
+        task = bar.add_task(label, total=count)
+        yield lambda done: bar.update(task, completed=done)
 
 
 def escape_controls(text: str) -> str:

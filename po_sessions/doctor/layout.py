@@ -17,7 +17,7 @@ from po_sessions.storage import atomic, entry_ids, locks
 
 _TRASHED = re.compile(r".+\.torn|[A-Za-z0-9_-]{1,64}\.[0-9a-f]{8}\.md")
 _COPY_OF_ROOT_FILE = re.compile(r"(state.*\.toml|deletions.*\.log).*")
-_LOCKS = {"names", "index", "seen", "state", "rename"}
+_LOCKS = {"entries", "names", "index", "seen", "state", "rename"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,9 @@ class _Place:
 
 def check(store: Store) -> Iterator[Finding]:
     """Look at each file and directory but those that a user keeps in the environment for himself."""
-    yield from _look(_Place(store.root, is_directory=True))
-    owner = os.stat(store.root).st_uid
+    about = os.stat(store.root)
+    yield from _look(_Place(store.root, is_directory=True), about)
+    owner = about.st_uid
     if owner != os.geteuid():
         yield Finding(
             "owner", store.root, f"{store.root} belongs to another user.", hint="Run po as its owner, or use another."
@@ -81,7 +82,7 @@ def _placed(place: _Place, store: Store, owner: int, *, any_kind: bool = False) 
         return
     as_it_should = stat.S_ISDIR(about.st_mode) if place.is_directory else stat.S_ISREG(about.st_mode)
     if as_it_should:
-        yield from _look(place)
+        yield from _look(place, about)
         if about.st_uid != owner:
             yield Finding(
                 "owner",
@@ -109,9 +110,9 @@ def _kind(mode: int) -> str:
     return kinds.get(stat.S_IFMT(mode), "a device")
 
 
-def _look(place: _Place) -> Iterator[Finding]:
+def _look(place: _Place, about: os.stat_result) -> Iterator[Finding]:
     """Tell if others may do with a file or directory what only its owner may, or its owner may not read it."""
-    mode = stat.S_IMODE(os.stat(place.path).st_mode)
+    mode = stat.S_IMODE(about.st_mode)
     excess = mode & (0o022 if place.may_be_read else 0o077)
     needed = 0o700 if place.is_directory else 0o400
     if not excess and mode & needed == needed:

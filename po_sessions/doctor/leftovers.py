@@ -34,7 +34,9 @@ def temporaries(store: Store) -> Iterator[Finding]:
                 with _abandoned(entry.path, int(found["pid"]), store) as fd:
                     if fd is None:
                         continue
-                target = os.path.join(directory, found["name"])
+                # Those of session files and of the index are made beside the locks.
+                is_aside = directory == store.locks and found["name"].endswith(".json")
+                target = os.path.join(store.sessions if is_aside else directory, found["name"])
                 message = f"{entry.path} is a temporary file whose process has gone."
                 repair = _swept(entry.path, int(found["pid"]), target, store)
                 yield Finding("temporary", entry.path, message, repair=repair)

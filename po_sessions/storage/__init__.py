@@ -6,7 +6,7 @@ it is only from what it is given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import import_module
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Notice = Callable[[str], None]
 """Takes one sentence about something that a user should know and that is no failure."""
+
+Watch = Callable[[str, Collection[str]], Iterable[str]]
+"""Takes what is being done, as a label, and the ids to do it to; gives them back, and may show how far that got."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,14 +153,19 @@ class SessionStorage(Protocol):
         one. Raises NotFound, Unreadable (NewerVersion), Busy.
         """
 
-    def summaries(self, *, po_name: str | None = None, name: str | None = None) -> Iterator[SessionSummary]:
-        """Yield the sessions, of one prompt object and with one name if given; newest turn first, ties by id."""
+    def summaries(
+        self, *, po_name: str | None = None, name: str | None = None, beginning: str = ""
+    ) -> Iterator[SessionSummary]:
+        """Yield the sessions, of one prompt object and with one name if given; newest turn first, ties by id.
+
+        Those whose name has this `beginning` are found without a look at all others.
+        """
 
     def weighed(self, po_name: str | None = None) -> Iterator[tuple[SessionSummary, int]]:
         """Yield the sessions as `summaries` does, each with the bytes that it takes."""
 
     def ids_matching(self, fragment: str) -> list[str]:
-        """Return the ids that begin or end with `fragment`."""
+        """Return the ids that begin or end with `fragment`, whatever its case."""
 
     def turn(self, id: str, verb: str, *, wait: bool = True) -> AbstractContextManager[object]:
         """Hold a session for one turn, so that turns follow each other. `verb` tells others what for.

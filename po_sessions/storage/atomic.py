@@ -147,13 +147,16 @@ def sync_dir(path: str) -> None:
 
 
 @contextmanager
-def staged(path: str, pieces: Iterable[bytes], *, durable: bool = True) -> Iterator[tuple[int, str]]:
-    """Write a new file beside `path`; yield its descriptor and name; it is gone afterwards unless renamed.
+def staged(
+    path: str, pieces: Iterable[bytes], *, durable: bool = True, aside: str | None = None
+) -> Iterator[tuple[int, str]]:
+    """Write a new file beside `path`, or in the directory `aside` of the same file system.
 
-    It is locked, so that `po doctor` can tell it from what a killed process left.
+    Yield its descriptor and name; it is gone afterwards unless renamed. It is locked, so that `po doctor` can tell it
+    from what a killed process left.
     """
     directory, name = os.path.split(path)
-    temporary = os.path.join(directory, f".{name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
+    temporary = os.path.join(aside or directory, f".{name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
     fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | _OPEN, FILE_MODE)
     try:
         with suppress(OSError):

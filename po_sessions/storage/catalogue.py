@@ -1,7 +1,7 @@
 """All sessions of a directory: the index, never trusted blindly, brought in step with what the files say.
 
-Other programs put files there, take them away and replace them: editors, sync clients, `cp`. The directory's time tells
-that files came or went; a file's size and inode tell that it is not the one its row was taken from.
+Other programs put files there, take them away and replace them: editors, sync clients, `cp`. The directory tells that
+files came or went; a file's size and inode tell that it is not the one its row was taken from.
 """
 
 from __future__ import annotations
@@ -9,33 +9,32 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from typing import Any
 
 from po_sessions.errors import PoError, SessionNotFound, Unreadable
-from po_sessions.json_text import dumps, loads
 from po_sessions.session import is_session_id
-from po_sessions.storage import Notice, atomic, locks
+from po_sessions.storage import Notice, Watch, locks
 from po_sessions.storage.index import Index, IndexDamaged, Row, sort_key
-
-_SETTLED_NS = 2_000_000_000
-"""A directory's time is believed if it was looked at this long after it: two changes can fall into one tick."""
 
 
 class Catalogue:
     """The rows of all sessions in one directory."""
 
-    def __init__(self, directory: str, index: Index, read_row: Callable[[str], Row], notice: Notice) -> None:
-        """`read_row` makes a row from a session's file; `notice` hears of what is no readable session."""
-        self._directory = directory
-        self._seen = os.path.join(directory, ".locks", "seen")
+    def __init__(self, path: str, index: Index, read_row: Callable[[str], Row], notice: Notice, watch: Watch) -> None:
+        """`read_row` makes a row from a session's file; `notice` hears of what is no readable session.
+
+        `watch` is given what takes long where there are many sessions.
+        """
+        self._path = path
+        self._directory = index.directory
         self._index = index
         self._read_row = read_row
         self._notice = notice
+        self._watch = watch
         self._noticed: set[str] = set()
 
     def rows(self, needle: bytes = b"") -> Iterator[Row]:
         """Yield the rows, newest turn first, compared with their files; with `needle`, at least those that hold it."""
-        if not os.path.isdir(self._directory):
+        if not os.path.isdir(self._path):
             return
         self.look()
         yielded = set()
@@ -45,32 +44,66 @@ class Catalogue:
                 yielded.add(row["id"])
                 yield fresh
 
-    def ids(self) -> list[str]:
-        """Return the ids of all session files."""
-        return list(self._scan()[0])
+    def ids_matching(self, fragment: str) -> list[str]:
+        """Return the ids of the session files that begin or end with `fragment`, whatever its case."""
+        ends = fragment.upper(), fragment.lower()
+        ids = (entry.name.removesuffix(".json") for entry in self._entries())
+        return sorted(id for id in ids if (id.startswith(ends) or id.endswith(ends)) and is_session_id(id))
 
     def look(self, *, closely: bool = False) -> None:
         """Bring the index in step if files came or went, or the machine was restarted; `closely`, whatever happened.
 
         Tells of all that is no readable session.
         """
-        if not os.path.isdir(self._directory):
+        if not os.path.isdir(self._path):
             return
-        with suppress(PoError):
-            atomic.make_dir(os.path.dirname(self._seen))  # first, since it changes the directory's time
-        mtime = os.stat(self._directory).st_mtime_ns
-        boot = _boot_id()
-        seen = self._read_seen()
-        if seen and not closely and seen["mtime"] == mtime and seen["boot"] == boot:
-            return
-        # After a restart the log may miss its last lines, and what changed within the last look's tick is not known:
-        # then every size is compared.
-        problems = self._compare(sizes=closely or not seen or seen["boot"] != boot)
-        with suppress(PoError):
-            look = {"mtime": mtime, "boot": boot, "problems": problems}
-            atomic.replace(self._seen, dumps(look), durable=False)
-        for problem in problems:
-            self._tell(problem)
+        known = None if closely else self._directory.known()
+        if known:
+            for sentence in known.strange:
+                self._tell(sentence)
+            self._take_in(known.unread)
+        else:
+            self._look(sizes=closely)
+
+    def _look(self, *, sizes: bool = False, anew: bool = False) -> None:
+        """Compare the index with all files, or make it `anew`."""
+        look, sizes = self._directory.begin_look(sizes=sizes)
+        inodes, strange = self._scan()
+        for sentence in strange:
+            self._tell(sentence)
+        try:
+            if anew:
+                raise IndexDamaged
+            changed, gone = self._compare(inodes, sizes=sizes)
+        except IndexDamaged:
+            unread = self._rebuild()
+        else:
+            unread = self._take_in(self._watch("Reading what changed", changed))
+            self._drop(gone)
+        if unread is not None:
+            self._directory.end_look(look, strange, unread)
+
+    def _compare(self, inodes: dict[str, int], *, sizes: bool) -> tuple[list[str], list[str]]:
+        """Return the ids of the files that are not as the index has them, and of the rows without a file.
+
+        `inodes` are those of all files, and used up. Raises IndexDamaged.
+        """
+        changed, gone = [], []
+        for id, size, inode in self._index.files():
+            there = inodes.pop(id, None)
+            if there is None:
+                gone.append(id)
+            elif there != inode or (sizes and self._size(id) != size):
+                changed.append(id)
+        return [*changed, *inodes], gone
+
+    def _drop(self, ids: list[str]) -> None:
+        """Take rows without a file out of the index, when no session is between its row and its file."""
+        if ids:
+            with suppress(PoError), self._directory.going(timeout=0):
+                for id in ids:
+                    if self._stat(id) is None:
+                        self._index.record_removal(id)
 
     def settle(self) -> None:
         """Fold the index if it is worth it, or make it anew; whatever goes wrong, the command has been done."""
@@ -79,13 +112,18 @@ class Catalogue:
                 try:
                     self._index.fold()
                 except IndexDamaged:
-                    self._rebuild([])
+                    self._look(anew=True)
 
     def _indexed(self, needle: bytes) -> Iterator[Row]:
         try:
             yield from self._index.rows(needle)
+            return
         except IndexDamaged:
-            yield from sorted(self._rebuild([]), key=sort_key, reverse=True)
+            self._look(anew=True)
+        try:
+            yield from self._index.rows(needle)
+        except IndexDamaged:  # it cannot be written, or it is its log that is damaged
+            yield from sorted(self._read_all([]), key=sort_key, reverse=True)
 
     def _checked(self, row: Row) -> Row | None:
         """Return the row if its file is still the one it was taken from, a new row if not, None if there is none."""
@@ -101,106 +139,78 @@ class Catalogue:
         except PoError as error:
             self._tell(str(error))
             return None
-        self._keep([row["id"]])
+        self._keep(row["id"])
         return fresh
 
-    def _keep(self, ids: Iterable[str]) -> None:
-        """Put into the index what these sessions' files say, each read again while nobody writes to it.
+    def _keep(self, id: str) -> bool:
+        """Put into the index what a session's file says, read while nobody writes to it; tell whether that went well.
 
-        Whoever does write to one puts a newer row there anyway; an older one behind that would be believed.
+        Whoever does write to it puts a newer row there anyway; an older one behind that would be believed.
         """
+        path = os.path.join(self._path, id + ".json")
+        with suppress(PoError, OSError), locks.locked(path, timeout=0, flags=os.O_RDONLY, shared=True):
+            self._index.record(self._read_row(id), timeout=0)
+            return True
+        return False
+
+    def _take_in(self, ids: Iterable[str]) -> list[str]:
+        """Put into the index what these files say; return the ids of those that could not be read, or kept."""
+        unread: list[str] = []
         for id in ids:
-            path = os.path.join(self._directory, id + ".json")
-            with suppress(PoError, OSError), locks.locked(path, timeout=0, flags=os.O_RDONLY, shared=True):
-                self._index.record(self._read_row(id), timeout=0)
+            if self._read(id, unread) and not self._keep(id):
+                unread.append(id)
+        return unread
 
-    def _compare(self, *, sizes: bool) -> list[str]:
-        """Put into the index what the files say; return what is wrong with those that cannot be read."""
-        problems: list[str] = []
-        try:
-            known = {row["id"]: row for row in self._index.rows()}
-        except IndexDamaged:
-            self._rebuild(problems)
-            return problems
-        inodes, problems = self._scan()
-        changed = []
-        for id, inode in inodes.items():
-            row = known.get(id)
-            if row is None or row["inode"] != inode or (sizes and self._size(id) != row["size"]):
-                changed += [fresh["id"] for fresh in self._read(id, problems)]
-        self._keep(changed)
-        with suppress(PoError):
-            for id in known.keys() - inodes.keys():
-                if self._stat(id) is None:
-                    self._index.record_removal(id)
-        return problems
-
-    def _rebuild(self, problems: list[str]) -> list[Row]:
-        """Make the index anew and return its rows, also where it cannot be written."""
-        rows: list[Row] = []
-
-        def read() -> list[Row]:
-            rows[:] = self._read_all(problems)
-            return rows
-
+    def _rebuild(self) -> list[str] | None:
+        """Make the index anew; return the ids of the files that could not be read, None if it could not be made."""
+        unread: list[str] = []
         with suppress(PoError, FileNotFoundError):
-            self._index.rebuild(read)
-        return rows or read()
+            if self._index.rebuild(lambda: self._read_all(unread)):
+                return unread
+        return None
 
-    def _read_all(self, problems: list[str]) -> list[Row]:
-        inodes, strange = self._scan()
-        problems += strange
-        return [row for id in inodes for row in self._read(id, problems)]
+    def _read_all(self, unread: list[str]) -> Iterator[Row]:
+        for id in self._watch("Reading the sessions", self._scan()[0]):
+            yield from self._read(id, unread)
 
-    def _read(self, id: str, problems: list[str]) -> list[Row]:
-        """Return a session's row, none if it went or cannot be read; the latter is a problem."""
+    def _read(self, id: str, unread: list[str]) -> list[Row]:
+        """Return a session's row, none if it went or cannot be read; the latter is told, and its id is `unread`."""
         try:
             return [self._read_row(id)]
         except SessionNotFound:
             return []
         except PoError as error:
-            problems.append(str(error))
+            self._tell(str(error))
+            unread.append(id)
             return []
 
     def _scan(self) -> tuple[dict[str, int], list[str]]:
         """Return the inodes of all session files by id, and sentences about files that look like one and are not."""
         inodes: dict[str, int] = {}
-        problems: list[str] = []
-        try:
-            with os.scandir(self._directory) as found:
-                entries = list(found)
-        except FileNotFoundError:
-            return inodes, problems
-        except OSError as error:
-            raise Unreadable(
-                f"Cannot read {self._directory}: {error.strerror}.", hint="Look at its permissions."
-            ) from error
-        for entry in entries:
-            stem, ending = os.path.splitext(entry.name)
-            if ending != ".json" or entry.name.startswith(".") or entry.name == "index.json":
-                continue
-            if is_session_id(stem):
-                inodes[stem] = entry.inode()
-            else:
-                problems.append(
+        strange: list[str] = []
+        for entry in self._entries():
+            id = entry.name.removesuffix(".json")
+            if is_session_id(id):
+                inodes[id] = entry.inode()
+            elif id != "index" and not id.startswith("."):
+                strange.append(
                     f"{entry.path} is not named like a session; is it a sync client's copy? 'po doctor' tells."
                 )
-        return inodes, problems
+        return inodes, strange
 
-    def _read_seen(self) -> dict[str, Any] | None:
-        """Return what the last look at the directory saw, if it can be believed."""
+    def _entries(self) -> Iterator[os.DirEntry[str]]:
+        """Yield the directory's entries that end in `.json`. Raises Unreadable."""
         try:
-            seen = loads(atomic.read(self._seen))
-            looked = os.stat(self._seen).st_mtime_ns
-            settled = looked - seen["mtime"] > _SETTLED_NS and isinstance(seen["boot"], str)
-            # A file that could not be read may be mended in place, which the directory does not show.
-            return seen if settled and seen["problems"] == [] else None
-        except (OSError, Unreadable, ValueError, KeyError, TypeError):
-            return None
+            with os.scandir(self._path) as entries:
+                yield from (entry for entry in entries if entry.name.endswith(".json"))
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise Unreadable(f"Cannot read {self._path}: {error.strerror}.", hint="Look at its permissions.") from error
 
     def _stat(self, id: str) -> os.stat_result | None:
         try:
-            return os.stat(os.path.join(self._directory, id + ".json"), follow_symlinks=False)
+            return os.stat(os.path.join(self._path, id + ".json"), follow_symlinks=False)
         except OSError:
             return None
 
@@ -212,12 +222,3 @@ class Catalogue:
         if sentence not in self._noticed:
             self._noticed.add(sentence)
             self._notice(sentence)
-
-
-def _boot_id() -> str:
-    """Return what changes when the machine is restarted, where the system tells."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return file.read().strip()
-    except OSError:
-        return ""

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, TypeVar
 from po_sessions.errors import Busy, PoError, SessionNotFound, Unreadable, WriteFailed
 from po_sessions.json_text import dumps
 from po_sessions.session import Message, Session, SessionSummary, check_kept, check_writable
-from po_sessions.storage import About, Notice, atomic, locks, opened_session, session_file, state
+from po_sessions.storage import About, Notice, Watch, atomic, locks, opened_session, session_file, state
 from po_sessions.storage.catalogue import Catalogue
 from po_sessions.storage.deletions import Deletions, described, described_at
 from po_sessions.storage.index import Index, Row
 from po_sessions.storage.renaming import Renaming
 from po_sessions.storage.session_files import SUMMARY_FIELDS, SessionFiles, link_new, not_its_own, to_row
 from po_sessions.storage.state import State
-from po_sessions.storage.trash import Trash, TrashEntry, cut_apart, id_taken, not_there
+from po_sessions.storage.trash import Trash, TrashEntry, cut_apart, not_there
 
 if TYPE_CHECKING:
     from po_sessions.storage.backups import Backup, Backups
@@ -33,8 +33,18 @@ _ROUNDS = 3
 class FileStorage:
     """Sessions in the directory `root`, which need not be there before the first change."""
 
-    def __init__(self, root: str, *, lock_timeout: float = 60.0, notice: Notice = lambda _: None) -> None:
-        """`lock_timeout` is in seconds, for each lock; `notice` hears of files that cannot be shown."""
+    def __init__(
+        self,
+        root: str,
+        *,
+        lock_timeout: float = 60.0,
+        notice: Notice = lambda _: None,
+        watch: Watch = lambda _, things: things,
+    ) -> None:
+        """`lock_timeout` is in seconds, for each lock; `notice` hears of files that cannot be shown.
+
+        `watch` is given what takes long where there are many sessions.
+        """
         self._root = root
         self._sessions = os.path.join(root, "sessions")
         self._locks = os.path.join(self._sessions, ".locks")
@@ -45,7 +55,7 @@ class FileStorage:
         self._deletions = Deletions(os.path.join(root, "deletions.log"), notice)
         self._files = SessionFiles(self._sessions, self._index, timeout=lock_timeout)
         self._trash = Trash(os.path.join(root, "trash"), notice)
-        self._catalogue = Catalogue(self._sessions, self._index, self._read_row, notice)
+        self._catalogue = Catalogue(self._sessions, self._index, self._read_row, notice, watch)
         self._renaming = Renaming(
             self._sessions,
             timeout=lock_timeout,
@@ -153,26 +163,21 @@ class FileStorage:
     def delete(self, id: str, now: str, verb: str = "delete") -> str:
         """Move a session's file to the trash as it is; return the entry's id. Raises SessionNotFound, Busy."""
         with self._files.write_locked(id) as fd:
-            entry_id = self._trash.take(self._files.path(id), id, now)
-            self._forget(id)
+            # First the second name, so that a crash leaves the session in its place.
+            entry_id = self._trash.link(self._files.path(id), id, now)
+            self._files.remove(id)
             gone = described(fd)
         self._deletions.add(verb, now, {"id": id, **gone}, trash_id=entry_id, purged=False)
         return entry_id
 
     def purge(self, id: str, now: str, verb: str = "delete") -> None:
         """Remove a session and its backups for good. Raises SessionNotFound, Busy."""
-        path = self._files.path(id)
-        with self._files.write_locked(id) as fd, atomic.writing(path):
-            self._backups.clear(id)  # first, so that it can be repeated
-            os.unlink(path)
-            self._forget(id)
+        with self._files.write_locked(id) as fd:
+            with atomic.writing(self._files.path(id)):
+                self._backups.clear(id)  # first, so that it can be repeated
+            self._files.remove(id)
             gone = described(fd)
         self._deletions.add(verb, now, {"id": id, **gone}, trash_id=None, purged=True)
-
-    def _forget(self, id: str) -> None:
-        """Take a session out of the index, which without that would be compared with the missing file."""
-        with suppress(PoError):
-            self._index.record_removal(id)
 
     def cut(self, id: str, start: int, end: int, now: str) -> tuple[SessionSummary, str]:
         """Move the messages from `start` on, before `end`, to the trash; return the session and the entry's id.
@@ -211,15 +216,10 @@ class FileStorage:
         self._make_dirs()
         source, path = self._trash.path(entry_id), self._files.path(session.id)
         summary = self._renamed(session.summary())
+        link = link_new(session.id)
         try:
             with locks.locked(source, timeout=self._timeout, flags=os.O_RDWR) as fd, atomic.writing(path):
-                about = os.fstat(fd)
-                self._index.record(to_row(summary, about.st_size, about.st_ino))
-                try:
-                    os.link(source, path, follow_symlinks=False)
-                except FileExistsError:
-                    raise id_taken(session.id) from None
-                atomic.sync_dir(self._sessions)
+                self._files.place(summary, fd, lambda: link(source, path))
         except FileNotFoundError:
             raise not_there(entry_id) from None
         return summary
@@ -352,30 +352,35 @@ class FileStorage:
 
     # Many sessions
 
-    def summaries(self, *, po_name: str | None = None, name: str | None = None) -> Iterator[SessionSummary]:
+    def summaries(
+        self, *, po_name: str | None = None, name: str | None = None, beginning: str = ""
+    ) -> Iterator[SessionSummary]:
         """Yield the sessions, of one prompt object and with one name if given; newest turn first, ties by id."""
-        for summary, _ in self._rows(po_name, name):
+        for summary, _ in self._rows(po_name, name, beginning):
             yield summary
 
     def weighed(self, po_name: str | None = None) -> Iterator[tuple[SessionSummary, int]]:
         """Yield the sessions as `summaries` does, each with the size of its file."""
-        return self._rows(po_name, None)
+        return self._rows(po_name)
 
-    def _rows(self, po_name: str | None, name: str | None) -> Iterator[tuple[SessionSummary, int]]:
+    def _rows(
+        self, po_name: str | None, name: str | None = None, beginning: str = ""
+    ) -> Iterator[tuple[SessionSummary, int]]:
         needle = b""
-        if name is not None:
-            needle = b'"name":' + dumps(name)
+        if name is not None or beginning:
+            text = dumps(beginning if name is None else name)
+            needle = b'"name":' + (text[:-1] if name is None else text)
         elif po_name is not None and self._renaming.names() is None:
             needle = b'"po_name":' + dumps(po_name)
         for row in self._catalogue.rows(needle):
-            if name in (None, row["name"]):
+            if name in (None, row["name"]) and row["name"].startswith(beginning):
                 summary = self._to_summary(row)
                 if po_name in (None, summary.po_name):
                     yield summary, row["size"]
 
     def ids_matching(self, fragment: str) -> list[str]:
-        """Return the ids that begin or end with `fragment`."""
-        return sorted(id for id in self._catalogue.ids() if id.startswith(fragment) or id.endswith(fragment))
+        """Return the ids that begin or end with `fragment`, whatever its case."""
+        return self._catalogue.ids_matching(fragment)
 
     def refresh(self) -> None:
         """Compare every file with the index."""

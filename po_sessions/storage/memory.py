@@ -209,11 +209,13 @@ class MemoryStorage:
             self._sessions[session.id] = session
         return session.summary(), taken
 
-    def summaries(self, *, po_name: str | None = None, name: str | None = None) -> Iterator[SessionSummary]:
+    def summaries(
+        self, *, po_name: str | None = None, name: str | None = None, beginning: str = ""
+    ) -> Iterator[SessionSummary]:
         """Yield the sessions, newest turn first, ties by id."""
         rows = [session.summary() for session in list(self._sessions.values())]
         for row in sorted(rows, key=lambda row: (row.updated_at, row.id), reverse=True):
-            if po_name in (None, row.po_name) and name in (None, row.name):
+            if po_name in (None, row.po_name) and name in (None, row.name) and row.name.startswith(beginning):
                 yield row
 
     def weighed(self, po_name: str | None = None) -> Iterator[tuple[SessionSummary, int]]:
@@ -222,8 +224,9 @@ class MemoryStorage:
             yield one, self.about(one.id).size
 
     def ids_matching(self, fragment: str) -> list[str]:
-        """Return the ids that begin or end with `fragment`."""
-        return sorted(id for id in list(self._sessions) if id.startswith(fragment) or id.endswith(fragment))
+        """Return the ids that begin or end with `fragment`, whatever its case."""
+        ends = fragment.upper(), fragment.lower()
+        return sorted(id for id in list(self._sessions) if id.startswith(ends) or id.endswith(ends))
 
     @contextmanager
     def turn(self, id: str, verb: str, *, wait: bool = True) -> Iterator[None]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 
-from po_sessions.errors import SessionNotFound, Unreadable
+from po_sessions.errors import PoError, SessionNotFound, Unreadable
 from po_sessions.session import Session, SessionSummary, is_session_id
 from po_sessions.storage import atomic, locks, session_file
 from po_sessions.storage.index import Index, Row
@@ -26,6 +26,7 @@ class SessionFiles:
     def __init__(self, directory: str, index: Index, *, timeout: float) -> None:
         """`timeout` is in seconds, for each lock."""
         self._directory = directory
+        self._aside = os.path.join(directory, ".locks")
         self._index = index
         self._timeout = timeout
 
@@ -71,14 +72,31 @@ class SessionFiles:
         """Write a session, as `data` if given, to a new file, locked before others see it; `move` it to its place."""
         path, summary = self.path(session.id), session.summary()
         data = session_file.encode(session) if data is None else data
-        with atomic.writing(path), atomic.staged(path, [data]) as (fd, temporary):
+        atomic.make_dir(self._aside)
+        with atomic.writing(path), atomic.staged(path, [data], aside=self._aside) as (fd, temporary):
             os.fchmod(fd, mode)
             fcntl.flock(fd, fcntl.LOCK_EX)
-            about = os.fstat(fd)
-            self._index.record(to_row(summary, about.st_size, about.st_ino))
-            move(temporary, path)
-            atomic.sync_dir(self._directory)
+            self.place(summary, fd, lambda: move(temporary, path))
         return summary
+
+    def place(self, summary: SessionSummary, fd: int, move: Callable[[], None]) -> None:
+        """Have an open file moved to its place, which the index knows of first. Raises Busy, and what `move` raises."""
+        about = os.fstat(fd)
+        with self._index.directory.coming(timeout=self._timeout):
+            self._index.record(to_row(summary, about.st_size, about.st_ino))
+            with self._index.directory.own_change():
+                move()
+        atomic.sync_dir(self._directory)
+
+    def remove(self, id: str) -> None:
+        """Take a file from its place, and its row from the index. Raises Busy, WriteFailed."""
+        path = self.path(id)
+        with self._index.directory.going(timeout=self._timeout):
+            with atomic.writing(path), self._index.directory.own_change():
+                os.unlink(path)
+            with suppress(PoError):  # else it is compared with the missing file
+                self._index.record_removal(id)
+        atomic.sync_dir(self._directory)
 
 
 def link_new(id: str) -> Callable[[str, str], None]:
@@ -86,7 +104,7 @@ def link_new(id: str) -> Callable[[str, str], None]:
 
     def link(temporary: str, path: str) -> None:
         try:
-            os.link(temporary, path)
+            os.link(temporary, path, follow_symlinks=False)
         except FileExistsError:
             raise id_taken(id) from None
 

@@ -96,14 +96,6 @@ class Trash:
         """Make the directory. Raises WriteFailed."""
         atomic.make_dir(self._directory)
 
-    def take(self, path: str, session_id: str, now: str) -> str:
-        """Move a session's file here; return the entry's id. Raises WriteFailed."""
-        id = self.link(path, session_id, now)  # first the second name, so that a crash leaves the session in its place
-        with atomic.writing(path):
-            os.unlink(path)
-            atomic.sync_dir(os.path.dirname(path))
-        return id
-
     def link(self, path: str, session_id: str, now: str) -> str:
         """Give a file of a session that is to go a second name here; return the entry's id. Raises WriteFailed."""
         self.make()

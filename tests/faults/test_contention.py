@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections import Counter
 
 import pytest
@@ -113,3 +114,50 @@ def test_twenty_first_uses_make_one_default(tmp_path):
     assert (only.name, only.po_name) == ("Default", "greeter")
     assert set(found) == {f"{only.id}\n"}
     assert store.state().pointer("greeter").current == only.id
+
+
+CREATE = """
+import sys
+from po_sessions.session import Session
+from po_sessions.storage import open_storage
+store = open_storage("files", root=sys.argv[1])
+for number in range(int(sys.argv[3])):
+    id = f"01ARZ3NDEKTSV4RRF{sys.argv[2]}{number:08}"
+    store.create(Session(id, id, "greeter", "2025-01-03T10:00:00.000Z", "2025-01-03T10:00:00.000Z"))
+    if number % 4 == 0:
+        store.delete(id, "2025-01-03T10:00:00.000Z")
+    if number % 8 == 0:
+        assert id in {one.id for one in store.summaries()} or number % 4 == 0
+        store.settle()
+"""
+
+BRING = """
+import os, sys, time
+directory, worker, count = sys.argv[1] + "/sessions", sys.argv[2], int(sys.argv[3])
+for number in range(count):
+    id = f"01ARZ3NDEKTSV4RRF{worker}{number:08}"
+    with open(f"{directory}/{id}.json", "w") as file:
+        file.write(f'{{"id":"{id}","name":"{id}","po_name":"greeter","history":[]}}')
+    if number % 3 == 0:
+        os.unlink(f"{directory}/{id}.json")
+    time.sleep(0.0003)
+"""
+
+
+def test_creators_and_other_programs_at_once_leave_nothing_unseen(tmp_path):
+    root = tmp_path / "store"
+    store = open_storage("files", root=str(root))
+    store.create(session())
+    count = 400
+    wait(
+        [
+            *(start(CREATE, root, worker, count) for worker in "ABC"),
+            *(start(BRING, root, worker, count) for worker in "XY"),
+        ]
+    )
+    there = {path.stem for path in (root / "sessions").glob("01*.json")}
+    assert len(there) == 1 + 3 * count * 3 // 4 + 2 * (count - (count + 2) // 3)
+    deadline = time.monotonic() + 30
+    while (listed := {one.id for one in store.summaries()}) != there and time.monotonic() < deadline:
+        time.sleep(0.1)  # until it is time to look at what may have come at the same instant
+    assert listed == there

@@ -1,0 +1,144 @@
+"""The directory of the session files: whether files came or went that the index does not know of.
+
+Whatever brings or takes away a file moves the directory's time to the present. So a look at all files begins by setting
+that time to one in the past that nothing else gives it, the mark: while it stands there, nothing has come or gone,
+however coarse the clock. What this package does itself is in the index before it is done, and moves the time on by a
+step of two nanoseconds instead, so that the mark can still be told. Another program's change can go unseen only between
+the two system calls around one of ours. So after steps the files are looked at again, when a hundred times as long has
+passed as a look takes.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+
+from po_sessions.errors import PoError, Unreadable
+from po_sessions.json_text import dumps, loads
+from po_sessions.storage import atomic, locks
+
+_SECOND = 1_000_000_000
+_SETTLED = 2 * _SECOND
+"""A time that is no mark is believed if it was looked at this long after it: two changes can fall into one tick."""
+_ROOM = 100_000
+"""How far from a mark steps may lead, in nanoseconds."""
+_PUT_OFF = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look at all files found."""
+
+    mtime: int
+    """The directory's time when it began, in nanoseconds."""
+    marked: bool
+    """Whether that could be set, and so finely that there is room for steps."""
+    inode: int
+    """The directory's: in a copy of a store, all files have others."""
+    boot: str
+    """Since when the sizes of all files have been compared: what the machine was started as."""
+    at: float
+    """When it began, and then when it ended, in seconds since the machine was started."""
+    took: float = 0.0
+    strange: tuple[str, ...] = ()
+    """Sentences about files that are named like no session."""
+    unread: tuple[str, ...] = ()
+    """The ids of files that could not be read; they may be mended in place, which the directory does not show."""
+
+
+class Directory:
+    """The directory of the session files."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._seen = os.path.join(path, ".locks", "seen")
+        self._entries = os.path.join(path, ".locks", "entries")
+
+    @contextmanager
+    def own_change(self) -> Iterator[None]:
+        """Let the block, one system call, change the directory in a way that the index knows of."""
+        before = os.stat(self.path)
+        yield
+        if before.st_mtime_ns % 2:  # as all marks are; if it is none, it is none after a step
+            with suppress(OSError):
+                os.utime(self.path, ns=(before.st_atime_ns, before.st_mtime_ns + 2))
+
+    def coming(self, *, timeout: float) -> AbstractContextManager[int]:
+        """Hold the directory while a session gets its row and then its file. Raises Busy, WriteFailed."""
+        return locks.locked(self._entries, timeout=timeout, shared=True)
+
+    def going(self, *, timeout: float) -> AbstractContextManager[int]:
+        """Hold the directory while rows go because their files did, when no session is between its row and its file.
+
+        Raises Busy, WriteFailed.
+        """
+        return locks.locked(self._entries, timeout=timeout)
+
+    def known(self) -> Look | None:
+        """Return the last look if it can be believed that the index has known of all that came or went since."""
+        look = self._read()
+        if look is None or look.boot != _boot_id():
+            return None
+        steps = self._steps(look)
+        if not look.marked:
+            settled = os.stat(self._seen).st_mtime_ns - look.mtime > _SETTLED
+            return look if steps == 0 and settled else None
+        put_off = 0 <= time.monotonic() - look.at < _PUT_OFF * look.took
+        return look if steps == 0 or (0 < steps < _ROOM and put_off) else None
+
+    def begin_look(self, *, sizes: bool) -> tuple[Look, bool]:
+        """Begin to look at all files; return what to end it with, and whether all sizes are to be compared.
+
+        They are with `sizes`, or if that has not been done since the machine was started, or nobody knows.
+        """
+        boot, before, at = _boot_id(), self._read(), time.monotonic()
+        with suppress(PoError):
+            atomic.make_dir(os.path.dirname(self._seen))  # first, since it changes the directory's time
+        about = os.stat(self.path)
+        chance = int.from_bytes(os.urandom(2)) % (_SECOND // _ROOM)  # so that of two at once each has its own
+        mark = (about.st_mtime_ns // _SECOND - 1) * _SECOND + chance * _ROOM + 1
+        with suppress(OSError):
+            os.utime(self.path, ns=(about.st_atime_ns, mark))
+            about = os.stat(self.path)
+        look = Look(about.st_mtime_ns, about.st_mtime_ns == mark, about.st_ino, boot, at)
+        return look, sizes or before is None or before.boot != boot
+
+    def end_look(self, look: Look, strange: list[str], unread: list[str]) -> None:
+        """Keep what was found, unless there has been another change since."""
+        if 0 <= self._steps(look) < _ROOM:
+            now = time.monotonic()
+            found = replace(look, at=now, took=now - look.at, strange=tuple(strange), unread=tuple(unread))
+            with suppress(PoError):
+                atomic.replace(self._seen, dumps(asdict(found)), durable=False)
+
+    def forget(self) -> None:
+        """Have all files looked at again. Raises OSError."""
+        with suppress(FileNotFoundError):
+            os.unlink(self._seen)
+
+    def _steps(self, look: Look) -> int:
+        return os.stat(self.path).st_mtime_ns - look.mtime
+
+    def _read(self) -> Look | None:
+        """Return the last look at this directory, None if there is none or it is of another kind."""
+        try:
+            look = Look(**loads(atomic.read(self._seen)))
+            lists = all(isinstance(some, list) for some in (look.strange, look.unread))
+            numbers = [type(one) for one in (look.mtime, look.inode)] == [int, int]
+            if lists and numbers and look.took >= 0 <= look.at and look.inode == os.stat(self.path).st_ino:
+                return look
+        except (OSError, Unreadable, ValueError, TypeError):
+            pass
+        return None
+
+
+def _boot_id() -> str:
+    """Return what changes when the machine is restarted, where the system tells."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
