@@ -21,7 +21,7 @@ from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from po_sessions import selector
 from po_sessions.backups import BackupPolicy
@@ -43,6 +43,7 @@ TIMES = [f"2025-0{month}-03T10:00:00.{ms:03}Z" for month in (1, 2, 3) for ms in 
 TEXTS = ["", "Hello", "a\nb", "x" * 5000, "ü\ud800\0", '"}\n],"updated_at":"x"\n}\n']
 
 ids, pos, names, times = map(st.sampled_from, (IDS, POS, NAMES, TIMES))
+numbers = st.integers(0, 7)
 messages = st.builds(
     Message,
     st.sampled_from(["user", "assistant", "system", "tool"]),
@@ -84,8 +85,19 @@ class Stores(RuleBasedStateMachine):
         self.root = Path(tempfile.mkdtemp(prefix="po-machine-"))
         self.sessions = self.root / "sessions"
         self.said: list[str] = []
+        self.snapshots: dict[Path, bytes] = {}
         self.memory: Any = open_storage("memory")
         self.files = [self.opened(), self.opened()]
+
+    @initialize(some=st.lists(sessions, min_size=2, max_size=4))
+    def begin(self, some: list[Session]) -> None:
+        for one in some:
+            self.create_one(one)
+
+    def id(self, number: int) -> str:
+        """Return the id of a session that is there, or for a high number of any."""
+        there = [one.id for one in self.memory.summaries()]
+        return there[number] if number < len(there) else IDS[number % len(IDS)]
 
     def opened(self) -> SessionStorage:
         return open_storage("files", root=str(self.root), lock_timeout=0.2, notice=self.said.append)
@@ -104,34 +116,43 @@ class Stores(RuleBasedStateMachine):
 
     @rule(one=sessions)
     def create(self, one: Session) -> None:
+        self.create_one(one)
+
+    def create_one(self, one: Session) -> None:
         self.both(lambda store: store.create(one))
 
-    @rule(id=ids, message=messages)
-    def append(self, id: str, message: Message) -> None:
+    @rule(number=numbers, message=messages)
+    def append(self, number: int, message: Message) -> None:
+        id = self.id(number)
         self.both(lambda store: store.append(id, message))
 
-    @rule(id=ids, name=names, po=pos, more=st.lists(messages, max_size=2))
-    def update(self, id: str, name: str, po: str, more: list[Message]) -> None:
+    @rule(number=numbers, name=names, po=pos, more=st.lists(messages, max_size=2))
+    def update(self, number: int, name: str, po: str, more: list[Message]) -> None:
+        id = self.id(number)
         self.both(
             lambda store: store.update(
                 id, lambda one: replace(one, name=name, po_name=po, history=(*one.history, *more))
             )
         )
 
-    @rule(id=ids)
-    def update_that_would_lose_a_message(self, id: str) -> None:
+    @rule(number=numbers)
+    def update_that_would_lose_a_message(self, number: int) -> None:
+        id = self.id(number)
         self.both(lambda store: store.update(id, lambda one: replace(one, history=one.history[1:])))
 
-    @rule(id=ids, now=times)
-    def delete(self, id: str, now: str) -> None:
+    @rule(number=numbers, now=times)
+    def delete(self, number: int, now: str) -> None:
+        id = self.id(number)
         self.both(lambda store: store.delete(id, now))
 
-    @rule(id=ids, now=times)
-    def purge(self, id: str, now: str) -> None:
+    @rule(number=numbers, now=times)
+    def purge(self, number: int, now: str) -> None:
+        id = self.id(number)
         self.both(lambda store: store.purge(id, now))
 
-    @rule(id=ids, count=st.integers(0, 4), now=times)
-    def truncate(self, id: str, count: int, now: str) -> None:
+    @rule(number=numbers, count=st.integers(0, 4), now=times)
+    def truncate(self, number: int, count: int, now: str) -> None:
+        id = self.id(number)
         self.both(lambda store: store.truncate(id, count, now))
 
     @rule(old=pos, new=pos)
@@ -165,8 +186,9 @@ class Stores(RuleBasedStateMachine):
     def empty_trash(self, before: str | None) -> None:
         self.both(lambda store: store.empty_trash(TIMES[-1], before), self.bare)
 
-    @rule(id=ids, now=times)
-    def back_up(self, id: str, now: str) -> None:
+    @rule(number=numbers, now=times)
+    def back_up(self, number: int, now: str) -> None:
+        id = self.id(number)
         self.both(lambda store: store.back_up(id, now), lambda made: replace(made, size=0))
 
     @rule(number=st.integers(0, 5), po=pos, now=times)
@@ -183,8 +205,10 @@ class Stores(RuleBasedStateMachine):
     def nth(things: list[Any], number: int) -> Any:
         return things[number % len(things)] if things else None
 
-    @rule(id=ids, message=messages)
-    def turn(self, id: str, message: Message) -> None:
+    @rule(number=numbers, message=messages)
+    def turn(self, number: int, message: Message) -> None:
+        id = self.id(number)
+
         def act(store: SessionStorage) -> Any:
             with store.turn(id, "send"):
                 store.append(id, message)
@@ -193,8 +217,10 @@ class Stores(RuleBasedStateMachine):
         self.both(act)
         assert self.files[1].turn_owner(id) is None
 
-    @rule(id=ids, name=names, po=pos)
-    def name_if_free(self, id: str, name: str, po: str) -> None:
+    @rule(number=numbers, name=names, po=pos)
+    def name_if_free(self, number: int, name: str, po: str) -> None:
+        id = self.id(number)
+
         def act(store: SessionStorage) -> Any:
             with store.names():
                 if not list(store.summaries(po_name=po, name=name)):
@@ -203,8 +229,9 @@ class Stores(RuleBasedStateMachine):
 
         self.both(act)
 
-    @rule(id=ids, po=pos, how=st.sampled_from(["session", "no session", "po", "no po"]))
-    def change_state(self, id: str, po: str, how: str) -> None:
+    @rule(number=numbers, po=pos, how=st.sampled_from(["session", "no session", "po", "no po"]))
+    def change_state(self, number: int, po: str, how: str) -> None:
+        id = self.id(number)
         change = {
             "session": lambda state: state.with_session(po, id),
             "no session": lambda state: state.without_session(id),
@@ -265,8 +292,11 @@ class Stores(RuleBasedStateMachine):
             os.utime(self.sessions, (then, then))
             seen.write_text(json.dumps({**json.loads(seen.read_text()), "mtime": then * 10**9}))
 
-    @rule(id=ids, how=st.sampled_from(["touched", "laid out anew", "copied over itself", "has another name too"]))
-    def file_touched(self, id: str, how: str) -> None:
+    @rule(
+        number=numbers, how=st.sampled_from(["touched", "laid out anew", "copied over itself", "given a second name"])
+    )
+    def file_touched(self, number: int, how: str) -> None:
+        id = self.id(number)
         path = self.sessions / f"{id}.json"
         if not path.exists() or session_file.parse(path.read_bytes(), "").torn is not None:
             return
@@ -278,11 +308,13 @@ class Stores(RuleBasedStateMachine):
             shutil.copyfile(path, self.sessions / "aside.tmp")
             os.replace(self.sessions / "aside.tmp", path)
         else:
-            with suppress(FileExistsError):
-                os.link(path, self.root / f"{id}.{len(os.listdir(self.root))}.snapshot")
+            snapshot = self.root / f"{len(self.snapshots)}.snapshot"
+            os.link(path, snapshot)
+            self.snapshots[snapshot] = path.read_bytes()
 
-    @rule(id=ids)
-    def file_removed(self, id: str) -> None:
+    @rule(number=numbers)
+    def file_removed(self, number: int) -> None:
+        id = self.id(number)
         path = self.sessions / f"{id}.json"
         if path.exists():
             path.unlink()
@@ -295,9 +327,10 @@ class Stores(RuleBasedStateMachine):
             path.write_text(json.dumps(one.to_dict(), indent=1))
             self.memory.create(one)
 
-    @rule(id=ids, other=ids)
-    def file_copied_under_another_id(self, id: str, other: str) -> None:
+    @rule(number=numbers, other=ids)
+    def file_copied_under_another_id(self, number: int, other: str) -> None:
         """It is told, and hides nothing; then it goes again."""
+        id = self.id(number)
         source, target = self.sessions / f"{id}.json", self.sessions / f"{other}.json"
         if not source.exists() or target.exists():
             return
@@ -317,8 +350,10 @@ class Stores(RuleBasedStateMachine):
 
     # What a process that dies leaves
 
-    @rule(id=ids, message=messages, part=st.floats(0, 1))
-    def killed_while_appending(self, id: str, message: Message, part: float) -> None:
+    @rule(number=numbers, message=messages, part=st.floats(0, 1))
+    def killed_while_appending(self, number: int, message: Message, part: float) -> None:
+        id = self.id(number)
+
         def cut(fd: int, path: str, append: session_file.Append) -> None:
             atomic.write_at(fd, append.data[: round(len(append.data) * part)], append.offset)
             raise Killed
@@ -367,6 +402,7 @@ class Stores(RuleBasedStateMachine):
         self.both(lambda store: [replace(one, size=0) for one in store.backups()])
         self.both(lambda store: [store.backed_up(id) for id in store.backup_ids()])
         self.both(lambda store: store.state())
+        assert {path: path.read_bytes() for path in self.snapshots} == self.snapshots
         assert [one for one in self.said if "Repaired" not in one and "not its name" not in one] == []
 
     def the_same_is_seen_of(self, id: str) -> None:
