@@ -178,7 +178,8 @@ def turns(history: tuple[Message, ...]) -> list[str]:
 
 
 @pytest.mark.parametrize("to", ["one", "each its own"])
-def test_sends_at_once(to, root):
+def test_sends_at_once(to, root, monkeypatch):
+    monkeypatch.setenv("PO_TEST_SCRIPT", '{"delay": 0.03}')  # long enough to get in between
     send_at_once(SENDERS, *(["--session", "s{}", "--create"] if to == "each its own" else []))
     store = open_storage("files", root=str(root))
     asked = {one.name: turns(store.load(one.id).history) for one in store.summaries()}

@@ -15,11 +15,12 @@ import pytest
 from conftest import command
 from test_session import assistant, user
 
-from po_sessions.session import Session
+from po_sessions.session import Message, Session
 from po_sessions.storage import open_storage
 
 TEA, COFFEE, GONE = (f"01ARZ3NDEKTSV4RRFFQ6900{number:03}" for number in range(3))
 NOW = "2025-01-03T10:00:00.000Z"
+LATER = "2025-01-03T11:00:00.000Z"
 STAMP = "20250103T100000.000Z"
 
 
@@ -84,12 +85,13 @@ def dead_locks(root: Path) -> None:
         (root / "sessions" / ".locks" / name).write_text("999999 send\n")
 
 
-def restarted_with_a_cut_log(root: Path) -> None:
+def restarted_with_a_cut_log(root: Path, id: str = COFFEE) -> None:
     store = open_storage("files", root=str(root))
-    store.append(COFFEE, user("three"))
-    store.append(COFFEE, assistant("four"))
+    store.append(id, Message("user", "three", LATER))
+    store.append(id, Message("assistant", "four", LATER))
     log = root / "sessions" / "index.log"
-    log.write_bytes(log.read_bytes()[:-150])
+    data = log.read_bytes()
+    log.write_bytes(data[: len(data) // 2 - 150])
     seen = root / "sessions" / ".locks" / "seen"
     os.utime(root / "sessions", (1_700_000_000, 1_700_000_000))
     seen.write_text(json.dumps({"mtime": 1_700_000_000 * 10**9, "boot": "the one before", "problems": []}))
@@ -202,6 +204,16 @@ def test_reading_works_before_anything_is_repaired_and_says_nothing(left, filled
         assert (filled / "sessions" / path.name).read_bytes() == path.read_bytes()
 
 
+def test_the_first_command_after_a_restart_knows_the_order(filled, po):
+    """The log had lost its last lines, and nothing but the sizes of the files tells."""
+    restarted_with_a_cut_log(filled, TEA)
+    listed = json.loads(po("session", "list", "--json").stdout)
+    assert [(one["id"], one["message_count"], one["updated_at"]) for one in listed] == [
+        (TEA, 4, LATER),
+        (COFFEE, 2, NOW),
+    ]
+
+
 @pytest.mark.parametrize("verb", ["rename", "undo", "duplicate", "delete"])
 def test_every_verb_that_writes_repairs(verb, filled, po):
     harm, line = LEFT["a message cut"]
@@ -224,8 +236,7 @@ def test_a_listing_is_in_order_after_a_turn_that_was_never_written_whole(filled,
     assert po("session", "list", "--ids").stdout.split() == [COFFEE, TEA]
     then, seen = 1_700_000_000, filled / "sessions" / ".locks" / "seen"
     before = (filled / "sessions" / f"{TEA}.json").read_bytes()
-    late = user("never stored")
-    store.append(TEA, late.__class__("user", "never stored", "2030-01-01T00:00:00.000Z"))
+    store.append(TEA, Message("user", "never stored", LATER))
     (filled / "sessions" / f"{TEA}.json").write_bytes(before)
     os.utime(filled / "sessions", (then, then))
     seen.write_text(json.dumps({**json.loads(seen.read_text()), "mtime": then * 10**9}))
