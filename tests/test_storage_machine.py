@@ -32,8 +32,8 @@ from po_sessions.session import Message, Session, timestamp
 from po_sessions.storage import About, SessionStorage, atomic, open_storage, session_file
 
 ALL = bool(os.environ.get("PO_TEST_ALL_FAULTS"))
-STORES = settings(max_examples=1_000, stateful_step_count=60) if ALL else settings(max_examples=25, derandomize=True)
-MANAGERS = settings(max_examples=500, stateful_step_count=60) if ALL else settings(max_examples=12, derandomize=True)
+STORES = settings(max_examples=600, stateful_step_count=60) if ALL else settings(max_examples=25, derandomize=True)
+MANAGERS = settings(max_examples=150, stateful_step_count=60) if ALL else settings(max_examples=12, derandomize=True)
 
 ULIDS = [f"01ARZ3NDEKTSV4RRFFQ69G5FA{end}" for end in "VWXYZ"]  # the same moment, so only the ends differ
 IDS = [*ULIDS, "123e4567-e89b-12d3-a456-426614174000"]
