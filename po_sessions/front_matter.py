@@ -94,4 +94,14 @@ def _loader() -> Any:
                 raise yaml.composer.ComposerError(None, None, "an alias (*) is not allowed", mark)
             return super().compose_node(parent, index)
 
+        def compose_mapping_node(self, anchor: Any) -> Any:
+            node = super().compose_mapping_node(anchor)
+            seen = set()
+            for key, _ in node.value:
+                known = (key.tag, str(key.value))
+                if known in seen:
+                    raise yaml.composer.ComposerError(None, None, "a key occurs twice", key.start_mark)
+                seen.add(known)
+            return node
+
     return Loader

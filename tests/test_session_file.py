@@ -209,3 +209,21 @@ def test_a_message_line_without_its_comma_is_damage_not_a_cut():
     )
     with pytest.raises(Unreadable):
         session_file.parse(data, "x.json")
+
+
+def test_no_cut_of_a_short_append_looks_like_a_whole_file(tmp_path):
+    """Nor like a whole closing with the counts of the old one: a message shorter than that has spaces behind it."""
+    before = session(user("Hello, who are you?"), assistant("I am a greeter."))
+    old, path = session_file.encode(before), tmp_path / "file"
+    path.write_bytes(old)
+    with path.open("rb") as file:
+        tail = session_file.read_tail(file.fileno())
+        assert tail is not None
+        append = session_file.plan_append(tail, user("a"))
+        for cut in range(1, len(append.data)):
+            path.write_bytes(old[: append.offset] + append.data[:cut] + old[append.offset + cut :])
+            found, parsed = session_file.read_tail(file.fileno()), session_file.parse(path.read_bytes(), "it")
+            same = path.read_bytes() == old
+            assert (found is None) != same, cut
+            assert (parsed.torn is None) == same, cut
+            assert parsed.session.extra == {}

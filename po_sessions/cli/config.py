@@ -6,6 +6,7 @@ or asks.
 
 from __future__ import annotations
 
+import errno
 import os
 import tomllib
 from collections.abc import Callable
@@ -201,6 +202,8 @@ def _look_up(one: Setting, said: dict[str, Any]) -> object:
 def _read() -> tuple[dict[str, Any], str]:
     """Return what the file says, and its text."""
     try:
+        if path().is_fifo():
+            raise OSError(errno.EINVAL, "it is a fifo")  # which nobody may be writing to
         text = path().read_bytes().decode()  # with the line ends that it has
         return tomllib.loads(text), text
     except (FileNotFoundError, NotADirectoryError):

@@ -14,7 +14,7 @@ from po_sessions import environment
 from po_sessions.cli import places
 from po_sessions.cli.output import Output
 from po_sessions.environment import DIRECTORY, Environment
-from po_sessions.errors import InvalidInput, NotFound, PoError, PromptObjectNotFound, Several
+from po_sessions.errors import InvalidInput, NotFound, PoError, PromptObjectNotFound, Several, Unreadable
 from po_sessions.selector import no_current_po
 
 if TYPE_CHECKING:
@@ -177,6 +177,16 @@ class Invocation:
         # What cannot be read is not listed; whoever asks for everything has to be told that something is missing.
         lost = [id for id in manager.storage.ids_matching("") if id not in listed]
         return [id for id, owner in listed.items() if po_name in (None, owner)] + lost
+
+    @cached_property
+    def current_ids(self) -> frozenset[str | None]:
+        """The sessions that are current for some prompt object; it is told if that cannot be read, and no more."""
+        try:
+            pointers = self.environment().session_manager.storage.state().pointers
+        except Unreadable as error:
+            self.out.warn(f"{error} {error.hint or ''}".rstrip())
+            return frozenset()
+        return frozenset(pointer.current for pointer in pointers.values())
 
     @cached_property
     def model_paths(self) -> ModelPaths:

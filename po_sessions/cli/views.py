@@ -24,14 +24,14 @@ def show_list(run: Invocation, found: Sequence[SessionSummary], *, ids: bool, wi
     elif run.out.is_terminal:
         _show_table(run, found, with_po=with_po)
     else:
-        current = _current_ids(run)
+        current = run.current_ids
         run.out.rows([], (_cells(run, session, current=session.id in current) for session in found))
 
 
 def as_json(run: Invocation, session: SessionSummary) -> dict[str, Any]:
     """Return a session as `--json` shows it."""
     about = {**asdict(session), "last_turn": _last_turn(run, session)}
-    about["current"] = session.id in _current_ids(run)
+    about["current"] = session.id in run.current_ids
     return {"version": 1, **about, "orphaned": session.po_name not in run.environment().definitions}
 
 
@@ -105,7 +105,7 @@ def _fate(owner: str | None) -> str:
 def _show_table(run: Invocation, found: Sequence[SessionSummary], *, with_po: bool) -> None:
     if not found:
         return
-    current = _current_ids(run)
+    current = run.current_ids
     shown = short_ids(session.id for session in found)
     turns = {session.id: _last_turn(run, session) for session in found}
     noted = {id: turn for id, turn in turns.items() if turn not in ("done", "empty")}
@@ -143,11 +143,6 @@ def _cells(run: Invocation, session: SessionSummary, *, current: bool) -> list[s
 def _last_turn(run: Invocation, session: SessionSummary) -> str:
     interrupted = run.environment().session_manager.is_interrupted(session)
     return "interrupted" if interrupted else session.last_turn
-
-
-def _current_ids(run: Invocation) -> set[str | None]:
-    pointers = run.environment().session_manager.storage.state().pointers
-    return {pointer.current for pointer in pointers.values()}
 
 
 def _heading(run: Invocation, message: Message) -> str:

@@ -7,6 +7,7 @@ files came or went; a file's size and inode tell that it is not the one its row 
 from __future__ import annotations
 
 import os
+from bisect import insort
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
@@ -38,11 +39,19 @@ class Catalogue:
             return
         self.look()
         yielded = set()
+        older: list[Row] = []
         for row in self._indexed(needle):
+            while older and sort_key(older[-1]) > sort_key(row):
+                yield older.pop()
             fresh = self._checked(row)
-            if fresh is not None and row["id"] not in yielded:
-                yielded.add(row["id"])
+            if fresh is None or row["id"] in yielded:
+                continue
+            yielded.add(row["id"])
+            if sort_key(fresh) < sort_key(row):  # the turn that its row tells of was never written whole
+                insort(older, fresh, key=sort_key)
+            else:
                 yield fresh
+        yield from reversed(older)
 
     def ids_matching(self, fragment: str) -> list[str]:
         """Return the ids of the session files that begin or end with `fragment`, whatever its case."""

@@ -19,7 +19,7 @@ from po_sessions.storage.index import Index, Row
 from po_sessions.storage.renaming import Renaming
 from po_sessions.storage.session_files import SUMMARY_FIELDS, SessionFiles, link_new, not_its_own, to_row
 from po_sessions.storage.state import State
-from po_sessions.storage.trash import Trash, TrashEntry, cut_apart, not_there
+from po_sessions.storage.trash import Trash, TrashEntry, cut_apart, id_taken, not_there
 
 if TYPE_CHECKING:
     from po_sessions.storage.backups import Backup, Backups
@@ -69,6 +69,8 @@ class FileStorage:
 
     def create(self, session: Session) -> SessionSummary:
         """Add a session. Raises Conflict if its id is taken."""
+        if os.path.lexists(self._files.path(session.id)):  # before the index hears of it
+            raise id_taken(session.id)
         self._make_dirs()
         session = replace(session, po_name=self.po_name(session.po_name))
         return self._files.publish(session, link_new(session.id))

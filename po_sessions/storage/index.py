@@ -80,7 +80,8 @@ class Index:
         try:
             self._append(row, timeout)
         except (WriteFailed, Unreadable):
-            if os.path.isfile(self._log) and os.access(self._log, os.W_OK):
+            is_file = os.path.isfile(self._log) and not os.path.islink(self._log)
+            if is_file and os.access(self._log, os.W_OK):
                 raise
             # Another user's, or no file: the files are the truth, so it can go, and is made up for at the next look.
             with atomic.writing(self._log):

@@ -10,8 +10,9 @@
 
 One message a line, the comma leading; then the closing, with what changes. An append writes the new message and a new
 closing over the old closing, in one positioned write. The last brace stands alone so that no cut of that write, with
-what is left of the old closing behind it, looks like a whole message. Everything here works on bytes and descriptors;
-locks, the index and other files are the caller's.
+what is left of the old closing behind it, looks like a whole message; and a message shorter than the old closing has
+spaces behind it, so that none looks like a whole closing. Everything here works on bytes and descriptors; locks, the
+index and other files are the caller's.
 """
 
 from __future__ import annotations
@@ -187,8 +188,11 @@ def plan_append(tail: Tail, message: Message) -> Append:
     Message.from_dict(message.to_dict())  # never write what could not be read
     summary = tail.summary.with_message(message)
     closing = {**tail.closing, **{key: getattr(summary, key) for key in CLOSING_KEYS}}
-    data = b"," * (tail.summary.message_count > 0) + dumps(message.to_dict()) + b"\n" + _closing(closing)
-    return Append(data, tail.closing_at, _closing(tail.closing), tail.closing_at + len(data), summary)
+    old = _closing(tail.closing)
+    line = b"," * (tail.summary.message_count > 0) + dumps(message.to_dict())
+    # The new closing begins where the old one ended or later, so that no cut of the write can mix the two.
+    data = line.ljust(len(old) - 1) + b"\n" + _closing(closing)
+    return Append(data, tail.closing_at, old, tail.closing_at + len(data), summary)
 
 
 def write_append(fd: int, path: str, append: Append) -> None:

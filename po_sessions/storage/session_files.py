@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import fields
 
-from po_sessions.errors import PoError, SessionNotFound, Unreadable
+from po_sessions.errors import Conflict, PoError, SessionNotFound, Unreadable
 from po_sessions.session import Session, SessionSummary, is_session_id
 from po_sessions.storage import atomic, locks, session_file
 from po_sessions.storage.index import Index, Row
@@ -84,8 +84,13 @@ class SessionFiles:
         about = os.fstat(fd)
         with self._index.directory.coming(timeout=self._timeout):
             self._index.record(to_row(summary, about.st_size, about.st_ino))
-            with self._index.directory.own_change():
-                move()
+            try:
+                with self._index.directory.own_change():
+                    move()
+            except Conflict:  # the row is not of the file that is there
+                with suppress(OSError):
+                    self._index.directory.forget()
+                raise
         atomic.sync_dir(self._directory)
 
     def remove(self, id: str) -> None:

@@ -120,11 +120,14 @@ class Trash:
                 return id
 
     def names(self, before: str | None = None) -> list[str]:
-        """Return the names of all files here, or of those that came `before` then. Raises Unreadable."""
+        """Return the names of all but directories here, or of what came `before` then. Raises Unreadable."""
+        files = [file for file in self._listed() if not file.is_dir(follow_symlinks=False)]
+        return sorted(file.name for file in files if before is None or _came_at(file) < before)
+
+    def _listed(self) -> list[os.DirEntry[str]]:
         try:
             with os.scandir(self._directory) as found:
-                files = [file for file in found if file.is_file(follow_symlinks=False) or file.is_symlink()]
-                return sorted(file.name for file in files if before is None or _came_at(file) < before)
+                return list(found)
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
@@ -148,7 +151,7 @@ class Trash:
 
     def entries(self) -> list[TrashEntry]:
         """Return the sessions and the undone messages here, newest first. Raises Unreadable."""
-        ids = (name.removesuffix(".json") for name in self.names() if name.endswith(".json"))
+        ids = (file.name.removesuffix(".json") for file in self._listed() if file.name.endswith(".json"))
         found = []
         for id in filter(entry_ids.is_one, ids):
             try:

@@ -1,16 +1,22 @@
-"""Many processes at one store: nothing lost, nothing doubled, order kept, no spurious failure."""
+"""Many processes at one store: nothing lost, nothing doubled, order kept, no spurious failure.
+
+`PO_TEST_ALL_FAULTS=1` has as many of them send as the goals say.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
 from collections import Counter
 
 import pytest
+from conftest import command
 from test_session import ULID, session
 
+from po_sessions.session import Message
 from po_sessions.storage import open_storage
 from po_sessions.storage.index import Index
 
@@ -90,20 +96,100 @@ def test_one_session_while_it_is_renamed(tmp_path):
     assert [(one.message_count, one.name) for one in store.summaries()] == [(160, "name 59")]
 
 
-def test_many_sessions_while_others_list_and_fold(tmp_path):
-    root = tmp_path / "store"
+@pytest.mark.parametrize("workers", [2, 8, 32])
+def test_many_sessions_while_others_list_and_fold(workers, tmp_path):
+    root, count = tmp_path / "store", 64 // workers
     store = open_storage("files", root=str(root))
-    ids = [ULID[:-2] + f"{number:02}" for number in range(16)]
+    ids = [ULID[:-2] + f"{number:02}" for number in range(32)]
     for number, id in enumerate(ids):
         store.create(
             session().__class__(id, f"s{number}", "greeter", "2025-01-03T10:00:00.000Z", "2025-01-03T10:00:00.000Z")
         )
-    wait([*(start(APPEND, root, w, 10, *ids) for w in range(4)), *(start(LIST, root, 30, *ids) for _ in range(3))])
-    assert {one.message_count for one in store.summaries()} == {40}
+    own = [ids[w::workers] if workers == 32 else ids for w in range(workers)]
+    listing = [start(LIST, root, 30, *ids) for _ in range(3)]
+    wait([*(start(APPEND, root, w, count, *own[w]) for w in range(workers)), *listing])
+    expected = count if workers == 32 else workers * count
+    assert {one.message_count for one in store.summaries()} == {expected}
+    for id in ids:
+        said = [(one.content or "").split() for one in store.load(id).history]
+        for worker in range(workers):
+            assert [int(n) for w, n in said if w == str(worker)] == (list(range(count)) if id in own[worker] else [])
     store.settle()
     rows = json.loads((root / "sessions" / "index.json").read_text())["sessions"]
-    assert {row["id"]: row["message_count"] for row in rows} == dict.fromkeys(ids, 40)
+    assert {row["id"]: row["message_count"] for row in rows} == dict.fromkeys(ids, expected)
     assert not Index(str(root / "sessions"), timeout=1).needs_folding()
+
+
+CREATE = """
+import sys
+from datetime import UTC, datetime
+from po_sessions.errors import Conflict
+from po_sessions.manager import SessionManager
+from po_sessions.storage import open_storage
+manager = SessionManager(open_storage("files", root=sys.argv[1]), clock=lambda: datetime.now(UTC))
+for number in range(5):
+    try:
+        print(manager.create("greeter", f"name {number}").id)
+    except Conflict:
+        pass
+    manager.create("greeter")
+    manager.storage.settle()
+"""
+
+
+@pytest.mark.parametrize("workers", [2, 8, 32])
+def test_a_name_is_given_once(workers, tmp_path):
+    root = tmp_path / "store"
+    made = "".join(wait([start(CREATE, root) for _ in range(workers)])).split()
+    store = open_storage("files", root=str(root))
+    found = {one.name: one.id for one in store.summaries()}
+    assert len(list(store.summaries())) == len(found) == 5 + 5 * workers
+    assert sorted(made) == sorted(found[f"name {number}"] for number in range(5))
+    numbered = {"Session"} | {f"Session {number}" for number in range(2, 5 * workers + 1)}
+    assert set(found) == numbered | {f"name {number}" for number in range(5)}
+
+
+SENDERS = 50 if os.environ.get("PO_TEST_ALL_FAULTS") else 10
+"""How many send at once; `test_end_to_end` has as many as the embedded model can answer in time."""
+
+
+def send_at_once(count: int, *options: str) -> None:
+    """Run as many `po send`, which all succeed and print their reply alone; `{}` in an option is the number of each."""
+    children = []
+    for number in range(count):
+        args = [option.format(number) for option in options]
+        children.append(
+            subprocess.Popen(
+                [*command(), "send", "greeter", f"message {number}", *args],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+    done = [child.communicate(timeout=300) for child in children]
+    found = [(child.returncode, *said) for child, said in zip(children, done, strict=True)]
+    assert found == [(0, f"message {number}\n", "") for number in range(count)]
+
+
+def turns(history: tuple[Message, ...]) -> list[str]:
+    """Return what was asked, in order; each was answered before the next."""
+    assert [one.role for one in history] == ["user", "assistant"] * (len(history) // 2)
+    assert not [one for one in history if one.failed]
+    return [str(one.content) for one in history[::2]]
+
+
+@pytest.mark.parametrize("to", ["one", "each its own"])
+def test_sends_at_once(to, root, monkeypatch):
+    monkeypatch.setenv("PO_TEST_SCRIPT", '{"delay": 0.03}')  # long enough to get in between
+    send_at_once(SENDERS, *(["--session", "s{}", "--create"] if to == "each its own" else []))
+    store = open_storage("files", root=str(root))
+    asked = {one.name: turns(store.load(one.id).history) for one in store.summaries()}
+    if to == "one":
+        assert sorted(asked.pop("Default")) == sorted(f"message {number}" for number in range(SENDERS))
+        assert asked == {}
+    else:
+        assert asked == {f"s{number}": [f"message {number}"] for number in range(SENDERS)}
+    assert not os.path.exists(root / "sessions" / "index.log")
 
 
 def test_twenty_first_uses_make_one_default(tmp_path):

@@ -1,7 +1,8 @@
 """Each system call of each operation fails in turn: a clear error and what there was before, or the whole change.
 
-`PO_TEST_ALL_FAULTS=1` fails each call with each error, and also that call with all like it that follow. Python itself
-repeats what a signal interrupts (EINTR), so nothing of that reaches this code.
+Each is also the last one that a process gets to, since it is killed there. `PO_TEST_ALL_FAULTS=1` fails each call with
+each error, and also that call with all like it that follow, and kills at each. Python itself repeats what a signal
+interrupts (EINTR), so nothing of that reaches this code.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,15 @@ ALL = bool(os.environ.get("PO_TEST_ALL_FAULTS"))
 UNSURE = ("did not confirm", "whether the message is stored is unknown", " is back: ", "finishes what is left")
 
 
+class Killed(BaseException):
+    """The process ends here."""
+
+
 class Faults:
-    """Counts the system calls of a block; the one that is due fails, in `lasting` all of its name that follow too."""
+    """Counts the system calls of a block; the one that is due fails, in `lasting` all of its name that follow too.
+
+    Without a `code` the process is killed there: neither that call nor any later one is made.
+    """
 
     def __init__(self, due: int = -1, code: int = 0, *, lasting: bool = False) -> None:
         self.names: list[str] = []
@@ -57,6 +65,8 @@ class Faults:
         def wrapper(*args: Any, **more: Any) -> Any:
             self.names.append(name)
             at = len(self.names) - 1
+            if at >= self._due >= 0 and not self._code:
+                raise Killed
             if at == self._due or (self._lasting and at > self._due >= 0 and name == self.names[self._due]):
                 raise OSError(self._code, os.strerror(self._code), args[0] if isinstance(args[0], str) else None)
             return call(*args, **more)
@@ -242,3 +252,42 @@ def test_each_call_fails_in_turn(name: str, prepared: Path, tmp_path: Path) -> N
             kept = after["sessions"] == before["sessions"] and after["objects"] == before["objects"]
             assert kept or (whole and any(word in f"{error} {error.hint}" for word in UNSURE)), about
     assert failed or name in ("settle", "list"), "nothing failed, so nothing was shown"
+
+
+FOR_GOOD = {"purge", "empty the trash"}
+
+
+def said(found: dict[str, Any]) -> set[str]:
+    """Return all messages that are in a session or in the trash."""
+    return {message["content"] for one in found["sessions"].values() for message in one["history"]} | found["kept"]
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_process_is_killed_at_each_call(name: str, prepared: Path, tmp_path: Path) -> None:
+    """The next command finds what there was before, or the whole change, and all that was said."""
+
+    def fresh() -> Path:
+        shutil.rmtree(tmp_path / "x", ignore_errors=True)
+        return Path(shutil.copytree(prepared, tmp_path / "x" / ".prompt_objects", symlinks=True))
+
+    def seen(root: Path) -> dict[str, Any]:
+        trash = Environment.open(root).session_manager
+        kept = {str(one.content) for entry in trash.trash() for one in trash.storage.trashed(entry.id).history}
+        return {**view(root), "kept": kept}
+
+    before = seen(fresh())
+    root, counted = fresh(), Faults()
+    assert run(name, root, counted)[0] is None
+    done = seen(root)
+    for at in range(0 if ALL else len(name) % 4, len(counted.names), 1 if ALL else 4):
+        root = fresh()
+        open_before = set(os.listdir("/dev/fd"))
+        with suppress(Killed):  # how often a look at the directory is believed depends on the time it takes
+            run(name, root, Faults(at))
+        for fd in set(os.listdir("/dev/fd")) - open_before:  # which ends the locks, as the end of a process does
+            with suppress(OSError):
+                os.close(int(fd))
+        about, after = f"{name}: killed at {counted.names[at]} ({at} of {len(counted.names)})", seen(root)
+        whole = [(known(one)["sessions"], one["objects"]) for one in (before, done)]
+        assert (known(after)["sessions"], after["objects"]) in whole, about
+        assert name in FOR_GOOD or said(after) >= said(before), about
