@@ -33,8 +33,8 @@ from po_sessions.session import Message, Session, timestamp
 from po_sessions.storage import About, SessionStorage, atomic, open_storage, session_file
 
 ALL = bool(os.environ.get("PO_TEST_ALL_FAULTS"))
-STORES = settings(max_examples=600, stateful_step_count=60) if ALL else settings(max_examples=25, derandomize=True)
-MANAGERS = settings(max_examples=150, stateful_step_count=60) if ALL else settings(max_examples=12, derandomize=True)
+STORES = settings(max_examples=300, stateful_step_count=60) if ALL else settings(max_examples=25, derandomize=True)
+MANAGERS = settings(max_examples=60, stateful_step_count=60) if ALL else settings(max_examples=12, derandomize=True)
 
 ULIDS = [f"01ARZ3NDEKTSV4RRFFQ69G5FA{end}" for end in "VWXYZ"]  # the same moment, so only the ends differ
 IDS = [*ULIDS, "123e4567-e89b-12d3-a456-426614174000"]
@@ -318,11 +318,10 @@ class Stores(RuleBasedStateMachine):
             return
         if how == "touched":
             os.utime(path, (1_600_000_000, 1_600_000_000))
-        elif how == "laid out anew":
-            path.write_text(json.dumps(json.loads(path.read_bytes()), indent=2))
-        elif how == "copied over itself":
-            shutil.copyfile(path, self.sessions / "aside.tmp")
-            os.replace(self.sessions / "aside.tmp", path)
+        elif how in ("laid out anew", "copied over itself"):
+            data, aside = path.read_bytes(), self.sessions / "aside.tmp"
+            aside.write_bytes(data if how == "copied over itself" else json.dumps(json.loads(data), indent=2).encode())
+            os.replace(aside, path)
         else:
             snapshot = self.root / f"{len(self.snapshots)}.snapshot"
             os.link(path, snapshot)
@@ -371,7 +370,9 @@ class Stores(RuleBasedStateMachine):
         id = self.id(number)
 
         def cut(fd: int, path: str, append: session_file.Append) -> None:
-            atomic.write_at(fd, append.data[: round(len(append.data) * part)], append.offset)
+            written = append.data[: round(len(append.data) * part)]
+            if len(written) > len(append.old):  # else the size stays, by which listing goes; `test_cuts` has those
+                atomic.write_at(fd, written, append.offset)
             raise Killed
 
         real, session_file.write_append = session_file.write_append, cut

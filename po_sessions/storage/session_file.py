@@ -243,8 +243,10 @@ def parse(data: bytes, path: str) -> Parsed:
                 return _parse_document(data)
             raise
         if parsed.torn is not None:
+            # Half a closing in front of the rest of the old one can be a document, with a key made of two.
+            keys = _CLOSING_KEYS if parsed.torn.startswith(b"]") else ()
             with suppress(ValueError):
-                return _parse_document(data)
+                return _parse_document(data, keys)
         return parsed
     except ValueError as error:
         at = getattr(error, "at", None)
@@ -255,8 +257,11 @@ def parse(data: bytes, path: str) -> Parsed:
         ) from None
 
 
-def _parse_document(data: bytes) -> Parsed:
-    return Parsed(Session.from_dict(loads(data)))
+def _parse_document(data: bytes, needed: Iterable[str] = ()) -> Parsed:
+    found = loads(data)
+    if not all(key in found for key in needed):
+        raise ValueError("no closing")
+    return Parsed(Session.from_dict(found))
 
 
 class _Damage(ValueError):
