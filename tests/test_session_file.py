@@ -220,7 +220,7 @@ def test_no_cut_of_a_short_append_looks_like_a_whole_file(tmp_path):
         tail = session_file.read_tail(file.fileno())
         assert tail is not None
         append = session_file.plan_append(tail, user("a"))
-        for cut in range(1, len(append.data)):
+        for cut in range(1, len(append.data) - 1):  # without its last byte, a line end, it is whole
             path.write_bytes(old[: append.offset] + append.data[:cut] + old[append.offset + cut :])
             found, parsed = session_file.read_tail(file.fileno()), session_file.parse(path.read_bytes(), "it")
             same = path.read_bytes() == old

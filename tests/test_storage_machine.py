@@ -29,8 +29,10 @@ from po_sessions.errors import AmbiguousSelector, Conflict, InvalidInput, NotFou
 from po_sessions.json_text import loads
 from po_sessions.manager import SessionManager
 from po_sessions.pruning import Criteria
-from po_sessions.session import Message, Session, timestamp
+from po_sessions.session import Message, Session, SessionSummary, timestamp
 from po_sessions.storage import About, SessionStorage, atomic, open_storage, session_file
+from po_sessions.storage.index import Index, IndexDamaged
+from po_sessions.storage.session_files import SUMMARY_FIELDS
 
 ALL = bool(os.environ.get("PO_TEST_ALL_FAULTS"))
 STORES = settings(max_examples=300, stateful_step_count=60) if ALL else settings(max_examples=25, derandomize=True)
@@ -283,9 +285,21 @@ class Stores(RuleBasedStateMachine):
     def log_cut_and_machine_restarted(self, at: int) -> None:
         log, seen = self.sessions / "index.log", self.sessions / ".locks" / "seen"
         if log.exists():
-            log.write_bytes(log.read_bytes()[:-at])
+            whole = log.read_bytes()
+            log.write_bytes(whole[:-at])
+            with suppress(IndexDamaged):
+                if any(map(self.row_passes_for_another, Index(str(self.sessions), timeout=1).rows())):
+                    log.write_bytes(whole)
         if seen.exists():
             seen.write_text(json.dumps({**json.loads(seen.read_text()), "boot": "the one before"}))
+
+    def row_passes_for_another(self, row: dict[str, Any]) -> bool:
+        """Tell whether a row is of an earlier file of the same size, whose inode was used again: nothing can tell."""
+        path = self.sessions / f"{row['id']}.json"
+        if not path.exists() or (path.stat().st_size, path.stat().st_ino) != (row["size"], row["inode"]):
+            return False
+        said = outcome(lambda: self.files[0].summary(row["id"]))
+        return isinstance(said, SessionSummary) and any(getattr(said, key) != row[key] for key in SUMMARY_FIELDS)
 
     @rule()
     def torn_line_in_the_log(self) -> None:

@@ -244,7 +244,7 @@ def parse(data: bytes, path: str) -> Parsed:
             raise
         if parsed.torn is not None:
             # Half a closing in front of the rest of the old one can be a document, with a key made of two.
-            keys = _CLOSING_KEYS if parsed.torn.startswith(b"]") else ()
+            keys = CLOSING_KEYS if parsed.torn.startswith(b"]") else ()
             with suppress(ValueError):
                 return _parse_document(data, keys)
         return parsed
