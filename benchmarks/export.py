@@ -55,7 +55,7 @@ def main() -> None:
         export = [PO, "--root", str(root), "session", "export", ID, "--format"]
         formats = ("json", "jsonl", "markdown")
         jobs = {name: lambda name=name: piped(name, *export, name) for name in formats}
-        times = interleaved({"cat": lambda: piped("cat", "cat", str(file)), **jobs}, rounds=5)
+        times = interleaved({"cat": lambda: piped("cat", "cat", str(file)), **jobs}, rounds=7)
     for name in formats:
         speed = 1 / ratio(times, name, "cat")
         goal = "≥ 0.5" if name == "json" else ""

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
+from operator import methodcaller
 from typing import overload
 
 from po_sessions.json_text import dumps
 from po_sessions.session import Message, Session, SessionSummary
 from po_sessions.storage import atomic, lines
 from po_sessions.storage.session_file import Tail, parse, read_message
+
+_BEGIN = b',{"role":"'
+_begins = methodcaller("startswith", _BEGIN)
+_ends = methodcaller("endswith", (b"}", b" "))  # a short one has spaces behind it
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,26 +121,25 @@ class Lines(Sequence[Message]):
         """Yield the lines as they are, in large pieces; from where one does not look like ours on, as ours would be."""
         number = self._numbers.start
         for block in lines.blocks(self._read, self._start, self._end):
-            count = block.count(b"\n")
-            if not _looks_sound(block, count, first=number == 0):
+            some = block.split(b"\n")
+            if not _looks_sound(block, some, first=number == 0):
                 break
             yield block
-            number += count
+            number += len(some)
         else:
             return
         for at, message in enumerate(self[number - self._numbers.start :], number):
             yield b"," * (at > 0) + dumps(message.to_dict()) + b"\n"
 
 
-def _looks_sound(block: bytes, count: int, *, first: bool) -> bool:
-    """Tell whether whole lines begin and end like messages and are text.
+def _looks_sound(block: bytes, some: list[bytes], *, first: bool) -> bool:
+    """Tell whether the lines of a block begin and end like messages and are text.
 
     To read all that is between would take ten times as long.
     """
-    begin = b',{"role":"'
-    begins = block.startswith(begin[first:])
-    ends = block.count(b"}\n" + begin) + block.count(b" \n" + begin)  # a short one has spaces behind it
-    if not (begins and ends == count - 1 and block.endswith((b"}\n", b" \n")) and b"\0" not in block):
+    if some.pop() or b"\0" in block or not some[0].startswith(_BEGIN[first:]):
+        return False
+    if not (all(map(_begins, islice(some, 1, None))) and all(map(_ends, some))):
         return False
     try:
         block.decode()
