@@ -251,7 +251,7 @@ def _is_message(line: bytes, *, first: bool) -> bool:
     """Tell whether a line is one message, behind a comma unless it is the first."""
     if line.startswith(b",") == first:
         return False
-    message = _object(line.decode().removeprefix(","), _scan)
+    message = _object(line.decode().removeprefix(",").rstrip(" "), _scan)  # a short one has spaces behind it
     return (
         message is not None
         and message.get("role") in ("system", "user", "assistant", "tool")

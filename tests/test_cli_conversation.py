@@ -75,12 +75,13 @@ def test_what_comes_another_way_is_text(root, po, backend, tmp_path):
     assert po("send", "greeter", input="/sessions").exit_code == 0
     assert po("send", "greeter", "-", input="/sessions").exit_code == 0
     assert po("send", "greeter", "--file", str(tmp_path / "file")).exit_code == 0
-    assert [one["content"] for one in history(po)][::2] == ["/sessions"] * 4
+    assert po("send", "greeter", "/sessions", "--file", str(tmp_path / "file")).exit_code == 0
+    assert [one["content"] for one in history(po)][::2] == [*["/sessions"] * 4, "/sessions\n\n/sessions"]
 
 
 @pytest.mark.parametrize(
     "options",
-    [("--model", "x"), ("--new",), ("--no-save",), ("--dry-run",), ("--stdin",), ("--file", "x"), ("--if-turns", "1")],
+    [("--model", "x"), ("--new",), ("--no-save",), ("--dry-run",), ("--if-turns", "1")],
 )
 def test_what_means_nothing_with_a_command_is_refused(options, say):
     done = say("/sessions", *options)

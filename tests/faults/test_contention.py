@@ -202,7 +202,7 @@ def test_twenty_first_uses_make_one_default(tmp_path):
     assert store.state().pointer("greeter").current == only.id
 
 
-CREATE = """
+MAKE = """
 import sys
 from po_sessions.session import Session
 from po_sessions.storage import open_storage
@@ -237,7 +237,7 @@ def test_creators_and_other_programs_at_once_leave_nothing_unseen(tmp_path):
     count = 400
     wait(
         [
-            *(start(CREATE, root, worker, count) for worker in "ABC"),
+            *(start(MAKE, root, worker, count) for worker in "ABC"),
             *(start(BRING, root, worker, count) for worker in "XY"),
         ]
     )

@@ -90,7 +90,7 @@ def send(
     /session switch NAME, /session delete (with --yes), /session export [FORMAT], /session info.
     """
     run: Invocation = ctx.obj
-    if not literal and (command := conversation.parse(message)):
+    if not (literal or stdin or file) and (command := conversation.parse(message)):
         return conversation.carry_out(ctx, *command, session=session, switch=switch, yes=yes)
     options, limit = to_options(option or []), to_limit(context_limit)
     key = None if key is None else check_key(key)
