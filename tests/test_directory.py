@@ -277,3 +277,15 @@ def test_what_could_not_be_kept_is_taken_in_by_the_next_command(store, opened, m
         names(opened())
     no_scan(monkeypatch)
     assert names(opened()) == {"a", "b"}
+
+
+def test_what_goes_while_it_is_listed_costs_no_look(store, opened, monkeypatch):
+    put(store, named(OTHER, "b"))
+    assert names(opened()) == {"a", "b"}
+    listing = opened().summaries()
+    next(listing)
+    for id in (ULID, OTHER):
+        opened().delete(id, NOW)
+    list(listing)
+    no_scan(monkeypatch)
+    assert names(opened()) == set()

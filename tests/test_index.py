@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from po_sessions.json_text import dumps
 from po_sessions.storage import index as index_module
+from po_sessions.storage import lines
 from po_sessions.storage.index import Index, IndexDamaged
 
 IDS = [f"01ARZ3NDEKTSV4RRFFQ69G{number:04}" for number in range(8)]
@@ -54,6 +55,8 @@ def newest_first(known: dict[str, dict]) -> list[dict]:
 def test_it_says_what_it_was_told(block, steps, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(index_module, "_BLOCK", block)
+        patch.setattr(lines, "_BLOCK", block)
+        patch.setattr(lines, "_LARGEST", 2 * block)
         directory = tmp_path_factory.mktemp("index")
         (directory / ".locks").mkdir()
         index, known = Index(str(directory), timeout=1), dict[str, dict]()

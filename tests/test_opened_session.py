@@ -166,7 +166,7 @@ def test_memory_does_not_grow_with_the_file(files):
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.binary(max_size=20).filter(lambda one: b"\n" not in one), max_size=8), st.integers(1, 12))
+@given(st.lists(st.text("ab", max_size=20).map(str.encode), max_size=8), st.integers(1, 12))
 def test_lines(tmp_path_factory, monkeypatch_block, some, block):
     monkeypatch_block(block)
     data = b"".join(line + b"\n" for line in some)
@@ -184,6 +184,7 @@ def test_lines(tmp_path_factory, monkeypatch_block, some, block):
         assert all(piece.endswith(b"\n") for piece in lines.blocks(read, start, end))
         assert list(lines.forwards(read, start, end)) == some
         assert list(lines.backwards(read, start, end)) == some[::-1]
+        assert list(lines.backwards(read, start, end, b"a")) == [line for line in some[::-1] if b"a" in line]
         for count in range(len(some) + 1):
             assert lines.after(read, start, end, count) == places[count]
             assert lines.before(read, start, end, count) == places[len(some) - count]

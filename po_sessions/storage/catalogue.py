@@ -137,9 +137,10 @@ class Catalogue:
     def _checked(self, row: Row) -> Row | None:
         """Return the row if its file is still the one it was taken from, a new row if not, None if there is none."""
         about = self._stat(row["id"])
-        if about is None:  # gone this moment, or the index is of another store
-            with suppress(OSError):
-                self._directory.forget()
+        if about is None:
+            with suppress(OSError, IndexDamaged):
+                if not self._index.has_removed(row["id"]):  # not gone this moment: the index is of another store
+                    self._directory.forget()
             return None
         if (about.st_size, about.st_ino) == (row["size"], row["inode"]):
             return row

@@ -21,7 +21,7 @@ from typing import Any
 from po_sessions.errors import Busy, Unreadable, WriteFailed
 from po_sessions.json_text import dumps, loads
 from po_sessions.session import is_session_id, normal_time
-from po_sessions.storage import atomic, locks
+from po_sessions.storage import atomic, lines, locks
 from po_sessions.storage.directory import Directory
 
 Row = dict[str, Any]
@@ -104,6 +104,10 @@ class Index:
         """Add that a session is gone. Raises WriteFailed."""
         self.record({"id": id, "removed": True}, timeout=0)
 
+    def has_removed(self, id: str) -> bool:
+        """Tell whether the logs say that a session is gone. Raises IndexDamaged."""
+        return "removed" in self._changed().get(id, ())
+
     def rows(self, needle: bytes = b"") -> Iterator[Row]:
         """Yield the rows, newest turn first; with `needle`, at least those whose line contains it.
 
@@ -153,8 +157,8 @@ class Index:
     def _folded(self, needle: bytes) -> Iterator[bytes]:
         """Yield the lines of `index.json` that contain `needle`, from its end. Raises IndexDamaged."""
         with self._opened() as (fd, start, end):
-            for line in _lines_backwards(fd, start, end, needle):
-                yield line.removeprefix(b",")
+            found = lines.backwards(lambda size, at: os.pread(fd, size, at), start, end, needle)
+            yield from (line.removeprefix(b",") for line in found)
 
     def _blocks(self) -> Iterator[bytes]:
         """Yield the rows of `index.json` from its beginning, many at once. Raises IndexDamaged."""
@@ -220,8 +224,12 @@ class Index:
 
         What is in the log still overrides them. Raises WriteFailed.
         """
+
+        def rows() -> Iterator[tuple[Key, bytes]]:  # read only once a file for them could be made
+            yield from sorted(map(_written, read()))
+
         with suppress(Busy), locks.locked(self._lock, timeout=0):
-            self._write(row for rows in [read] for row in sorted(map(_written, rows())))
+            self._write(rows())
             return True
         return False
 
@@ -299,16 +307,3 @@ def _size(path: str) -> int:
         return os.stat(path).st_size
     except FileNotFoundError:
         return 0
-
-
-def _lines_backwards(fd: int, start: int, end: int, needle: bytes = b"") -> Iterator[bytes]:
-    """Yield the lines between two places of a file that contain `needle`, the last one first, without their ends."""
-    block, rest = _BLOCK, b""
-    while end > start:
-        begin = max(start, end - block)
-        data = os.pread(fd, end - begin, begin) + rest
-        first = 0 if begin == start else data.find(b"\n") + 1
-        end, rest = begin, data[:first]
-        if needle in data:  # which is faster than to look at each line
-            yield from (line for line in reversed(data[first:].split(b"\n")) if line and needle in line)
-        block = min(2 * block, 16 * _BLOCK)

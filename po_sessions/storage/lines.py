@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 Read = Callable[[int, int], bytes]
 """Returns so many bytes from a place on, fewer at the end of the file."""
 
-_BLOCK = 1 << 18
+_BLOCK = 1 << 16
+_LARGEST = 1 << 20
 
 
 def blocks(read: Read, start: int, end: int) -> Iterator[bytes]:
     """Yield whole lines with their ends, as many at once as fit a block, or one that is longer."""
     pieces = list[bytes]()
-    while start < end and (piece := read(min(_BLOCK, end - start), start)):
+    while start < end and (piece := read(min(4 * _BLOCK, end - start), start)):
         start += len(piece)
         if whole := piece.rfind(b"\n") + 1:
             yield b"".join([*pieces, piece[:whole]])
@@ -29,22 +30,25 @@ def forwards(read: Read, start: int, end: int) -> Iterator[bytes]:
         yield from block.removesuffix(b"\n").split(b"\n")
 
 
-def backwards(read: Read, start: int, end: int) -> Iterator[bytes]:
-    """Yield the lines without their ends, the last one first."""
+def backwards(read: Read, start: int, end: int, needle: bytes = b"") -> Iterator[bytes]:
+    """Yield the lines that contain `needle`, without their ends, the last one first."""
     if end <= start:
         return
     end -= 1  # the end of the last line
-    later = list[bytes]()  # pieces of a line whose beginning is not read yet, the last one first
+    block, later = _BLOCK, list[bytes]()  # pieces of a line whose beginning is not read yet, the last one first
     while end > start:
-        begin = max(start, end - _BLOCK)
-        first, *whole = read(end - begin, begin).split(b"\n")
-        if whole:
-            whole[-1] += b"".join(reversed(later))
-            yield from reversed(whole)
+        begin = max(start, end - block)
+        first, found, rest = read(end - begin, begin).partition(b"\n")
+        if found:
+            rest += b"".join(reversed(later))
+            if needle in rest:  # which is faster than to look at each line
+                yield from (line for line in reversed(rest.split(b"\n")) if needle in line)
             later = []
         later.append(first)
-        end = begin
-    yield b"".join(reversed(later))
+        end, block = begin, min(2 * block, _LARGEST)
+    last = b"".join(reversed(later))
+    if needle in last:
+        yield last
 
 
 def after(read: Read, start: int, end: int, count: int) -> int:
