@@ -304,11 +304,19 @@ def test_both_ways_say_the_same(name, env, root, monkeypatch):
     kept = root.parent.parent / "kept"
     if root.is_dir():
         shutil.copytree(root, kept, symlinks=True)
-    assert has_answered("status") or name not in ORDINARY
-    for args in ([], ["--root", str(root)], ["--root", ""], ["--root", str(root.parent)]):
+    assert (has_answered("status") and has_answered("status", "--format", "{session_id}")) or name not in ORDINARY
+    line = ["status", "--format", r"{{{po_name}}}\t{session_name} \\{session_id}: {message_count}ü"]
+    named = ["--root", str(root)]
+    for args in (
+        ["status"],
+        line,
+        *([*named, *one] for one in (["status"], line)),
+        ["--root", "", "status"],
+        ["--root", str(root.parent), "status"],
+    ):
         said = []
         for way in ("as it is", "by the commands"):
-            said.append(run(way, *args, "status"))
+            said.append(run(way, *args))
             if kept.is_dir():  # a command may have repaired something
                 shutil.rmtree(root)
                 shutil.copytree(kept, root, symlinks=True)
@@ -319,7 +327,8 @@ def test_both_ways_say_the_same(name, env, root, monkeypatch):
     "line",
     [
         *("--version", "--version status", "status --version", "status -q", "status x", "--json status", ""),
-        *("--root", "--root status", "__completed", "status --help"),
+        *("--root", "--root status", "__completed", "status --help", "status --format", "status --json --format x"),
+        *("status --format {x}", "status --format {", "status --format }", r"status --format \e", "status --format= "),
     ],
 )
 def test_other_shapes_of_arguments(line, env):

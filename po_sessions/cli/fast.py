@@ -21,10 +21,10 @@ def answer(args: list[str]) -> None:
     said: bytes | None = None
     if args == ["--version"]:
         said = f"po {__version__}\n".encode()
-    elif args == ["status"]:
-        said = _status(None)
-    elif len(args) == 3 and args[0] == "--root" and args[2] == "status":
-        said = _status(args[1])
+    elif args[:1] == ["status"]:
+        said = _status(None, args[1:])
+    elif args[:1] == ["--root"] and args[2:3] == ["status"]:
+        said = _status(args[1], args[3:])
     elif args[:1] == ["__complete"]:
         from po_sessions.cli import completing
 
@@ -83,8 +83,19 @@ def pointers(root: str) -> tuple[str | None, dict[str, dict[str, str]]] | None:
     return None if data is None else quick.state(data)
 
 
-def _status(named: str | None) -> bytes | None:
-    """Return what `po status` prints."""
+def _status(named: str | None, args: list[str]) -> bytes | None:
+    """Return what `po status` prints with these arguments."""
+    template = None
+    if args:
+        from po_sessions.cli.template import STATUS_FIELDS, Template
+
+        try:
+            (flag, text) = args
+            template = Template(text, STATUS_FIELDS) if flag == "--format" else None
+        except ValueError:
+            return None
+        if template is None:
+            return None
     root = None if os.environ.get("PO_SESSION") else find_root(named)
     said = root and pointers(root)
     if not said:
@@ -97,8 +108,13 @@ def _status(named: str | None) -> bytes | None:
     if found is None:
         return None
     name, _, count = found
-    line = f"{po_name}: {name} ({count} msg{'' if count == 1 else 's'})"
-    if sys.stdout.isatty() and not line.isprintable():
+    if not name.isprintable():
+        return None
+    if template is None:
+        line = f"{po_name}: {name} ({count} msg{'' if count == 1 else 's'})"
+    else:
+        line = template.fill(dict(zip(STATUS_FIELDS, (po_name, name, id, str(count)), strict=True)))
+    if sys.stdout.isatty() and not line.isprintable():  # as a template may make it
         return None
     try:
         return line.encode() + b"\n"

@@ -86,7 +86,7 @@ class Output:
     def rows(self, head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[str] = ()) -> None:
         """Write a table on a terminal, tab-separated values elsewhere; columns named in `right` hold numbers."""
         if not self.is_terminal:
-            text = "".join("\t".join(_SEPARATORS.sub(" ", cell) for cell in row) + "\n" for row in rows)
+            text = "".join("\t".join(map(separators_replaced, row)) + "\n" for row in rows)
             if text:
                 self.write(text)
             return
@@ -188,6 +188,11 @@ def _counting(label: str, count: int) -> Iterator[Callable[[int], None]]:
 def escape_controls(text: str) -> str:
     """Return `text` with all that could act on a terminal, or turn its direction, made visible."""
     return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def separators_replaced(cell: str) -> str:
+    """Return a text with spaces in place of what separates columns and lines, and of other control characters."""
+    return _SEPARATORS.sub(" ", cell)
 
 
 def one_line(cell: str) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
+from po_sessions.cli.faces import Face
 from po_sessions.cli.invocation import Invocation
 from po_sessions.cli.output import counted
 from po_sessions.cli.times import local_time
@@ -14,14 +15,15 @@ from po_sessions.errors import InvalidInput, NotFound, WriteFailed
 from po_sessions.selector import short_ids
 from po_sessions.session import Message, Session, SessionSummary
 
+FIELDS = (*(field.name for field in fields(SessionSummary)), "current", "orphaned")
+"""The keys of a session in `--json`, which are the fields of `--format`."""
 
-def show_list(run: Invocation, found: Sequence[SessionSummary], *, ids: bool, with_po: bool) -> None:
-    """Print sessions as ids, JSON, a table or tab-separated values."""
-    if ids:
-        run.out.write("".join(f"{session.id}\n" for session in found))
-    elif run.out.as_json:
-        run.out.json([as_json(run, session) for session in found])
-    elif run.out.is_terminal:
+
+def show_list(run: Invocation, found: Sequence[SessionSummary], face: Face, *, with_po: bool) -> None:
+    """Print sessions for a program, as a table, or tab-separated."""
+    if face.printed(found, lambda session: as_json(run, session)):
+        return
+    if run.out.is_terminal:
         _show_table(run, found, with_po=with_po)
     else:
         current = run.current_ids

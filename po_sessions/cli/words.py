@@ -113,6 +113,8 @@ COMMANDS = {
             (('--all', '-a'), 'Those of every prompt object.', None),
             (('--limit', '-n'), 'At most N.', ''),
             (('--ids',), 'Print only the ids, one a line.', None),
+            (('--format',), "Print a line for each, with the keys of --json in braces, as in '{id} {name}'; see po-formats(5).", ''),
+            (('--null', '-0'), 'End each id or line with a NUL instead of a line end.', None),
             (('--orphaned',), 'Only those whose prompt object is not there any more.', None),
         ),
     ),
@@ -134,6 +136,8 @@ COMMANDS = {
             (('--po',), 'The prompt object; the current one if not given.', 'objects'),
             (('--all', '-a'), 'Those of every prompt object.', None),
             (('--ids',), 'Print only the ids, one a line.', None),
+            (('--format',), "Print a line for each, with the keys of --json in braces, as in '{id} {name}'; see po-formats(5).", ''),
+            (('--null', '-0'), 'End each id or line with a NUL instead of a line end.', None),
         ),
     ),
     'session switch': (
@@ -292,6 +296,8 @@ COMMANDS = {
         (),
         (
             (('--ids',), 'Print only the ids, one a line.', None),
+            (('--format',), "Print a line for each, with the keys of --json in braces, as in '{id} {name}'; see po-formats(5).", ''),
+            (('--null', '-0'), 'End each id or line with a NUL instead of a line end.', None),
         ),
     ),
     'trash restore': (
@@ -342,6 +348,8 @@ COMMANDS = {
             (('--po',), 'The prompt object; the current one if not given.', 'objects'),
             (('--all', '-a'), 'The backups of every session.', None),
             (('--ids',), 'Print only the ids, one a line.', None),
+            (('--format',), "Print a line for each, with the keys of --json in braces, as in '{id} {name}'; see po-formats(5).", ''),
+            (('--null', '-0'), 'End each id or line with a NUL instead of a line end.', None),
         ),
     ),
     'backup restore': (
@@ -373,6 +381,8 @@ COMMANDS = {
         ),
         (),
         (
+            (('--format',), "Print a line for each, with the keys of --json in braces, as in '{id} {name}'; see po-formats(5).", ''),
+            (('--null', '-0'), 'End each id or line with a NUL instead of a line end.', None),
         ),
     ),
     'object show': (
@@ -526,6 +536,7 @@ COMMANDS = {
         ),
         (),
         (
+            (('--format',), 'The line, with {po_name}, {session_name}, {session_id} and {message_count}; see po-formats(5).', ''),
         ),
     ),
     'completion': (

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from po_sessions.cli import views
+from po_sessions.cli.faces import Face, Format, Ids, Null
 from po_sessions.cli.invocation import Invocation, each
 from po_sessions.cli.options import Po
 from po_sessions.cli.output import counted
@@ -75,7 +76,9 @@ def list_(
     ] = None,
     po: Po = None,
     all_: Annotated[bool, typer.Option("--all", "-a", help="The backups of every session.")] = False,
-    ids: Annotated[bool, typer.Option("--ids", help="Print only the ids, one a line.")] = False,
+    ids: Ids = False,
+    template: Format = None,
+    null: Null = False,
 ) -> None:
     """List the backups of a session, newest first.
 
@@ -83,14 +86,13 @@ def list_(
     first message.
     """
     run: Invocation = ctx.obj
+    face = Face(run.out, _FIELDS, ids=ids, template=template, null=null)
     if all_ and (ref or po):
         other = "a session" if ref else "--po"
         raise InvalidInput(f"--all and {other} contradict each other.", hint="Give one of them.")
     found = run.environment().session_manager.backups.list() if all_ else _of_session(run, ref, po)
-    if ids:
-        return run.out.write("".join(f"{one.id}\n" for one in found))
-    if run.out.as_json:
-        return run.out.json([_to_json(one) for one in found])
+    if face.printed(found, _to_json):
+        return None
     if not found:
         return run.out.note("There are no backups; 'po backup create' makes one.")
     if run.out.is_terminal:
@@ -169,6 +171,9 @@ def restore(
         run.out.note(f"Made {whose} of the backup ({when}); 'po session delete {session.id}' takes it back.")
     views.remark_orphaned(run, session)
     views.show_id(run, session, trash_id=restored.trash_id, changed=restored.changed)
+
+
+_FIELDS = ("id", "session_id", "made_at", "po_name", "name", "message_count", "size", "preview")
 
 
 def _to_json(one: Backup) -> dict[str, Any]:

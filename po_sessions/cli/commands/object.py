@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from po_sessions.cli.faces import Face, Format, Null
 from po_sessions.cli.input import read_text
 from po_sessions.cli.invocation import Invocation
 from po_sessions.cli.root import PoCommand, WaitingCommand, noun
@@ -22,12 +23,13 @@ Name = Annotated[
 
 
 @app.command("list", cls=PoCommand)
-def list_(ctx: typer.Context) -> None:
+def list_(ctx: typer.Context, template: Format = None, null: Null = False) -> None:
     """List the prompt objects.
 
     Tab-separated in a pipe: `*` if current, else `-`; name; model, or `-`; description.
     """
     run: Invocation = ctx.obj
+    face = Face(run.out, _FIELDS, template=template, null=null)
     env = run.environment()
     current = env.session_manager.current_po()
     found = []
@@ -36,8 +38,8 @@ def list_(ctx: typer.Context) -> None:
             found.append(one)
         else:
             run.out.warn(str(one))
-    if run.out.as_json:
-        return run.out.json([_to_json(one, current=one.name == current) for one in found])
+    if face.printed(found, lambda one: _to_json(one, current=one.name == current)):
+        return None
     if not found:
         run.out.note(f"There are no prompt objects in {env.root}; 'po init' or 'po object new NAME' makes some.")
         return None
@@ -140,6 +142,9 @@ def delete(ctx: typer.Context, po: Name) -> None:
     run.out.note(f"Deleted {name}; '{shlex.join(['mv', '-n', kept, path])}' brings it back.")
     if run.out.as_json:
         run.out.json({"version": 1, "name": name, "trash_path": kept})
+
+
+_FIELDS = ("name", "description", "capabilities", "model", "options", "context", "extra", "current")
 
 
 def _to_json(one: Definition, *, current: bool) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import typer
 
 from po_sessions.cli import views
 from po_sessions.cli.commands import compact, exchange, prune
+from po_sessions.cli.faces import Face, Format, Ids, Null
 from po_sessions.cli.invocation import Invocation, each
 from po_sessions.cli.options import ContextLimit, Model, ModelOptions, NoStream, Po
 from po_sessions.cli.output import counted
@@ -31,7 +32,6 @@ Ref = Annotated[
     ),
 ]
 All = Annotated[bool, typer.Option("--all", "-a", help="Those of every prompt object.")]
-Ids = Annotated[bool, typer.Option("--ids", help="Print only the ids, one a line.")]
 Switch = Annotated[bool, typer.Option("--switch", help="Make it the current session.")]
 
 
@@ -83,6 +83,8 @@ def list_(
     all_: All = False,
     limit: Annotated[int | None, typer.Option("--limit", "-n", metavar="N", help="At most N.")] = None,
     ids: Ids = False,
+    template: Format = None,
+    null: Null = False,
     orphaned: Annotated[
         bool, typer.Option("--orphaned", help="Only those whose prompt object is not there any more.")
     ] = False,
@@ -94,6 +96,7 @@ def list_(
     message; `orphaned` if its prompt object is not there, else `-`.
     """
     run: Invocation = ctx.obj
+    face = Face(run.out, views.FIELDS, ids=ids, template=template, null=null)
     if po and all_:
         raise InvalidInput("--po and --all contradict each other.", hint="Give one of them.")
     if limit is not None and limit < 1:
@@ -107,7 +110,7 @@ def list_(
     elif not found:
         whose = f"{po_name} has" if po_name else "There are"
         run.out.note(f"{whose} no sessions yet; 'po send {po_name or 'PO'} MESSAGE' begins one.")
-    views.show_list(run, found, ids=ids, with_po=po_name is None)
+    views.show_list(run, found, face, with_po=po_name is None)
 
 
 @app.command(cls=PoCommand)
@@ -136,9 +139,12 @@ def show(
 
 
 @app.command(cls=PoCommand)
-def current(ctx: typer.Context, po: Po = None, all_: All = False, ids: Ids = False) -> None:
+def current(
+    ctx: typer.Context, po: Po = None, all_: All = False, ids: Ids = False, template: Format = None, null: Null = False
+) -> None:
     """Print the current session in the form of 'list'."""
     run: Invocation = ctx.obj
+    face = Face(run.out, views.FIELDS, ids=ids, template=template, null=null)
     manager = run.environment().session_manager
     if po and all_:
         raise InvalidInput("--po and --all contradict each other.", hint="Give one of them.")
@@ -150,7 +156,7 @@ def current(ctx: typer.Context, po: Po = None, all_: All = False, ids: Ids = Fal
             run.out.warn(str(error))
     if not all_:
         found = [manager.find(run.session_ref(None), run.known_po(po))]
-    views.show_list(run, found, ids=ids, with_po=all_)
+    views.show_list(run, found, face, with_po=all_)
 
 
 @app.command(cls=WaitingCommand)

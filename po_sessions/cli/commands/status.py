@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
+from po_sessions.cli.faces import to_template
 from po_sessions.cli.invocation import Invocation
+from po_sessions.cli.output import one_line
 from po_sessions.cli.root import PoCommand
-from po_sessions.errors import NoCurrent
+from po_sessions.cli.template import STATUS_FIELDS as FIELDS
+from po_sessions.errors import InvalidInput, NoCurrent
 from po_sessions.session import DEFAULT_NAME
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command(cls=PoCommand)
-def status(ctx: typer.Context) -> None:
+def status(
+    ctx: typer.Context,
+    template: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="TEMPLATE",
+            help="The line, with {po_name}, {session_name}, {session_id} and {message_count}; see po-formats(5).",
+        ),
+    ] = None,
+) -> None:
     """Print the current prompt object and session on one line; nothing if there is no current prompt object."""
     run: Invocation = ctx.obj
+    if run.out.as_json and template is not None:
+        raise InvalidInput("--json and --format contradict each other.", hint="Give one of them.")
+    line = None if template is None else to_template(template, FIELDS)
     manager = run.environment().session_manager
     po_name = manager.current_po()
     session = None
@@ -25,14 +43,18 @@ def status(ctx: typer.Context) -> None:
         except NoCurrent:
             if manager.storage.state().pointer(po_name).current:
                 raise
+    name, count = (session.name, session.message_count) if session else (DEFAULT_NAME, 0)
     if run.out.as_json:
         about = {
             "session_id": session.id if session else None,
             "session_name": session.name if session else None,
-            "message_count": session.message_count if session else 0,
+            "message_count": count,
         }
         return run.out.json({"version": 1, "po_name": po_name, **about})
     if po_name is None:
         return run.out.note("There is no current prompt object; 'po object switch NAME' chooses one.")
-    name, count = (session.name, session.message_count) if session else (DEFAULT_NAME, 0)
-    return run.out.line(f"{po_name}: {name} ({count} msg{'' if count == 1 else 's'})")
+    name = one_line(name)  # a shell prompt hands it to the terminal
+    if line is None:
+        return run.out.line(f"{po_name}: {name} ({count} msg{'' if count == 1 else 's'})")
+    values = (po_name, name, session.id if session else "", str(count))
+    return run.out.line(line.fill(dict(zip(FIELDS, values, strict=True))))

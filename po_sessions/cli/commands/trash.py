@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from po_sessions.cli import views
+from po_sessions.cli.faces import Face, Format, Ids, Null
 from po_sessions.cli.invocation import Invocation
 from po_sessions.cli.output import counted
 from po_sessions.cli.root import PoCommand, WaitingCommand, noun
@@ -22,20 +23,17 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 @app.command("list", cls=PoCommand)
-def list_(
-    ctx: typer.Context, ids: Annotated[bool, typer.Option("--ids", help="Print only the ids, one a line.")] = False
-) -> None:
+def list_(ctx: typer.Context, ids: Ids = False, template: Format = None, null: Null = False) -> None:
     """List what is in the trash, newest first.
 
     Tab-separated in a pipe: id; `deleted` or `undone`; time; prompt object; session's name; messages; beginning of the
     first message.
     """
     run: Invocation = ctx.obj
+    face = Face(run.out, _FIELDS, ids=ids, template=template, null=null)
     found = run.environment().session_manager.trash()
-    if ids:
-        return run.out.write("".join(f"{one.id}\n" for one in found))
-    if run.out.as_json:
-        return run.out.json([_to_json(one) for one in found])
+    if face.printed(found, _to_json):
+        return None
     others = len(run.environment().session_manager.storage.trash_names()) - len(found)
     if others:
         run.out.note(
@@ -110,6 +108,9 @@ def empty(
     run.out.note(f"Removed {counted(len(gone), 'thing')} for good.")
     if run.out.as_json:
         run.out.json([{"version": 1, "name": name} for name in gone])
+
+
+_FIELDS = ("id", "kind", "trashed_at", "session_id", "name", "po_name", "message_count", "preview")
 
 
 def _to_json(one: TrashEntry) -> dict[str, Any]:
