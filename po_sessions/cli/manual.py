@@ -18,6 +18,8 @@ ENVIRONMENT = {
     "from OPENAI_API_KEY.",
     "PO_BACKUP_INTERVAL, PO_BACKUP_KEEP": "When a turn makes a backup first, and how many are kept; see po-config(1).",
     "PO_GGUF": "A GGUF file that stands in for the embedded model's weights.",
+    "PAGER": "Shows what is longer than the screen, on a terminal; less if not set, nothing if empty.",
+    "NO_COLOR, FORCE_COLOR": "No colours; colours in a pipe too.",
     "XDG_RUNTIME_DIR, TMPDIR": "Where the socket of the embedded model is made while it answers.",
     "XDG_CACHE_HOME": "Where the weights of the embedded model are kept, below po/.",
     "XDG_CONFIG_HOME": "Where po/config.toml is.",

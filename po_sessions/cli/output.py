@@ -38,25 +38,34 @@ class Output:
         self.as_json = False
         self.is_terminal = _is_terminal(sys.stdout)
         self.remarks_seen = _is_terminal(sys.stderr)
+        self.laid_out = self.is_terminal or bool(os.environ.get("FORCE_COLOR"))
+        """Whether a conversation is laid out for people, in colours."""
+        self._send = _to_stdout
 
     def write(self, text: str | bytes) -> None:
         """Write a piece of a result at once, as it is. Bytes are whole UTF-8 text. Raises OutputClosed, WriteFailed."""
         if self.is_terminal:
             text = escape_controls(text if isinstance(text, str) else text.decode())
-        data = text.encode("utf-8", "backslashreplace") if isinstance(text, str) else text
         try:
-            if sys.stdout is None:
-                raise OSError(9, "it is closed")
-            sys.stdout.flush()
-            sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
+            self._send(text.encode("utf-8", "backslashreplace") if isinstance(text, str) else text)
         except BrokenPipeError:
-            _let_go_of_stdout()
             raise OutputClosed from None
-        except OSError as error:
-            _let_go_of_stdout()
-            reason = error.strerror or str(error)
-            raise WriteFailed(f"Cannot write to standard output: {reason}.") from None
+
+    @contextmanager
+    def paged(self) -> Iterator[None]:
+        """Show what the block writes in the user's pager if it is longer than the screen; on a terminal only."""
+        if not self.is_terminal or self._send is not _to_stdout:
+            yield
+            return
+        from po_sessions.cli.pager import Pager
+
+        pager = Pager(_to_stdout)
+        self._send = pager.write
+        try:
+            yield
+        finally:
+            self._send = _to_stdout
+            pager.close()
 
     def line(self, text: str) -> None:
         """Write a result and a line end."""
@@ -76,7 +85,8 @@ class Output:
 
     def json(self, value: Any) -> None:
         """Write a result as JSON: indented on a terminal, one line elsewhere."""
-        self.line(self.as_text(value))
+        with self.paged():
+            self.line(self.as_text(value))
 
     def as_text(self, value: Any) -> str:
         """Return JSON as it is printed."""
@@ -91,7 +101,8 @@ class Output:
                 self.write(text)
             return
         cells = [[one_line(cell) for cell in row] for row in rows]
-        self.write_escaped("".join(f"{line}\n" for line in _layout(head, cells, set(right))))
+        with self.paged():
+            self.write_escaped("".join(f"{line}\n" for line in _layout(head, cells, set(right))))
 
     def note(self, sentence: str) -> None:
         """Remark on what was done; only on a terminal, since cron mails whatever is printed."""
@@ -234,6 +245,23 @@ def _is_terminal(stream: TextIO | None) -> bool:
         return stream is not None and stream.isatty()
     except ValueError:
         return False
+
+
+def _to_stdout(data: bytes) -> None:
+    """Write to standard output at once. Raises OutputClosed, WriteFailed."""
+    try:
+        if sys.stdout is None:
+            raise OSError(9, "it is closed")
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        _let_go_of_stdout()
+        raise OutputClosed from None
+    except OSError as error:
+        _let_go_of_stdout()
+        reason = error.strerror or str(error)
+        raise WriteFailed(f"Cannot write to standard output: {reason}.") from None
 
 
 def _to_stderr(text: str) -> None:

@@ -126,6 +126,7 @@ COMMANDS = {
             (('--po',), 'The prompt object; the current one if not given.', 'objects'),
             (('--last',), 'Only the text of the last reply.', None),
             (('--range',), 'Only messages A to B, counted from 1, or from the end if negative.', ''),
+            (('--full',), 'On a terminal, show whole what tools were asked and answered.', None),
         ),
     ),
     'session current': (

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from po_sessions.cli import views
+from po_sessions.cli import transcript, views
 from po_sessions.cli.commands import compact, exchange, prune
 from po_sessions.cli.faces import Face, Format, Ids, Null
 from po_sessions.cli.invocation import Invocation, each
@@ -125,17 +125,25 @@ def show(
             "--range", metavar="A:B", help="Only messages A to B, counted from 1, or from the end if negative."
         ),
     ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="On a terminal, show whole what tools were asked and answered.")
+    ] = False,
 ) -> None:
-    """Print a conversation, its messages numbered."""
+    """Print a conversation, its messages numbered.
+
+    On a terminal it is laid out, replies as Markdown, and goes through $PAGER if it is longer than the screen; in a
+    pipe it is the text as it is stored.
+    """
     run: Invocation = ctx.obj
     if last and range_:
         raise InvalidInput("--last and --range contradict each other.", hint="Give one of them.")
     manager = run.environment().session_manager
-    with manager.reading(manager.find(run.session_ref(ref), run.known_po(po)).id) as session:
+    with manager.reading(manager.find(run.session_ref(ref), run.known_po(po)).id) as session, run.out.paged():
         if last:
-            views.show_last(run, session)
+            transcript.show_last(run, session)
         else:
-            views.show_conversation(run, session, range_, manager.storage.turn_owner(session.id))
+            owner = manager.storage.turn_owner(session.id)
+            transcript.show_conversation(run, session, range_, owner, full=full)
 
 
 @app.command(cls=PoCommand)

@@ -1,0 +1,111 @@
+"""A conversation as people read it on a terminal: Markdown, code in colours, tool calls folded."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import Any
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from rich.console import Console, Group, RenderableType
+from rich.markdown import Markdown
+from rich.syntax import Syntax
+from rich.text import Text
+from rich.theme import Theme
+
+from po_sessions.cli.output import counted, escape_controls, one_line
+from po_sessions.session import Message
+
+_WIDEST = 100
+"""Cells of a line at most: longer ones are hard to read."""
+_LONGEST = 100_000
+"""Characters of a message that are laid out; a longer one is printed as it is, since that takes no time."""
+_CODE_THEME = "ansi_dark"  # the terminal's own colours, which suit its background
+_THEME = Theme({"markdown.code": "bold cyan"})  # without the black background, which not every terminal has
+_PADDING = re.compile(r" +((?:\x1b\[[0-9;]*m)*)$", re.MULTILINE)
+_STYLES = {"user": "bold cyan", "assistant": "bold green", "tool": "bold yellow", "system": "bold magenta"}
+
+
+def rendered(numbered: Iterable[tuple[int, Message, list[str]]], *, width: int, full: bool) -> Iterator[str]:
+    """Yield messages for a terminal of this many cells, each with its number and the words of its heading.
+
+    `full` shows tool calls and what tools answered whole. The text holds nothing that acts on a terminal but colours.
+    """
+    console = Console(force_terminal=True, width=min(width, _WIDEST), height=25, highlight=False, theme=_THEME)
+    for number, message, words in numbered:
+        with console.capture() as captured:
+            console.print()
+            console.print(_heading(number, message, words))
+            for part in _parts(message, full=full):
+                if isinstance(part, str):
+                    console.out(part, highlight=False)
+                else:
+                    console.print(Group(part))  # what is printed alone loses how it is to be wrapped
+        yield _PADDING.sub(r"\1", captured.get())
+
+
+def _heading(number: int, message: Message, words: list[str]) -> Text:
+    style = _STYLES.get(message.role, "bold")
+    behind = "".join(f", {one_line(word)}" for word in words[1:])
+    return Text.assemble((f"[{number}] ", "dim"), (words[0], style), (behind, "red" if message.failed else "dim"))
+
+
+def _parts(message: Message, *, full: bool) -> Iterator[RenderableType]:
+    """Yield what a message consists of; a str is printed as it is."""
+    text = escape_controls((message.content or "").replace("\r\n", "\n"))
+    if message.role == "tool" and not full:
+        yield _folded(text)
+    elif len(text) > _LONGEST:
+        yield text
+    elif message.role == "assistant" or message.is_summary:
+        yield _markdown(text)
+    elif text:
+        yield Text(text)
+    calls = message.extra.get("tool_calls")
+    for call in calls if isinstance(calls, list) else [calls] if calls else []:
+        yield from _call(call, full=full)
+
+
+def _folded(text: str) -> Text:
+    """Return the first line of what a tool answered, and how much more there is."""
+    first, _, rest = text.strip("\n").partition("\n")
+    more = f" (and {counted(rest.count(chr(10)) + 1, 'more line')})" if rest else ""
+    return Text.assemble(("▸ ", "dim"), first, (more, "dim"), no_wrap=True, overflow="ellipsis")
+
+
+def _call(call: Any, *, full: bool) -> Iterator[RenderableType]:
+    """Yield a call of a tool, in whichever of the usual forms it is."""
+    about = call if isinstance(call, dict) else {"arguments": call}
+    function = about.get("function")
+    about = function if isinstance(function, dict) else about
+    given = about.get("arguments")
+    if isinstance(given, str):  # as OpenAI's interface has it
+        with suppress(ValueError):
+            given = json.loads(given)
+    name = one_line(str(about.get("name") or "a tool"))
+    if not full:
+        shown = one_line("" if given is None else json.dumps(given, ensure_ascii=False))
+        yield Text.assemble(("▸ ", "dim"), (name, "yellow"), f"({shown})", no_wrap=True, overflow="ellipsis")
+        return
+    yield Text.assemble(("▾ ", "dim"), (name, "yellow"))
+    text = escape_controls(json.dumps(given, ensure_ascii=False, indent=2))
+    yield Syntax(text, "json", theme=_CODE_THEME, background_color="default", word_wrap=True, padding=(0, 2))
+
+
+def _markdown(text: str) -> Markdown:
+    """Return Markdown in which nothing is hidden: HTML is text, a link shows where it leads, line ends stay."""
+    made = Markdown("", code_theme=_CODE_THEME, hyperlinks=False)
+    parser = MarkdownIt("commonmark", {"html": False}).enable(["strikethrough", "table"])
+    made.markup, made.parsed = text, parser.parse(text)
+    for token in made.parsed:
+        for inner in token.children or ():
+            _keep_line_end(inner)
+    return made
+
+
+def _keep_line_end(token: Token) -> None:
+    if token.type == "softbreak":
+        token.type = "hardbreak"
