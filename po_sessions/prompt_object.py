@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from po_sessions.definition import Definition
 from po_sessions.errors import Conflict, Interrupted, InvalidInput, PoError, ReplyNotStored
 from po_sessions.idempotency import KEY, answer_in, check_turns, earlier_turn
 from po_sessions.manager import SessionManager
-from po_sessions.models import Chunk, ModelBackend, Reply
+from po_sessions.models import Chunk, ModelBackend, Reply, check_unasked
 from po_sessions.session import STANDS_FOR, Message, Session, SessionSummary, Turn
 from po_sessions.window import Limit, Window, window
 
@@ -165,15 +164,11 @@ class PromptObject:
     def model(self, chosen: str, default: Callable[[], str]) -> str:
         """Return the model that answers: the one chosen for a turn, the definition's, or the default.
 
-        Raises InvalidInput if the definition names a file: a directory that came from elsewhere must not choose what is
-        loaded.
+        Raises InvalidInput if the definition names a file.
         """
         wanted = self.definition.model or ""
-        if wanted.startswith("gguf:") and not chosen:
-            raise InvalidInput(
-                f"{self.name} names a model file, {wanted!r}; only you can choose one.",
-                hint=f"Add --model {shlex.quote(wanted)}.",
-            )
+        if not chosen:
+            check_unasked(wanted, self.name)
         return chosen or wanted or default()
 
     def check(self, backend: ModelBackend, model: str, options: Mapping[str, Any]) -> None:

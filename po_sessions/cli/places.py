@@ -28,8 +28,9 @@ def model_name(given: str) -> str:
     """
     if not given:
         raise InvalidInput("The model's name is empty.", hint="Name one of 'po model list', or leave it out.")
-    kind, _, file = given.partition(":")
-    return f"gguf:{os.path.expanduser(file)}" if kind == "gguf" else given
+    if not given.startswith("gguf:"):
+        return given
+    return f"gguf:{os.path.expanduser(given.removeprefix('gguf:'))}"
 
 
 def model_paths() -> ModelPaths:

@@ -7,12 +7,13 @@ picks the back end for a model's name; each is imported only when it is used.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Literal, Protocol
 
-from po_sessions.errors import ModelUnavailable
+from po_sessions.errors import InvalidInput, ModelUnavailable
 
 DEFAULT_MODEL = "smollm2"
 """The embedded model: what answers when nobody chose another."""
@@ -116,6 +117,18 @@ def resolve(model: str, paths: ModelPaths, notice: Notice = lambda _: None) -> M
     """
     is_embedded = model == DEFAULT_MODEL or model.startswith("gguf:")
     return backend("embedded" if is_embedded else "llm", paths, notice)
+
+
+def check_unasked(model: str, by: str) -> None:
+    """See that `model`, which the file or prompt object `by` names, is no file.
+
+    Raises InvalidInput: a directory that came from elsewhere must not choose what is loaded.
+    """
+    if model.startswith("gguf:"):
+        raise InvalidInput(
+            f"{by} names a model file, {model!r}; only you can choose one.",
+            hint=f"Choose it with --model {shlex.quote(model)}.",
+        )
 
 
 def known(paths: ModelPaths, notice: Notice = lambda _: None) -> list[ModelInfo]:
