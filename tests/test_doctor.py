@@ -313,6 +313,27 @@ HARMS = {
         {"object"},
         PERSON({"object"}),
     ),
+    "settings that cannot be read": Harm(
+        lambda root: write(root / "config.toml", "model = "), {"settings"}, PERSON({"settings"})
+    ),
+    "settings that are large": Harm(
+        lambda root: write(root / "config.toml", "#" * 20_000), {"settings"}, PERSON({"settings"})
+    ),
+    "settings written by others": Harm(
+        lambda root: (write(root / "config.toml", "# Ours.\n"), (root / "config.toml").chmod(0o622)), {"mode"}
+    ),
+    "settings are a fifo": Harm(
+        lambda root: os.mkfifo(root / "config.toml", 0o600), {"settings"}, PERSON({"settings"})
+    ),
+    "settings are a symlink": Harm(
+        lambda root: (root / "config.toml").symlink_to("elsewhere"), {"settings"}, PERSON({"settings"})
+    ),
+    "settings are a directory": Harm(
+        lambda root: (root / "config.toml").mkdir(mode=0o700), {"settings"}, PERSON({"settings"})
+    ),
+    "temporary file of the settings": Harm(
+        lambda root: write(root / f".config.toml.{gone_pid()}.0123abcd.tmp", "x"), {"temporary"}
+    ),
     "orphan": Harm(lambda root: (root / "objects/greeter.md").unlink(), {"orphan", "pointer"}, PERSON({"orphan"})),
     "one name twice": Harm(
         lambda root: open_storage("files", root=str(root)).create(session(id=NEW, name="s1")),
@@ -376,6 +397,14 @@ def test_a_sound_store_is_left_as_it_is(root, store, doctor):
     before = tree(root)
     assert doctor() == (0, [])
     assert tree(root) == before
+    assert doctor("--repair") == (0, [])
+    assert tree(root) == before
+
+
+def test_settings_are_no_stranger_and_may_be_read_by_others(root, store, doctor):
+    write(root / "config.toml", "model = 'smollm2'\nmine = 1\n")
+    (root / "config.toml").chmod(0o644)
+    before = tree(root)
     assert doctor("--repair") == (0, [])
     assert tree(root) == before
 
@@ -590,7 +619,7 @@ def test_several_harms_at_once(seed, root, store, doctor):
     doctor("--repair")
     code, found = doctor()
     left = {one["kind"] for one in found if one["fault"]}
-    assert left <= {"object", "orphan", "same-name"}, done
+    assert left <= {"object", "orphan", "same-name", "settings"}, done
     assert code == bool(left)
     assert lost(kept, contents(root)) == [], done
     assert {id: read for id, read in sound(root).items() if id in conversations} == conversations, done

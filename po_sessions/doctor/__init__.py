@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 
-from po_sessions.doctor import index, layout, leftovers, mounts, pointers, sessions, set_aside
+from po_sessions.doctor import index, layout, leftovers, mounts, pointers, sessions, set_aside, settings
 from po_sessions.doctor.finding import Finding
 from po_sessions.doctor.store import Store
 from po_sessions.errors import InvalidInput, NotFound, PoError
@@ -26,6 +26,7 @@ CHECKS: tuple[Callable[[Store], Iterator[Finding]], ...] = (
     leftovers.lock_files,
     leftovers.renaming,
     pointers.objects,
+    settings.check,
     sessions.check,
     sessions.copies,
     sessions.names,

@@ -13,7 +13,7 @@ from po_sessions.doctor.quarantine import DIRECTORY as QUARANTINE
 from po_sessions.doctor.store import Store
 from po_sessions.errors import WriteFailed
 from po_sessions.session import is_session_id
-from po_sessions.storage import atomic, entry_ids, locks
+from po_sessions.storage import atomic, entry_ids, locks, settings
 
 _TRASHED = re.compile(r".+\.torn|[A-Za-z0-9_-]{1,64}\.[0-9a-f]{8}\.md")
 _COPY_OF_ROOT_FILE = re.compile(r"(state.*\.toml|deletions.*\.log).*")
@@ -27,7 +27,7 @@ class _Place:
     path: str
     is_directory: bool = False
     may_be_read: bool = False
-    """Whether others may read it: prompt objects are no conversations, and come out of repositories."""
+    """Whether others may read it: prompt objects and settings are no conversations, and come out of repositories."""
 
 
 def check(store: Store) -> Iterator[Finding]:
@@ -41,6 +41,8 @@ def check(store: Store) -> Iterator[Finding]:
         )
     for place in _top(store):
         yield from _placed(place, store, owner)
+    settings_file = _Place(os.path.join(store.root, settings.NAME), may_be_read=True)
+    yield from _placed(settings_file, store, owner, any_kind=True)
     for directory, listed in (
         (store.sessions, _in_sessions),
         (store.locks, bool),
@@ -66,7 +68,6 @@ def _top(store: Store) -> Iterator[_Place]:
         yield _Place(path, is_directory=True)
     for name in ("state.toml", "deletions.log"):
         yield _Place(os.path.join(store.root, name))
-    yield _Place(os.path.join(store.root, "config.toml"), may_be_read=True)
 
 
 def _in_sessions(name: str) -> bool:

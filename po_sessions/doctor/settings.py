@@ -1,0 +1,23 @@
+"""The settings of an environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from po_sessions.doctor.finding import Finding
+from po_sessions.doctor.store import Store
+from po_sessions.errors import Unreadable
+from po_sessions.storage import settings
+
+
+def check(store: Store) -> Iterator[Finding]:
+    """Tell if they cannot be read. They are a user's own text, so they stay where they are."""
+    path = os.path.join(store.root, settings.NAME)
+    try:
+        settings.read(path)
+    except FileNotFoundError:
+        return
+    except Unreadable as error:
+        hint = "Mend or remove it: without it the user's own settings count."
+        yield Finding("settings", path, str(error), hint=hint)
