@@ -1,16 +1,20 @@
-"""`po config` and `po model default`: the user's settings, and the one file that holds them."""
+"""`po config` and `po model default`: the settings, and the files that hold them."""
 
 from __future__ import annotations
 
 import json
 import os
 import tomllib
+from itertools import product
 from pathlib import Path
 
 import pytest
 from scripted import Script
 from test_cli_session import on_terminal, plain
 
+from po_sessions import models
+from po_sessions.cli import config
+from po_sessions.durations import parse_duration
 from po_sessions.errors import ModelUnavailable, NoKey, WeightsMissing
 
 REST = "backup.interval\t1d\tdefault\nbackup.keep\t5\tdefault\n"
@@ -243,11 +247,221 @@ def test_a_home_directory_in_the_file_or_the_variable_is_found(file, po, backend
     assert backend.asked[-1]["model"] == f"gguf:{Path.home()}/y.gguf"
 
 
-def test_an_environment_has_no_say(root, po, backend):
-    (root / "config.toml").write_text('model = "gguf:/evil"')
-    assert po("config", "get", "model").stdout == "smollm2\n"
+@pytest.fixture
+def shared(root) -> Path:
+    """The environment's file, which is not there yet."""
+    return root / "config.toml"
+
+
+def test_what_is_nearer_counts(file, shared, root, po, backend, monkeypatch):
+    """--model, the prompt object, $PO_MODEL, the environment's file, the user's: each is there or not, in all ways."""
+    monkeypatch.setitem(models.BACKENDS, "llm", models.BACKENDS["embedded"])
+    for flag, said, variable, environments, users in product([False, True], repeat=5):
+        (root / "objects" / "one.md").write_text("---\nmodel: said\n---\nx" if said else "x")
+        monkeypatch.setenv("PO_MODEL", "gguf:/variable" if variable else "")
+        shared.write_text('model = "theirs"' if environments else "")
+        file.write_text('model = "gguf:/mine"' if users else "")
+        sources = [
+            (flag, "gguf:/flag", ""),
+            (said, "said", ""),
+            (variable, "gguf:/variable", "$PO_MODEL"),
+            (environments, "theirs", str(shared)),
+            (users, "gguf:/mine", str(file)),
+            (True, "smollm2", "default"),
+        ]
+        option = ["--model", "gguf:/flag"] if flag else []
+        sent = json.loads(po("send", "one", "x", "--dry-run", "--json", *option).stdout)
+        assert sent["model"] == next(value for there, value, _ in sources if there)
+        value, source = next((value, source) for there, value, source in sources[2:] if there)
+        assert po("config", "list").stdout == f"model\t{value}\t{source}\n" + REST
+        assert po("config", "get", "model").stdout == po("model", "default").stdout == f"{value}\n"
+        for args in (["config", "get", "model"], ["model", "default"]):
+            assert json.loads(po(*args, "--json").stdout)["source"] == source
+
+
+def test_the_same_for_backups(file, shared, po, root, monkeypatch):
+    for variable, environments, users in product([False, True], repeat=3):
+        monkeypatch.setenv("PO_BACKUP_KEEP", "1" if variable else "")
+        monkeypatch.setenv("PO_BACKUP_INTERVAL", "1h" if variable else "")
+        shared.write_text('[backup]\nkeep = 2\ninterval = "2h"\n' if environments else "")
+        file.write_text('[backup]\nkeep = 3\ninterval = "3h"\n' if users else "")
+        sources = [(variable, 1, "$PO_BACKUP_"), (environments, 2, str(shared)), (users, 3, str(file))]
+        number, source = next(((n, source) for there, n, source in sources if there), (5, "default"))
+        interval = "1d" if number == 5 else f"{number}h"
+        keep_from, interval_from = (source + "KEEP", source + "INTERVAL") if number == 1 else (source, source)
+        rows = [f"backup.interval\t{interval}\t{interval_from}", f"backup.keep\t{number}\t{keep_from}"]
+        assert po("config", "list").stdout.splitlines()[1:] == rows
+        policy = config.backup_policy(config.files(str(root)))
+        assert (policy.keep, policy.interval) == (number, parse_duration(interval))
+
+
+def test_a_turn_heeds_what_the_environment_says_of_backups(shared, root, po, backend):
+    shared.write_text("[backup]\nkeep = 0\n")
+    for _ in range(2):
+        assert po("send", "greeter", "x").exit_code == 0
+    assert po("backup", "list").stdout == ""
+    shared.write_text("[backup]\nkeep = 1\n")
     assert po("send", "greeter", "x").exit_code == 0
-    assert backend.asked[-1]["model"] == "smollm2"
+    assert len(po("backup", "list").stdout.splitlines()) == 1
+
+
+def test_each_file_is_written_by_its_option(file, shared, po, backend, other):
+    assert po("config", "path", "--environment").stdout == f"{shared}\n"
+    assert json.loads(po("config", "path", "--environment", "--json").stdout) == {"version": 1, "path": str(shared)}
+    assert po("config", "set", "model", other).exit_code == 0
+    for _ in range(2):
+        result = po("config", "set", "--environment", "model", "smollm2")
+        assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+    assert shared.stat().st_mode & 0o777 == 0o600
+    shared.chmod(0o644)
+    assert po("config", "set", "--environment", "backup.keep", "3").exit_code == 0
+    assert shared.read_text() == 'model = "smollm2"\n\n[backup]\nkeep = 3\n'
+    assert shared.stat().st_mode & 0o777 == 0o644
+    assert file.read_text() == f'model = "{other}"\n'
+    assert po("config", "list").stdout.splitlines()[0] == f"model\tsmollm2\t{shared}"
+    assert po("config", "unset", "backup.keep").exit_code == 0
+    assert po("config", "get", "backup.keep").stdout == "3\n"
+    assert json.loads(po("config", "unset", "--environment", "model", "--json").stdout)["source"] == str(file)
+    assert po("config", "unset", "--environment", "backup.keep").exit_code == 0
+    assert tomllib.loads(shared.read_text()) == {"backup": {}}
+
+
+def test_what_else_the_environments_file_has_stays(shared, po, backend):
+    shared.write_text("# Ours.\nz = 1 # last\n[a]\nmodel = 'other'\n")
+    assert po("config", "set", "--environment", "model", "smollm2").exit_code == 0
+    assert shared.read_text() == "# Ours.\nz = 1 # last\nmodel = \"smollm2\"\n\n[a]\nmodel = 'other'\n"
+    assert po("config", "list").stdout == f"model\tsmollm2\t{shared}\n" + REST
+
+
+def test_a_change_that_the_environment_keeps_from_counting_is_told(file, shared, po, backend, other):
+    shared.write_text('model = "smollm2"')
+    said = f"po: warning: {shared} sets model, so it stays smollm2.\n"
+    assert po("config", "set", "model", other).stderr == said
+    assert po("model", "default", other).stderr == said
+    assert po("config", "unset", "model").stderr == said
+    assert po("config", "unset", "model", "--environment").stderr == ""
+
+
+def test_an_environment_cannot_name_a_model_file(file, shared, root, po, backend, other, monkeypatch):
+    shared.write_text(f'model = "{other}"')
+    said = f"po: {shared} names a model file, '{other}'; only you can choose one.\nChoose it with --model {other}."
+    for args in (["send", "greeter", "x"], ["config", "list"], ["config", "get", "model"], ["model", "default"]):
+        result = po(*args)
+        assert (result.exit_code, result.stdout) == (2, ""), args
+        assert result.stderr == f"{said} 'po config unset model --environment' takes it out of the file.\n", args
+    assert backend.asked == []
+    # Whoever chooses for himself is not held up, nor is what asks no model.
+    assert po("send", "greeter", "x", "--model", "smollm2").exit_code == 0
+    assert (
+        po("status").exit_code == po("session", "list").exit_code == po("config", "get", "backup.keep").exit_code == 0
+    )
+    assert po("config", "set", "backup.keep", "3").exit_code == 0
+    result = po("config", "set", "model", "smollm2")
+    assert (result.exit_code, result.stderr.startswith(f"po: warning: {shared} names a model file")) == (0, True)
+    assert json.loads(po("config", "set", "model", "smollm2", "--json").stdout)["source"] == str(file)
+    monkeypatch.setenv("PO_MODEL", "smollm2")
+    assert po("send", "greeter", "x").exit_code == 0
+    monkeypatch.delenv("PO_MODEL")
+    assert po("config", "unset", "model", "--environment").exit_code == 0
+    for name in (other, "gguf:~/x.gguf", "gguf:nowhere"):
+        result = po("config", "set", "--environment", "model", name)
+        assert (result.exit_code, shared.read_text()) == (2, "")
+        assert result.stderr.startswith(f"po: {shared} names a model file, '{name}'; only you can choose one.\n")
+
+
+@pytest.mark.parametrize(
+    "name", ["gguf", "GGUF:/evil", "/evil", "file:///evil", "https://evil.example/v1", " gguf:/evil"]
+)
+def test_what_looks_like_a_file_or_an_address_is_only_a_name(name, shared, root, po):
+    shared.write_text(f'model = "{name}"')
+    result = po("send", "greeter", "x")
+    assert (result.exit_code, result.stderr.splitlines()[0]) == (8, f"po: There is no model named {name!r}.")
+
+
+HARM = {
+    "a link": lambda path: path.symlink_to("elsewhere.toml"),
+    "a loop": lambda path: path.symlink_to(path),
+    "a fifo": os.mkfifo,
+    "a directory": lambda path: path.mkdir(),
+    "no TOML": lambda path: path.write_text("model = "),
+    "no text": lambda path: path.write_bytes(b"\xff"),
+    "large": lambda path: path.write_text("#" * 16385),
+    "huge": lambda path: path.touch() or os.truncate(path, 1 << 40),
+    "deep": lambda path: path.write_text("a = " + "[" * 16000),
+    "deep tables": lambda path: path.write_text("a = " + "{a=" * 5000),
+    "a huge number": lambda path: path.write_text("[backup]\nkeep = 0x" + "f" * 16000),
+    "a long number": lambda path: path.write_text("[backup]\nkeep = " + "9" * 16000),
+    "a number": lambda path: path.write_text("model = 5\n[backup]\nkeep = 1.5"),
+    "no table": lambda path: path.write_text("model = []\nbackup = 5"),
+}
+
+
+@pytest.mark.parametrize("harm", HARM)
+def test_a_bad_file_of_an_environment(harm, file, shared, root, po, backend):
+    (root / "elsewhere.toml").write_text('model = "gguf:/evil"')
+    HARM[harm](shared)
+    before = os.lstat(shared)
+    result = po("config", "list")
+    assert (result.exit_code, result.stdout) == (7, "")
+    assert str(shared) in result.stderr.splitlines()[0]
+    if "number" not in harm or harm == "a number":
+        assert po("send", "greeter", "x").exit_code == 7
+        assert backend.asked == []
+    assert po("config", "set", "model", "smollm2").exit_code == 0  # the user's own
+    assert po("session", "new", "x", "--po", "greeter").exit_code == 0
+    for args in (["status"], ["session", "list"], ["object", "list"], ["config", "path", "--environment"]):
+        assert (po(*args).exit_code, po(*args).stderr) == (0, "")
+    assert (os.lstat(shared).st_ino, os.lstat(shared).st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    if "number" not in harm and harm != "no table":
+        result = po("config", "set", "--environment", "model", "smollm2")
+        assert (result.exit_code, str(shared) in result.stderr) == (7, True)
+        assert po("config", "unset", "--environment", "model").exit_code == 7
+        assert (os.lstat(shared).st_ino, os.lstat(shared).st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+@pytest.mark.parametrize("value", ["'5m'", "'0'", "'99999999999y'", "'\\u001b[31m'"])
+def test_a_value_that_is_none_tells_where_it_is(value, shared, root, po, backend):
+    shared.write_text(f"[backup]\ninterval = {value}".replace("'", '"'))
+    assert po("session", "new", "x", "--po", "greeter", "--switch").exit_code == 0
+    result = po("backup", "create")
+    assert (result.exit_code, result.stderr.startswith(f"po: backup.interval ({shared}): ")) == (2, True)
+
+
+def test_a_file_that_cannot_be_changed_without_loss_is_left_alone(file, shared, root, po, backend):
+    for path, option in ((file, []), (shared, ["--environment"])):
+        path.write_text("a = " + "[" * 200 + "]" * 200)
+        result = po("config", "set", "model", "smollm2", *option)
+        assert (result.exit_code, result.stderr.startswith(f"po: {path} cannot be changed: ")) == (7, True)
+        assert path.read_text() == "a = " + "[" * 200 + "]" * 200
+
+
+def test_without_an_environment(po, backend, tmp_path, monkeypatch):
+    home = Path.home() / ".prompt_objects"
+    assert po("config", "path", "--environment").stdout == f"{home}/config.toml\n"
+    assert po("config", "unset", "--environment", "model").exit_code == 0
+    assert po("config", "set", "--environment", "model", "gguf:x").exit_code == 2
+    assert po("config", "set", "--environment", "backup.keep", "x").exit_code == 2
+    assert list(Path.home().iterdir()) == []
+    assert po("config", "set", "--environment", "backup.keep", "3").exit_code == 0
+    assert (home / "config.toml").exists()
+    assert (home / "objects" / "greeter.md").exists()
+    monkeypatch.setenv("PO_ROOT", str(tmp_path / "nowhere"))
+    for args in (["set", "--environment", "backup.keep", "3"], ["unset", "--environment", "model"], ["list"]):
+        result = po("config", *args)
+        assert (result.exit_code, "po init" in result.stderr) == (3, True), args
+    assert not (tmp_path / "nowhere").exists()
+    result = po("model", "default", "smollm2")  # one's own file can be changed anywhere
+    assert (result.exit_code, result.stderr.startswith("po: warning: There is no environment at")) == (0, True)
+    monkeypatch.delenv("PO_ROOT")
+    assert po("config", "get", "model").stdout == "smollm2\n"
+
+
+def test_unsetting_tells_of_the_users_file_that_cannot_be_read(file, shared, root, po):
+    shared.write_text('model = "x"')
+    file.write_text("model = ")
+    result = po("config", "unset", "--environment", "model")
+    assert (result.exit_code, result.stderr.startswith(f"po: warning: {file} cannot be read")) == (0, True)
+    assert shared.read_text() == ""
 
 
 def test_on_a_terminal(file, monkeypatch):

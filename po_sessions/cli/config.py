@@ -1,28 +1,22 @@
-"""The user's settings: the table of them, the one file that holds them, and what is in force.
+"""The settings: the table of them, and what is in force.
 
-An environment has no settings of its own: a cloned repository may ship one, and must not choose what this machine loads
-or asks.
+A variable goes over the environment's file, and that over the user's. An environment may come with a cloned repository,
+which must not choose what this machine loads or whom it asks: each setting tells what an environment may set it to.
 """
 
 from __future__ import annotations
 
-import errno
 import os
-import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from stat import S_IMODE
-from typing import Any, TypeVar
-
-from platformdirs import user_config_path
+from typing import TypeVar
 
 from po_sessions import models
 from po_sessions.backups import BackupPolicy
 from po_sessions.cli import places
+from po_sessions.cli.config_files import SettingsFile, environments_file, users_file
 from po_sessions.durations import parse_duration
-from po_sessions.errors import InvalidInput, NoKey, Unreadable, WeightsMissing
-from po_sessions.storage import atomic
+from po_sessions.errors import InvalidInput, NoKey, WeightsMissing
 
 T = TypeVar("T")
 
@@ -32,32 +26,34 @@ DEFAULT = "default"
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One thing that a user can choose once and for all."""
+    """One thing that can be chosen once and for all."""
 
     name: str
     """`TABLE.KEY`, or `KEY` outside any table of the file."""
     meaning: str
     variable: str
-    """The environment variable that goes over the file."""
+    """The environment variable that goes over the files."""
     default: str
     accept: Callable[[str, Callable[[str], None]], str]
     """Returns a value as it is to be written; may remark on it. Raises InvalidInput, ModelUnavailable."""
+    check_environments: Callable[[str, str], None]
+    """Sees that a value is one that an environment may choose; the second is its file. Raises InvalidInput."""
     is_number: bool = False
-    """Whether it is a number in the file."""
+    """Whether it is a number in a file."""
 
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """The value of a setting, and where it comes from: `$VARIABLE`, the path of the file, or DEFAULT."""
+    """The value of a setting, and where it comes from: `$VARIABLE`, the path of a file, or DEFAULT."""
 
     setting: Setting
     value: str
     source: str
 
 
-def path() -> Path:
-    """Return the file, which need not be there."""
-    return user_config_path("po") / "config.toml"
+def files(root: str) -> list[SettingsFile]:
+    """Return the files that count in the environment `root`; the first that sets something counts."""
+    return [environments_file(root), users_file()]
 
 
 def setting(name: str) -> Setting:
@@ -71,45 +67,27 @@ def setting(name: str) -> Setting:
     raise InvalidInput(f"There is no setting named {name!r}.", hint=f"{hint}The settings are: {', '.join(SETTINGS)}.")
 
 
-def in_force(name: str) -> InForce:
-    """Return what counts for a setting: its variable, else the file, else the default. Raises Unreadable."""
+def in_force(name: str, files: Sequence[SettingsFile]) -> InForce:
+    """Return what counts for a setting: its variable, else the first of `files` that sets it, else the default.
+
+    Raises Unreadable; InvalidInput if an environment's file sets it to what is not for it to choose.
+    """
     one = setting(name)
     if value := os.environ.get(one.variable):
         return InForce(one, value, f"${one.variable}")
-    if value := _stored(one):
-        return InForce(one, value, str(path()))
+    for file in files:
+        if value := file.value(one):
+            return InForce(one, value, file.path)
     return InForce(one, one.default, DEFAULT)
 
 
-def store(name: str, value: str | None) -> None:
-    """Write a setting to the file, or without a value remove it; all else in the file stays as it is.
-
-    Raises Unreadable if the file cannot be read, and then it is left alone; WriteFailed.
-    """
-    one = setting(name)
-    said, text = _read()
-    wanted = int(value) if value is not None and one.is_number else value
-    if wanted == _look_up(one, said):
-        return
-    import tomlkit
-
-    document = tomlkit.parse(text)
-    table, _, key = name.rpartition(".")
-    inside: Any = document.setdefault(table, tomlkit.table()) if table else document
-    if wanted is None:
-        del inside[key]
-    else:
-        inside[key] = wanted
-    _replace(tomlkit.dumps(document).encode())
-
-
-def backup_policy() -> BackupPolicy:
+def backup_policy(files: Sequence[SettingsFile]) -> BackupPolicy:
     """Return what is in force for backups. Raises Unreadable; InvalidInput, which tells where the value is."""
-    return BackupPolicy(_parsed("backup.interval", parse_duration), _parsed("backup.keep", _whole_number))
+    return BackupPolicy(_parsed("backup.interval", files, parse_duration), _parsed("backup.keep", files, _whole_number))
 
 
-def _parsed(name: str, parse: Callable[[str], T]) -> T:
-    one = in_force(name)
+def _parsed(name: str, files: Sequence[SettingsFile], parse: Callable[[str], T]) -> T:
+    one = in_force(name, files)
     try:
         return parse(one.value)
     except InvalidInput as error:
@@ -148,6 +126,10 @@ def _accept_model(value: str, remark: Callable[[str], None]) -> str:
     return name
 
 
+def _anything(value: str, file: str) -> None:
+    """Let an environment choose."""
+
+
 SETTINGS = {
     one.name: one
     for one in [
@@ -157,6 +139,7 @@ SETTINGS = {
             variable="PO_MODEL",
             default=models.DEFAULT_MODEL,
             accept=_accept_model,
+            check_environments=models.check_unasked,
         ),
         Setting(
             "backup.interval",
@@ -164,6 +147,7 @@ SETTINGS = {
             variable="PO_BACKUP_INTERVAL",
             default="1d",
             accept=_accept_duration,
+            check_environments=_anything,
         ),
         Setting(
             "backup.keep",
@@ -171,55 +155,9 @@ SETTINGS = {
             variable="PO_BACKUP_KEEP",
             default="5",
             accept=_accept_number,
+            check_environments=_anything,
             is_number=True,
         ),
     ]
 }
 """Every setting by its name; a new one is a line here."""
-
-
-def _stored(one: Setting) -> str | None:
-    value = _look_up(one, _read()[0])
-    if one.is_number and type(value) is int:
-        return str(value)
-    if not isinstance(value, str | None):
-        kind = "a number" if one.is_number else "text"
-        raise Unreadable(f"{path()}: {one.name!r} is not {kind}.", hint=f"Run 'po config set {one.name} VALUE'.")
-    return value
-
-
-def _look_up(one: Setting, said: dict[str, Any]) -> object:
-    """Return what the file says of a setting, whatever it is; None if it says nothing. Raises Unreadable."""
-    table, _, key = one.name.rpartition(".")
-    inside = said.get(table, {}) if table else said
-    if not isinstance(inside, dict):
-        raise Unreadable(
-            f"{path()}: {table!r} is not a table.", hint=f"Mend or remove it: it is [{table}] in the file."
-        )
-    return inside.get(key)
-
-
-def _read() -> tuple[dict[str, Any], str]:
-    """Return what the file says, and its text."""
-    try:
-        if path().is_fifo():
-            raise OSError(errno.EINVAL, "it is a fifo")  # which nobody may be writing to
-        text = path().read_bytes().decode()  # with the line ends that it has
-        return tomllib.loads(text), text
-    except (FileNotFoundError, NotADirectoryError):
-        return {}, ""
-    except OSError as error:
-        raise Unreadable(f"Cannot read {path()}: {error.strerror}.", hint="Mend its permissions, or move it.") from None
-    except ValueError as error:
-        raise Unreadable(f"{path()} cannot be read: {error}.", hint="Mend or remove it.") from None
-
-
-def _replace(data: bytes) -> None:
-    """Make or replace the file: behind a link that leads to it, with the mode that it has."""
-    file = os.path.realpath(path())
-    atomic.make_dir(os.path.dirname(file))
-    with atomic.writing(file), atomic.staged(file, [data]) as (fd, temporary):
-        if os.path.exists(file):
-            os.fchmod(fd, S_IMODE(os.stat(file).st_mode))
-        os.replace(temporary, file)
-        atomic.sync_dir(os.path.dirname(file))

@@ -66,14 +66,15 @@ class Invocation:
         Raises NotFound if it was named and is not there, InvalidInput if it is not safe to use unasked.
         """
         if self._environment is None:
+            root = self.find_root()
             self._environment = Environment.open(
-                self.find_root(),
+                root,
                 lock_timeout=self.lock_timeout,
                 notice=self.out.warn,
                 watch=self.out.watch,
                 model_paths=self.model_paths if to_send else None,
-                default_model=_default_model,
-                backup_policy=_backup_policy,
+                default_model=lambda: _default_model(root),
+                backup_policy=lambda: _backup_policy(root),
                 save=save,
             )
         root = self._environment.root
@@ -204,16 +205,16 @@ def _expect_starter(name: str) -> None:
         raise PromptObjectNotFound(name, hint="Run 'po init' to make an environment first.")
 
 
-def _default_model() -> str:
+def _default_model(root: str) -> str:
     from po_sessions.cli import config  # which imports what few commands need
 
-    return places.model_name(config.in_force("model").value)
+    return places.model_name(config.in_force("model", config.files(root)).value)
 
 
-def _backup_policy() -> BackupPolicy:
+def _backup_policy(root: str) -> BackupPolicy:
     from po_sessions.cli import config
 
-    return config.backup_policy()
+    return config.backup_policy(config.files(root))
 
 
 def each(things: Iterable[T], do: Callable[[T], R]) -> list[R]:

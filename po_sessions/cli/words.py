@@ -475,7 +475,7 @@ COMMANDS = {
             ('list', 'List the settings in force.'),
             ('get', 'Print the value of a setting that is in force.'),
             ('set', 'Change a setting.'),
-            ('unset', 'Remove a setting from the file, so that the default counts.'),
+            ('unset', 'Remove a setting from the file, so that what else there is counts.'),
             ('path', 'Print the path of the file, which need not be there yet.'),
         ),
         (),
@@ -501,6 +501,7 @@ COMMANDS = {
         ),
         ('settings', 'values'),
         (
+            (('--environment',), "Mean the environment's file, not yours.", None),
         ),
     ),
     'config unset': (
@@ -508,6 +509,7 @@ COMMANDS = {
         ),
         ('settings',),
         (
+            (('--environment',), "Mean the environment's file, not yours.", None),
         ),
     ),
     'config path': (
@@ -515,6 +517,7 @@ COMMANDS = {
         ),
         (),
         (
+            (('--environment',), "Mean the environment's file, not yours.", None),
         ),
     ),
     'doctor': (

@@ -1,37 +1,44 @@
-"""`po config`: the user's settings."""
+"""`po config`: the settings."""
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import Annotated, Any
 
 import typer
 
 from po_sessions.cli import config
 from po_sessions.cli.config import InForce
+from po_sessions.cli.config_files import SettingsFile, environments_file, users_file
 from po_sessions.cli.input import as_text
 from po_sessions.cli.invocation import Invocation
 from po_sessions.cli.root import PoCommand, noun
-from po_sessions.errors import InvalidInput
+from po_sessions.errors import InvalidInput, PoError
 
 app = noun(
-    "Show and change your settings.\n\nThey are kept in one file of yours, and hold for all environments. They are:\n\n"
+    "Show and change your settings.\n\n"
+    "They are kept in one file of yours, for all environments. An environment may have one too, which goes over yours. "
+    "It may have come with a repository, so a model file is refused there. Whatever else a file has is left alone. The "
+    "settings are:\n\n"
     + "\n\n".join(
-        f"{one.name}: {one.meaning} ${one.variable} goes over it; the default is {one.default}."
+        f"{one.name}: {one.meaning} ${one.variable} goes over the files; the default is {one.default}."
         for one in config.SETTINGS.values()
     )
 )
 
 Key = Annotated[str, typer.Argument(metavar="KEY", show_default=False, help="The setting; 'po config list' has all.")]
+Environments = Annotated[bool, typer.Option("--environment", help="Mean the environment's file, not yours.")]
 
 
 @app.command("list", cls=PoCommand)
 def list_(ctx: typer.Context) -> None:
     """List the settings in force.
 
-    Tab-separated in a pipe: name; value; where it comes from: `$PO_MODEL`, the path of the file, or `default`.
+    Tab-separated in a pipe: name; value; where it comes from: `$PO_MODEL`, the path of a file, or `default`.
     """
     run: Invocation = ctx.obj
-    found = [config.in_force(name) for name in config.SETTINGS]
+    files = config.files(run.find_root())
+    found = [config.in_force(name, files) for name in config.SETTINGS]
     if run.out.as_json:
         return run.out.json([to_json(one) for one in found])
     return run.out.rows(["Name", "Value", "From"], [[one.setting.name, one.value, one.source] for one in found])
@@ -41,7 +48,7 @@ def list_(ctx: typer.Context) -> None:
 def get(ctx: typer.Context, key: Key) -> None:
     """Print the value of a setting that is in force."""
     run: Invocation = ctx.obj
-    one = config.in_force(key)
+    one = config.in_force(key, config.files(run.find_root()))
     return run.out.json(to_json(one)) if run.out.as_json else run.out.line(one.value)
 
 
@@ -50,50 +57,70 @@ def set_(
     ctx: typer.Context,
     key: Key,
     value: Annotated[str, typer.Argument(metavar="VALUE", show_default=False, help="What it is to be.")],
+    environment: Environments = False,
 ) -> None:
     """Change a setting.
 
     The rest of the file stays as it is, with its comments. 'po config unset KEY' removes the setting.
     """
     run: Invocation = ctx.obj
-    one = change(run, key, value)
+    one = change(run, key, value, environments=environment)
     if run.out.as_json:
         run.out.json(to_json(one))
 
 
 @app.command(cls=PoCommand)
-def unset(ctx: typer.Context, key: Key) -> None:
-    """Remove a setting from the file, so that the default counts."""
+def unset(ctx: typer.Context, key: Key, environment: Environments = False) -> None:
+    """Remove a setting from the file, so that what else there is counts."""
     run: Invocation = ctx.obj
-    config.setting(key)
-    config.store(key, None)
-    one = _tell(run, key)
+    file = _file(run, environments=environment)
+    file.store(config.setting(key), None)
+    one = _tell(run, key, file)
     if run.out.as_json:
         run.out.json(to_json(one))
 
 
 @app.command(cls=PoCommand)
-def path(ctx: typer.Context) -> None:
+def path(ctx: typer.Context, environment: Environments = False) -> None:
     """Print the path of the file, which need not be there yet."""
     run: Invocation = ctx.obj
-    file = str(config.path())
+    file = _file(run, environments=environment).path
     return run.out.json({"version": 1, "path": file}) if run.out.as_json else run.out.line(file)
 
 
-def change(run: Invocation, key: str, value: str) -> InForce:
+def change(run: Invocation, key: str, value: str, *, environments: bool = False) -> InForce:
     """Set a setting and return what is in force then. Raises as `accept` of the setting and `store` do."""
     setting = config.setting(key)
+    file = _file(run, environments=environments)
     if not value.strip():
-        raise InvalidInput(f"The value of {key!r} is empty.", hint=f"Run 'po config unset {key}' to remove it.")
-    config.store(key, setting.accept(as_text(value), run.out.note))
-    return _tell(run, key)
+        unset = f"po config unset {key}{' --environment' if environments else ''}"
+        raise InvalidInput(f"The value of {key!r} is empty.", hint=f"Run '{unset}' to remove it.")
+    value = as_text(value)
+    file.check(setting, value, "Without --environment it is set for all environments.")
+    value = setting.accept(value, run.out.note)
+    if environments:
+        run.environment(to_write_for="")
+    file.store(setting, value)
+    return _tell(run, key, file)
 
 
-def _tell(run: Invocation, key: str) -> InForce:
-    """Say what is in force after a change; a variable that keeps it from counting is worth a warning."""
-    one = config.in_force(key)
+def _file(run: Invocation, *, environments: bool) -> SettingsFile:
+    return environments_file(run.find_root()) if environments else users_file()
+
+
+def _tell(run: Invocation, key: str, file: SettingsFile) -> InForce:
+    """Say what is in force after a change of a file; what keeps it from counting is worth a warning."""
+    files = [file]
+    try:
+        files = config.files(run.find_root())
+        one = config.in_force(key, files)
+    except PoError as error:  # of another file, or there is no environment: the change is made all the same
+        run.out.warn(f"{error} {error.hint or ''}".rstrip())
+        one = config.in_force(key, [file])
     if one.source == f"${one.setting.variable}":
         run.out.warn(f"{one.source} is set, so {key} stays {one.value}.")
+    elif one.source in [over.path for over in takewhile(lambda over: over != file, files)]:
+        run.out.warn(f"{one.source} sets {key}, so it stays {one.value}.")
     else:
         run.out.note(f"{key} is now {one.value} ({one.source}).")
     return one

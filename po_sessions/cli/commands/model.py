@@ -47,7 +47,7 @@ def default(
     from po_sessions.cli.commands.config import change
 
     run: Invocation = ctx.obj
-    one = config.in_force("model") if name is None else change(run, "model", name)
+    one = config.in_force("model", config.files(run.find_root())) if name is None else change(run, "model", name)
     if run.out.as_json:
         return run.out.json({"version": 1, "name": one.value, "source": one.source})
     return run.out.line(one.value) if name is None else None

@@ -1,0 +1,120 @@
+"""The files of settings: the user's, and that of an environment."""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import dataclass
+from stat import S_IMODE
+from typing import TYPE_CHECKING, Any
+
+from platformdirs import user_config_path
+
+from po_sessions.errors import InvalidInput, Unreadable
+from po_sessions.storage import atomic, settings
+
+if TYPE_CHECKING:
+    from po_sessions.cli.config import Setting
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsFile:
+    """One file of settings, which need not be there."""
+
+    path: str
+    is_environments: bool = False
+    """Whether it is an environment's: it may have come with a repository, so it may not say everything."""
+
+    def value(self, one: Setting) -> str | None:
+        """Return what the file sets a setting to. Raises Unreadable; InvalidInput if that is not for it to choose."""
+        value = _look_up(one, self._read()[0], self.path)
+        if one.is_number and type(value) is int and value.bit_length() < 64:
+            return str(value)
+        if not isinstance(value, str | None):
+            kind = "a number" if one.is_number else "text"
+            hint = f"Run 'po config set {one.name} VALUE{self._option}'."
+            raise Unreadable(f"{self.path}: {one.name!r} is not {kind}.", hint=hint)
+        if value:
+            self.check(one, value, f"'po config unset {one.name}{self._option}' takes it out of the file.")
+        return value
+
+    def check(self, one: Setting, value: str, hint: str) -> None:
+        """See that the file may set a setting to `value`. Raises InvalidInput, with what to do in the `hint` too."""
+        if not self.is_environments:
+            return
+        try:
+            one.check_environments(value, self.path)
+        except InvalidInput as error:
+            raise InvalidInput(str(error), hint=f"{error.hint or ''} {hint}".lstrip()) from None
+
+    def store(self, one: Setting, value: str | None) -> None:
+        """Write a setting, or without a value remove it; all else in the file stays as it is.
+
+        Raises Unreadable if the file cannot be read, and then it is left alone; WriteFailed.
+        """
+        said, text = self._read()
+        wanted = int(value) if value is not None and one.is_number else value
+        if wanted == _look_up(one, said, self.path):
+            return
+        import tomlkit
+
+        try:
+            document = tomlkit.parse(text)
+        except ValueError as error:  # it is stricter than what has read the file
+            hint = "Change it with an editor."
+            raise Unreadable(f"{self.path} cannot be changed: {error}.", hint=hint) from None
+        table, _, key = one.name.rpartition(".")
+        inside: Any = document.setdefault(table, tomlkit.table()) if table else document
+        if wanted is None:
+            del inside[key]
+        else:
+            inside[key] = wanted
+        self._replace(tomlkit.dumps(document).encode())
+
+    @property
+    def _option(self) -> str:
+        return " --environment" if self.is_environments else ""
+
+    def _read(self) -> tuple[dict[str, Any], str]:
+        """Return what the file says, and its text. One of an environment is never read through a link."""
+        try:
+            if self.is_environments:
+                return settings.read(self.path)
+            if os.path.isfile(self.path) or not os.path.exists(self.path):
+                with open(self.path, "rb") as file:
+                    return settings.parse(file.read(), self.path)
+            raise OSError(errno.EINVAL, "it is no file")  # but a fifo, which nobody may be writing to
+        except (FileNotFoundError, NotADirectoryError):
+            return {}, ""
+        except OSError as error:
+            hint = "Mend its permissions, or move it."
+            raise Unreadable(f"Cannot read {self.path}: {error.strerror}.", hint=hint) from None
+
+    def _replace(self, data: bytes) -> None:
+        """Make or replace the file: the user's behind a link that leads to it; with the mode that it has."""
+        file = self.path if self.is_environments else os.path.realpath(self.path)
+        atomic.make_dir(os.path.dirname(file))
+        with atomic.writing(file), atomic.staged(file, [data]) as (fd, temporary):
+            if os.path.lexists(file):
+                os.fchmod(fd, S_IMODE(os.lstat(file).st_mode))
+            os.replace(temporary, file)
+            atomic.sync_dir(os.path.dirname(file))
+
+
+def users_file() -> SettingsFile:
+    """Return the user's file."""
+    return SettingsFile(str(user_config_path("po") / "config.toml"))
+
+
+def environments_file(root: str) -> SettingsFile:
+    """Return the file of the environment `root`."""
+    return SettingsFile(os.path.join(root, settings.NAME), is_environments=True)
+
+
+def _look_up(one: Setting, said: dict[str, Any], path: str) -> object:
+    """Return what a file says of a setting, whatever it is; None if it says nothing. Raises Unreadable."""
+    table, _, key = one.name.rpartition(".")
+    inside = said.get(table, {}) if table else said
+    if not isinstance(inside, dict):
+        raise Unreadable(f"{path}: {table!r} is not a table.", hint=f"Mend or remove it: it is [{table}] in the file.")
+    return inside.get(key)
