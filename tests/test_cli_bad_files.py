@@ -291,6 +291,7 @@ STATE = {
     "a number for an id": lambda path: path.write_text("[sessions.greeter]\ncurrent = 5\n"),
     "a list for a name": lambda path: path.write_text('current = ["greeter"]\n'),
     "a key twice": lambda path: path.write_text('current = "greeter"\ncurrent = "reader"\n'),
+    "a value nested deep": lambda path: path.write_text("current = " + "[" * 100_000),
 }
 
 

@@ -286,6 +286,7 @@ HARMS = {
     "fold that was cut": Harm(left_fold, {"index"}),
     "unusable log": Harm(lambda root: write(root / "sessions/index.log.unusable-0123abcd", "x"), {"stranger"}),
     "state of garbage": Harm(lambda root: write(root / "state.toml", "current = [\n"), {"state"}),
+    "state nested too deeply": Harm(lambda root: write(root / "state.toml", "a = " + "[" * 9999), {"state"}),
     "pointer to nothing": Harm(lambda root: edit(root / "state.toml", IDS[1].encode(), NEW.encode()), {"pointer"}),
     "pointer to no id": Harm(lambda root: edit(root / "state.toml", IDS[1].encode(), b"../x"), {"pointer"}),
     "no current prompt object": Harm(

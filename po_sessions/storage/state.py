@@ -84,7 +84,7 @@ def read(path: str) -> State:
         if not all(isinstance(id, str | None) for one in pointers.values() for id in (one.current, one.previous)):
             raise ValueError("an id is not text")
         return State(po_name, pointers)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         hint = "Mend it, or run 'po doctor --repair': it holds only which sessions are current."
         raise Unreadable(f"{path} cannot be read: {error}.", hint=hint) from None
 
