@@ -26,6 +26,8 @@ def examples(page: Path) -> list[str]:
     section = page.read_text().partition("\n.SH EXAMPLES\n")[2].partition("\n.SH ")[0]
     found = re.findall(r"^\.TP\n\\fB(.*)\\fR\n.", section, re.MULTILINE)
     assert len(found) == section.count(".TP")
+    # Debian's roff leaves these characters alone; others make them ones that a shell does not know.
+    assert [line for line in found if re.search(r"(?<!\\)[-'\"`~^]", line)] == []
     return [re.sub(r"\\(\(..|.)", lambda escape: _CHARACTERS[escape[1]], line) for line in found]
 
 

@@ -129,7 +129,7 @@ def test_man_has_nothing_to_say_about_a_page(page, monkeypatch):
     assert (done.returncode, done.stderr) == (0, "")
     monkeypatch.setenv("MANWIDTH", "80")
     shown = subprocess.run(
-        ["man", "-M", str(MAN), page.suffix[1:], page.stem], capture_output=True, text=True, check=True
+        ["man", "-E", "UTF-8", "-M", str(MAN), page.suffix[1:], page.stem], capture_output=True, text=True, check=True
     ).stdout
     assert max(map(len, shown.splitlines())) <= 80
     headings = re.findall(r"(?m)^[A-Z][A-Z ]+$", shown)
