@@ -100,6 +100,7 @@ HEAVY = (
     "importlib.metadata",
     "llm",
     "po_sessions.models",
+    "po_sessions.cli.examples",
 )
 
 

@@ -6,21 +6,33 @@ import re
 import shutil
 import subprocess
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
+from test_examples import begin, examples
 
 from po_sessions.cli.completion import SHELLS
-from po_sessions.cli.manual import pages
+from po_sessions.cli.manual import pages, title
 from po_sessions.cli.reference import files
 from po_sessions.cli.words import COMMANDS, EVERYWHERE
 
 TOP = Path(__file__).parent.parent
 MAN = TOP / "man"
+PAGES = sorted(MAN.glob("man?/*"))
+
+
+made_once = cache(pages)
+
+
+def page_of(path: str) -> str:
+    """Return the page of a command: its own, or its group's."""
+    made = made_once()
+    return made.get(f"{title(path)}.1") or made[f"{title(path.split()[0])}.1"]
 
 
 def test_what_is_checked_in_is_what_is_generated():
-    there = {path.relative_to(TOP).as_posix() for path in MAN.glob("*.1")}
+    there = {path.relative_to(TOP).as_posix() for path in MAN.glob("man1/*")}
     assert {*there, "po_sessions/cli/words.py"} == set(files())
     for name, text in files().items():
         assert (TOP / name).read_text() == text, f"{name} is stale: run 'python -m po_sessions.cli.reference'"
@@ -41,25 +53,93 @@ def test_help_manual_and_completion_agree(po):
         assert set(re.findall(r"(?<![\w'-])--?[a-z0][a-z-]*", shown.partition("Options")[2])) == said, path
         section = shown.partition("Commands:")[2]
         assert [name for name, _ in commands] == re.findall(r"(?m)^  ([a-z]+) ", section), path
-        page = pages()["-".join(["po", *path.split()[:1]]) + ".1"]
+        page = page_of(path)
         for name in (*said, *(name for name, _ in commands)):
             assert name.replace("-", "\\-") in page, f"{path}: {name}"
 
 
+def test_every_page_that_is_mentioned_is_there():
+    there = {(path.stem, path.suffix[1]) for path in PAGES}
+    for path in PAGES:
+        text = path.read_text().replace("\\", "").replace("fR", "").replace(" (", "(")
+        mentioned = set(re.findall(r"(?<![\w-])(?:fB)?(po[a-z-]*)\((\d)\)", text))
+        assert len(mentioned) > 1, path
+        assert mentioned <= there, path
+
+
+def codes(page: str) -> set[int]:
+    """Return what a page's EXIT STATUS lists."""
+    return {int(code) for code in re.findall(r"(?m)^\\fB(\d+)\\fR$", page.partition(".SH EXIT STATUS")[2])}
+
+
+WORDS = {"objects": "greeter", "shells": "bash", "settings": "model", "values": "no-such-model", "directories": "."}
+
+
+@pytest.mark.parametrize("code", [4, 8])
+def test_an_exit_code_is_in_the_pages_of_the_commands_that_can_have_it(code, env, po, backend, monkeypatch):
+    """Each command is run on what makes it end so if it can: a selector of two sessions, a model that is not there."""
+    manager = env.session_manager
+    for name in ("One", "Two"):
+        manager.backups.create(begin(env, "greeter", name, "Hello"))
+        manager.delete(manager.duplicate(manager.find(name, "greeter")))
+    manager.switch_po("greeter")
+    begin(env, "gone", "Orphaned", "Hello")
+    id = manager.find("One", "greeter").id
+    ref = id[:6] if code == 4 else id
+    monkeypatch.setenv("PO_SESSION", ref)
+    if code == 8:
+        monkeypatch.setenv("PO_MODEL", "no-such-model")
+    shutil.copytree(env.root, "kept")
+    had, listed = set(), set()
+    for path, (commands, arguments, _) in COMMANDS.items():
+        if commands:
+            continue
+        shutil.rmtree(env.root)
+        shutil.copytree("kept", env.root)
+        words = {**WORDS, **dict.fromkeys(("sessions", "orphans", "trash", "backups"), ref), "models": "no-such-model"}
+        given = [words.get(kind.removesuffix("…"), "a-name") for kind in arguments]
+        ended = po(*path.split(), *given, *(["--po", "reader"] if path == "session adopt" else [])).exit_code
+        page = codes(page_of(path))
+        assert ended in page, path
+        noun = path if path.startswith("session ") else path.split()[0]
+        had |= {noun} if ended == code else set()
+        listed |= {noun} if code in page else set()
+    assert had == listed
+
+
 def test_a_wheel_has_every_page_and_every_script():
     targets = tomllib.loads((TOP / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
-    pages = {f"man/{path.name}": f"share/man/man{path.suffix[1]}/{path.name}" for path in MAN.iterdir()}
+    pages = {f"man/{path.name}": f"share/man/{path.name}" for path in MAN.iterdir()}
     scripts = {f"completions/{name}" for name in SHELLS.values()}
     assert scripts == {f"completions/{path.name}" for path in (TOP / "completions").iterdir()}
     assert {**pages, **{name: targets["shared-data"].get(name) for name in scripts}} == targets["shared-data"]
     assert all(targets["shared-data"][name] for name in scripts)
+    assert all(path.parent.name == f"man{path.suffix[1:]}" for path in PAGES)
 
 
 @pytest.mark.skipif(not shutil.which("man"), reason="man is not installed")
-@pytest.mark.parametrize("page", sorted(MAN.iterdir()), ids=lambda page: page.name)
-def test_man_has_nothing_to_say_about_a_page(page):
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_man_has_nothing_to_say_about_a_page(page, monkeypatch):
     done = subprocess.run(
-        ["man", "--warnings", "-E", "UTF-8", "-l", str(page)], capture_output=True, text=True, check=False
+        ["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", str(page)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert "NAME" in done.stdout
+    monkeypatch.setenv("MANWIDTH", "80")
+    shown = subprocess.run(
+        ["man", "-E", "UTF-8", "-M", str(MAN), page.suffix[1:], page.stem], capture_output=True, text=True, check=True
+    ).stdout
+    assert max(map(len, shown.splitlines())) <= 80
+    headings = re.findall(r"(?m)^[A-Z][A-Z ]+$", shown)
+    assert headings[0] == "NAME"
+    assert headings[-2:] == ["EXAMPLES", "SEE ALSO"]
+    assert [line for line in examples(page) if f"\n       {line}\n" not in shown] == []  # what is seen can be pasted
+
+
+@pytest.mark.skipif(not shutil.which("mandoc"), reason="mandoc is not installed")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_mandoc_has_nothing_to_say_about_a_page(page):
+    done = subprocess.run(["mandoc", "-Tlint", "-W", "warning", str(page)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -9,7 +9,7 @@ from po_sessions.cli import completion, manual
 
 def files() -> dict[str, str]:
     """Return what is generated, by its path below the project's directory."""
-    pages = {f"man/{name}": text for name, text in manual.pages().items()}
+    pages = {f"man/man1/{name}": text for name, text in manual.pages().items()}
     return {**pages, "po_sessions/cli/words.py": completion.table()}
 
 
