@@ -118,12 +118,12 @@ class PromptObject:
                 sent = self.window(stored, message, context.limit, passed_over=len(last.messages))
             return self._ask(asked, sent, context, stored.summary())
 
-    def compact(self, *, context: Context) -> tuple[SessionSummary, Message]:
+    def compact(self, *, context: Context, begin: Callable[[], None] = lambda: None) -> tuple[SessionSummary, Message]:
         """Have the model sum up the session, and add that as a message which stands for all before it from then on.
 
-        What it stands for stays in the record. Return the session as it is then, and the message. Raises Conflict if
-        there is nothing to sum up, or the last turn has no answer; InvalidInput, ModelUnavailable, ModelError, Busy,
-        Interrupted: then nothing is stored.
+        `begin` is called before the model is asked, which may take long. What it stands for stays in the record. Return
+        the session as it is then, and the message. Raises Conflict if there is nothing to sum up, or the last turn has
+        no answer; InvalidInput, ModelUnavailable, ModelError, Busy, Interrupted: then nothing is stored.
         """
         from po_sessions.compaction import summarize
 
@@ -140,6 +140,7 @@ class PromptObject:
                     raise Conflict(f"The last turn of {stored.name!r} has no answer.", hint=hint)
                 said = window(stored, "").messages[:-1]
             self.check(backend, model, context.options)
+            begin()
             reply = summarize(said, backend, model, options)
             message = _to_message(reply, manager.now())
             summary = Message("system", message.content, message.created_at, {STANDS_FOR: count, **message.extra})

@@ -14,7 +14,7 @@ import pytest
 from conftest import command
 from test_session import ULID
 
-from po_sessions.session import Session
+from po_sessions.session import Message, Session
 from po_sessions.storage import open_storage
 
 
@@ -459,3 +459,19 @@ assert [time.sleep({pause}) or n for n in Output().watch("Reading", range(150))]
     assert status == 0
     assert ("Reading" in shown) == bar
     assert ("100/150" in shown) == bar
+
+
+def test_work_that_does_not_take_long_shows_no_bar(three):
+    assert "━" not in on_terminal("session", "prune", "--keep-last", "1", "--all", "--yes")[1]
+
+
+def test_json_of_a_conversation_is_laid_out_on_a_terminal(root, po):
+    for name, count in (("None", 0), ("Two", 2)):
+        session = po("session", "new", name, "--po", "greeter").stdout.strip()
+        for number in range(count):
+            open_storage("files", root=str(root)).append(session, Message("user", f"{number}"))
+        shown = on_terminal("session", "show", session, "--json")[1]
+        whole = json.loads(po("session", "show", session, "--json").stdout)
+        assert json.loads(shown) == whole
+        if count:
+            assert shown == json.dumps(whole, indent=2) + "\n"

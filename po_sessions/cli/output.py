@@ -7,9 +7,8 @@ import os
 import re
 import shlex
 import sys
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any, TextIO, TypeVar
 
 from po_sessions.errors import PoError, ReplyNotStored, WriteFailed
@@ -111,37 +110,28 @@ class Output:
 
     @contextmanager
     def progress(self, label: str) -> Iterator[tuple[Callable[[str], None], Callable[[int, int], None]]]:
-        """Show a bar of bytes while the block runs, on a terminal.
+        """Show a bar of bytes while the block runs, on a terminal, if it takes over a second.
 
         Yield what takes a remark, and what takes the bytes so far and in all.
         """
         if not self.remarks_seen or self.quiet:
             yield self.note, lambda _done, _all: None
             return
-        from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+        from po_sessions.cli.progress import bar
 
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-        with Progress(*columns, console=Console(stderr=True, highlight=False), transient=True) as bar:
-            task = bar.add_task(label, visible=False)
-            yield (
-                lambda sentence: bar.console.print(escape_controls(sentence), markup=False),
-                lambda done, all_: bar.update(task, completed=done, total=all_, visible=True),
-            )
+        with bar(label, in_bytes=True) as made:
+
+            def say(sentence: str) -> None:
+                if made.shown is None:
+                    self.note(sentence)
+                else:
+                    made.shown.console.print(escape_controls(sentence), markup=False)
+
+            yield say, made.advance
 
     def watch(self, label: str, things: Collection[T]) -> Iterable[T]:
         """Give back `things`; on a terminal, a bar shows how many are done if that takes over a second."""
-        return self._watched(label, things) if self.remarks_seen and not self.quiet else things
-
-    def _watched(self, label: str, things: Collection[T]) -> Iterator[T]:
-        began, show = time.monotonic(), None
-        with ExitStack() as stack:
-            for done, thing in enumerate(things):
-                if show is None and time.monotonic() - began > 1:
-                    show = stack.enter_context(_counting(label, len(things)))
-                if show is not None and done % 100 == 0:
-                    show(done)
-                yield thing
+        return _watched(label, things) if self.remarks_seen and not self.quiet else things
 
     def warn(self, sentence: str) -> None:
         """Tell of something that is wrong and no failure."""
@@ -184,16 +174,14 @@ class Output:
             self.is_terminal = terminal
 
 
-@contextmanager
-def _counting(label: str, count: int) -> Iterator[Callable[[int], None]]:
-    """Show a bar while the block runs; yield what takes how many are done."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+def _watched(label: str, things: Collection[T]) -> Iterator[T]:
+    from po_sessions.cli.progress import bar
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=Console(stderr=True, highlight=False), transient=True) as bar:
-        task = bar.add_task(label, total=count)
-        yield lambda done: bar.update(task, completed=done)
+    with bar(label, in_bytes=False) as made:
+        for done, thing in enumerate(things):
+            if done % 100 == 0:
+                made.advance(done, len(things))
+            yield thing
 
 
 def escape_controls(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from shutil import get_terminal_size
+from textwrap import indent
 
 from po_sessions.cli.invocation import Invocation
 from po_sessions.cli.output import counted
@@ -63,10 +64,13 @@ def _body(message: Message) -> str:
 def _json_pieces(run: Invocation, session: Session, numbered: Iterable[tuple[int, Message]]) -> Iterator[str]:
     """Yield a session as JSON, its messages one by one."""
     behind = {**session.closing(), "last_turn": last_turn(run, session.summary())}
-    yield run.out.as_text(session.head())[:-1].rstrip() + ', "history": ['
+    start, between, end, margin = ', "history": [', ", ", "], ", ""
+    if run.out.is_terminal:
+        start, between, end, margin = ',\n  "history": [\n', ",\n", "\n  ],\n", "    "
+    yield run.out.as_text(session.head())[:-1].rstrip() + start
     for i, (number, message) in enumerate(numbered):
-        yield ", " * (i > 0) + run.out.as_text({"number": number, **message.to_dict()})
-    yield "], " + run.out.as_text(behind)[1:].lstrip() + "\n"
+        yield between * (i > 0) + indent(run.out.as_text({"number": number, **message.to_dict()}), margin)
+    yield end + run.out.as_text(behind)[1:].lstrip("\n") + "\n"
 
 
 def _fate(owner: str | None) -> str:

@@ -60,8 +60,9 @@ def _compact(run: Invocation, ref: str | None, po: str | None, model: str | None
     prompt_object = env.prompt_object(session.po_name)
     make_ready(run, env, prompt_object, model, options)
     note_waiting(run, session)
-    run.out.note(f"Summing up {counted(session.turn_count, 'turn')} of {session.name!r}…")
-    after, summary = prompt_object.compact(context=env.context(session, model=model, options=options))
+    said = f"Summing up {counted(session.turn_count, 'turn')} of {session.name!r}…"
+    context = env.context(session, model=model, options=options)
+    after, summary = prompt_object.compact(context=context, begin=lambda: run.out.note(said))
     if run.out.as_json:
         return run.out.json(_to_json(after, summary.to_dict()))
     run.out.line(summary.content or "")

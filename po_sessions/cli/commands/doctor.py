@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from datetime import UTC
 from typing import Annotated, Any
 
@@ -20,8 +18,6 @@ from po_sessions.errors import Busy, Conflict, WriteFailed
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
-_LONG = 1.0
-"""Seconds after which progress is shown."""
 _SHOWN = 20
 """How many findings of one kind a terminal gets."""
 
@@ -47,7 +43,7 @@ def doctor(
         if run.out.as_json:
             run.out.json([])
         return run.out.note(f"There is no environment at {root} yet.")
-    with _progress(run) as read:
+    with run.out.progress("Checking") as (_, read):
         store = Store(root, run.now.astimezone(UTC), read)
         found = list(examine(store, repair=repair))
     _show(run, found, repair=repair)
@@ -55,21 +51,6 @@ def doctor(
     if failures := [one.failed for one in found if one.failed and not isinstance(one.failed, (Busy, Conflict))]:
         raise WriteFailed(f"{counted(len(failures), 'repair')} failed; the first: {failures[0]}", hint=failures[0].hint)
     raise typer.Exit(1 if any(one.remains for one in found) else 0)
-
-
-@contextmanager
-def _progress(run: Invocation) -> Iterator[Callable[[int, int], None]]:
-    """Yield what takes the bytes that have been read, and how many there are; a bar shows them if it takes long."""
-    began, bars = time.monotonic(), list[Callable[[int, int], None]]()
-    with ExitStack() as stack:
-
-        def read(done: int, total: int) -> None:
-            if not bars and time.monotonic() - began > _LONG:
-                bars.append(stack.enter_context(run.out.progress("Checking"))[1])
-            for advance in bars:
-                advance(done, total)
-
-        yield read
 
 
 def _show(run: Invocation, found: Sequence[Finding], *, repair: bool) -> None:

@@ -43,7 +43,8 @@ def list_(ctx: typer.Context, template: Format = None, null: Null = False) -> No
     if not found:
         run.out.note(f"There are no prompt objects in {env.root}; 'po init' or 'po object new NAME' makes some.")
         return None
-    rows = [["*" if one.name == current else "-", one.name, one.model or "-", one.description] for one in found]
+    no = "" if run.out.is_terminal else "-"
+    rows = [["*" if one.name == current else no, one.name, one.model or no, one.description] for one in found]
     return run.out.rows(["", "Name", "Model", "Description"], rows)
 
 
