@@ -377,7 +377,7 @@ class SessionManager:
         if found is None:
             raise NoCurrent(
                 f"{po_name} has no current session, and none named {DEFAULT_NAME!r}.",
-                hint=f"Run 'po send {po_name} MESSAGE' to begin one, or 'po session switch NAME' to choose one.",
+                hint=f"Run 'po send {po_name} MESSAGE' to begin one, or 'po session switch NAME --po {po_name}'.",
             )
         return found
 

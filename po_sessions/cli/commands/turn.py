@@ -86,9 +86,11 @@ def ask(
         reply.end_line()  # leaves what was printed in order
         if not saved:
             _forget_session(error)
-        elif isinstance(error, ContextTooLong):
-            shorter = run.out.command("po", "session", "compact", context.session.id)
-            error.hint = f"{error.hint or ''}\nTo send less of it: --context last:N, or {shorter}".lstrip()
+        elif isinstance(error, ContextTooLong) and context.session.turn_count > (text is None):
+            id = context.session.id
+            undo = run.out.command("po", "session", "undo", id)
+            compact = run.out.command("po", "session", "compact", id)
+            error.hint = f"{error.hint or ''}\nTo send less of it: --context last:N, or {undo} && {compact}".lstrip()
         elif isinstance(error, ModelError) and error.session_id:
             again = _retry_command(run, error.session_id, context)
             error.hint = f"{error.hint}\n" if error.hint else ""
