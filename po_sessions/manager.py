@@ -291,9 +291,10 @@ class SessionManager:
         """
         with suppress(NotFound):
             return entry(ref, self.storage.trashed(ref))
-        if one := selector.set_aside(ref, self.trash(), "things in the trash"):
+        found = self.trash()
+        if one := selector.set_aside(ref, found, "things in the trash"):
             return one
-        raise not_there(ref)
+        raise not_there(ref, (one.session.name for one in found))
 
     def restore(self, entry: TrashEntry, name: str | None = None) -> SessionSummary:
         """Bring back a deleted session, or undone messages to the end of theirs; take it out of the trash.
