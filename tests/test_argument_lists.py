@@ -187,7 +187,7 @@ def check(args: list[str], done: Any, world: World, place: Path) -> None:
     else:
         assert [line[:4] for line in told].count("po: ") == 1
         assert told[0].startswith("po: ")
-        assert not {"\x1b", "\r", "\x7f"} & set("".join(told))
+        assert not {"\x1b", "\r", "\x7f"} & set(told[0])  # what is pasted has them
     if "--purge" not in args and not {"empty", "trash"} <= set(args):
         assert_all_there(world, place)
 
