@@ -102,6 +102,11 @@ def nowhere(w: World) -> str:
     return shown
 
 
+def root_for_init(w: World) -> str:
+    (Path.cwd() / "-x").mkdir()
+    return w.po("--root=-x", "init").stderr
+
+
 def no_objects(w: World) -> str:
     for path in (w.root / "objects").iterdir():
         path.unlink()
@@ -280,7 +285,7 @@ CASES: dict[str, list[Callable[[World], str]]] = {
     "po doctor": [damaged],
     "po doctor --repair": [bad_state, lambda w: bad_state(w) and w("doctor")],
     "po init": [no_environment],
-    "po init {}": [nowhere],
+    "po init {}": [nowhere, root_for_init],
     "po model list": [with_("send", "greeter", "Hello", "--model", "")],
     "po model pull": [no_weights],
     "po object list": [with_("object", "show", "nobody")],
