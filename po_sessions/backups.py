@@ -110,7 +110,7 @@ class Backups:
         found = self._storage.backups(entry_ids.split(ref)[0] if entry_ids.is_one(ref) else None)
         if one := selector.set_aside(ref, found, "backups"):
             return one
-        raise not_there(ref)
+        raise not_there(ref, (one.session.name for one in found))
 
     def restore(self, backup: Backup, name: str | None = None) -> Restored:
         """Put a session back to what a backup holds, made again if it has gone; what is there goes to the trash.

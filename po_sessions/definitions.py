@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from po_sessions.errors import Conflict, InvalidInput, NotFound, PoError, PromptObjectNotFound, Unfinished, Unreadable
+from po_sessions.near import did_you_mean
 from po_sessions.session import check_po_name
 from po_sessions.storage import atomic
 
@@ -123,16 +124,17 @@ class Definitions:
             if named in ([], [name.encode()]):
                 return True
         try:
-            self._find(name)
+            self._find(name, suggest=False)
         except (NotFound, InvalidInput):
             return False
         except PoError:
             pass  # it is there, and not as it should be
         return True
 
-    def _find(self, name: str) -> tuple[Definition, str]:
+    def _find(self, name: str, *, suggest: bool = True) -> tuple[Definition, str]:
         """Return a definition by its name, and its file's name without the ending."""
         check_po_name(name)
+        known: list[str] = []
         found: list[tuple[Definition, str]] = []
         broken: PoError | None = None
         for stem in self._stems():
@@ -143,6 +145,7 @@ class Definitions:
             except Unreadable as error:
                 broken = error if stem == name else broken
                 continue
+            known.append(one.name)
             if one.name == name:
                 found.append((one, stem))
         if len(found) > 1:
@@ -150,7 +153,7 @@ class Definitions:
             raise Conflict(f"Two prompt objects are named {name!r}: {files}.", hint="Give one of them another name.")
         if not found:
             if os.path.isdir(self._root):
-                raise broken or PromptObjectNotFound(name)
+                raise broken or PromptObjectNotFound(name, meant=did_you_mean(name, known) if suggest else "")
             hint = "There is no environment yet: run 'po init', or send a first message to greeter."
             raise PromptObjectNotFound(name, hint=hint)
         return found[0]

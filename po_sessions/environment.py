@@ -183,7 +183,9 @@ class Environment:
 
         session = session or self.current_session
         if session is None:
-            raise NotFound("There is no current session.", hint="Name one, or run 'po session switch' first.")
+            raise NotFound(
+                "There is no current session.", hint="Name one, or run 'po session switch NAME --po PO' first."
+            )
         return Context(
             session=session,
             session_manager=self.session_manager,

@@ -77,8 +77,8 @@ class SessionNotFound(NotFound):
 class PromptObjectNotFound(NotFound):
     """No prompt object has this name."""
 
-    def __init__(self, name: str, *, hint: str = "Run 'po object list' to see what there is.") -> None:
-        super().__init__(f"No prompt object is named {name!r}.", hint=hint)
+    def __init__(self, name: str, *, hint: str = "Run 'po object list' to see what there is.", meant: str = "") -> None:
+        super().__init__(f"No prompt object is named {name!r}.", hint=meant + hint)
 
 
 class NoCurrent(NotFound):

@@ -291,9 +291,10 @@ class SessionManager:
         """
         with suppress(NotFound):
             return entry(ref, self.storage.trashed(ref))
-        if one := selector.set_aside(ref, self.trash(), "things in the trash"):
+        found = self.trash()
+        if one := selector.set_aside(ref, found, "things in the trash"):
             return one
-        raise not_there(ref)
+        raise not_there(ref, (one.session.name for one in found))
 
     def restore(self, entry: TrashEntry, name: str | None = None) -> SessionSummary:
         """Bring back a deleted session, or undone messages to the end of theirs; take it out of the trash.
@@ -377,7 +378,7 @@ class SessionManager:
         if found is None:
             raise NoCurrent(
                 f"{po_name} has no current session, and none named {DEFAULT_NAME!r}.",
-                hint=f"Run 'po send {po_name} MESSAGE' to begin one, or 'po session switch NAME' to choose one.",
+                hint=f"Run 'po send {po_name} MESSAGE' to begin one, or 'po session switch NAME --po {po_name}'.",
             )
         return found
 

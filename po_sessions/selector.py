@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from po_sessions.errors import AmbiguousSelector, NoCurrent, SessionNotFound
+from po_sessions.near import did_you_mean
 from po_sessions.session import SessionSummary, is_session_id
 from po_sessions.storage import SessionStorage
 
@@ -31,7 +32,8 @@ def select(ref: str, storage: SessionStorage, po_name: str | None) -> SessionSum
         if po_name is None:
             hint = "Name the prompt object with --po: without one, only ids are looked up."
             raise SessionNotFound(ref, hint=hint)
-        raise SessionNotFound(ref, hint=f"Run 'po session list --po {po_name}' to see what there is.")
+        meant = did_you_mean(ref, (one.name for one in storage.summaries(po_name=po_name)))
+        raise SessionNotFound(ref, hint=f"{meant}Run 'po session list --po {po_name}' to see what there is.")
     return found
 
 

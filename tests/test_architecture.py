@@ -14,7 +14,7 @@ from po_sessions.cli.root import COMMANDS
 PACKAGE = Path(__file__).parent.parent / "po_sessions"
 
 LAYERS = [
-    {"errors", "json_text", "front_matter", "quick"},
+    {"errors", "json_text", "front_matter", "near", "quick"},
     {"session", "durations", "sizes"},
     {"window", "idempotency"},
     {"definition"},

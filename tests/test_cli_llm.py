@@ -143,7 +143,7 @@ def test_a_missing_key(model_server, model, name):
 
 def test_an_unknown_model(model_server):
     error = run("send", "greeter", "Hello", "--model", "lokal", code=8)
-    assert error.startswith("po: There is no model named 'lokal'.\nDid you mean local?")
+    assert error.startswith("po: There is no model named 'lokal'.\nDid you mean 'local'?")
     assert run("session", "list", "--all") == ""
     about = json.loads(run("send", "greeter", "Hello", "--model", "lokal", "--json", code=8))["error"]
     assert (about["code"], about["kind"], about["retryable"]) == (8, "unknown_model", False)

@@ -100,7 +100,7 @@ def test_new_prints_the_id_and_nothing_else(root, po):
         (["object", "show", "."], 3, "po: There is no current prompt object."),
         (["object", "new", "greeter"], 5, "po: There is a prompt object named 'greeter'."),
         (["object", "new", "a b"], 2, "po: 'a b' cannot be a prompt object's name."),
-        (["init", "nowhere"], 3, "po: There is no directory nowhere."),
+        (["init", "nowhere"], 3, "po: There is no directory 'nowhere'."),
     ],
 )
 def test_errors_are_a_sentence_with_a_code(args, code, said, three, po, root):

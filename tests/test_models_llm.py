@@ -72,7 +72,7 @@ def test_an_alias_means_its_model(model_server, backend):
 def test_an_unknown_model_is_told_with_what_is_near(tiny, backend):
     with pytest.raises(UnknownModel, match="'gpt-4p'") as caught:
         backend.check("gpt-4p", {})
-    assert caught.value.hint.startswith("Did you mean gpt-4")
+    assert caught.value.hint.startswith("Did you mean 'gpt-4")
     assert "install PLUGIN'" in caught.value.hint
 
 

@@ -17,6 +17,7 @@ from po_sessions.cli import places
 from po_sessions.cli.config_files import SettingsFile, environments_file, users_file
 from po_sessions.durations import parse_duration
 from po_sessions.errors import InvalidInput, NoKey, WeightsMissing
+from po_sessions.near import did_you_mean
 
 T = TypeVar("T")
 
@@ -60,11 +61,8 @@ def setting(name: str) -> Setting:
     """Return the setting with this name. Raises InvalidInput, which tells of one that is nearly named so."""
     if name in SETTINGS:
         return SETTINGS[name]
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, SETTINGS, 1)
-    hint = f"Did you mean {near[0]!r}? " if near else ""
-    raise InvalidInput(f"There is no setting named {name!r}.", hint=f"{hint}The settings are: {', '.join(SETTINGS)}.")
+    hint = f"{did_you_mean(name, SETTINGS)}The settings are: {', '.join(SETTINGS)}."
+    raise InvalidInput(f"There is no setting named {name!r}.", hint=hint)
 
 
 def in_force(name: str, files: Sequence[SettingsFile]) -> InForce:

@@ -118,7 +118,8 @@ class Invocation:
         known += [os.path.join(named, name) for name in ("objects", "sessions")]
         if not any(map(os.path.isdir, known)):
             parent = os.path.dirname(named) if os.path.basename(named) == DIRECTORY else named
-            hint = f"Run 'po init {shlex.quote(parent)}' to make one."
+            made = "" if os.path.isdir(parent) else f"'mkdir -p -- {shlex.quote(parent)}' and "
+            hint = f"Run {made}'po init {shlex.quote(parent)}' to make one."
             raise NotFound(f"There is no environment at {named}.", hint=hint)
         return named
 

@@ -18,6 +18,7 @@ from typer.models import CommandInfo
 from po_sessions.cli.invocation import LOCK_TIMEOUT, Invocation
 from po_sessions.cli.output import OutputClosed
 from po_sessions.errors import Interrupted, InvalidInput, PoError, WriteFailed
+from po_sessions.near import did_you_mean
 
 COMMANDS = {
     "send": "Send one message to a prompt object and print the reply.",
@@ -173,9 +174,12 @@ def _trace(run: Invocation, error: Exception) -> None:
 def _usage_error(error: TyperException, args: list[str]) -> PoError:
     """Return what Typer found wrong with a command line, as one of ours."""
     ctx = getattr(error, "ctx", None)
-    message = error.format_message().strip() or "No command was given."
-    message = message if message[-1] in ".?!" else message + "."
     refused = getattr(error, "option_name", None) or " "
+    if possible := getattr(error, "possibilities", None):
+        message = f"No such option: {refused}. {did_you_mean(refused, possible)}".rstrip()
+    else:
+        message = error.format_message().strip() or "No command was given."
+    message = message if message[-1] in ".?!" else message + "."
     path = ctx.command_path if ctx else "po"
     hint = f"Run '{path} --help' to see how it is used."
     if message == "Missing command.":

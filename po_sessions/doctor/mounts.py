@@ -61,5 +61,5 @@ def judge(kind: str | None, root: str) -> Finding | None:
         what, fault = f"is on {kind}; if another machine is behind that, locks may not hold", False
     else:
         return None
-    hint = "Keep it on a local disk, and exchange sessions with 'po session export' and 'po session import'."
+    hint = "Keep it on a local disk, and exchange sessions with 'po session export' and 'po session import FILE'."
     return Finding("file-system", root, f"{root} {what}.", fault=fault, hint=hint)

@@ -46,7 +46,7 @@ def check(store: Store) -> Iterator[Finding]:
     try:
         as_written = state.read(store.state)
     except Unreadable as error:
-        hint = "It holds only which sessions are current; 'po session switch' chooses them again."
+        hint = "It holds only which sessions are current; 'po session switch NAME --po PO' chooses them again."
         yield Finding("state", store.state, str(error), hint=hint, repair=_set_aside(store, about))
         return
     try:

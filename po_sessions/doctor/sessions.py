@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from po_sessions.doctor.finding import Finding, Repair
 from po_sessions.doctor.store import PATIENCE, Store, busy
-from po_sessions.errors import Busy, Conflict, PoError, Unreadable
-from po_sessions.session import VERSION, Session, SessionSummary, is_session_id
+from po_sessions.errors import Busy, Conflict, InvalidInput, PoError, Unreadable
+from po_sessions.session import VERSION, Session, SessionSummary, check_session_name, is_session_id
 from po_sessions.storage import atomic, entry_ids, locks, session_file
 from po_sessions.storage.session_files import to_row
 
@@ -260,5 +260,13 @@ def names(store: Store) -> Iterator[Finding]:
             number = next(n for n in range(2, len(named) + len(ids) + 2) if (po_name, f"{name} {n}") not in taken)
             taken.add((po_name, f"{name} {number}"))
             message = f"{id} and {min(ids)} of {po_name} have one name, {name!r}."
-            hint = f"'po session rename {id} {shlex.quote(f'{name} {number}')}' gives it another."
+            hint = f"'po session rename {id} {_as_argument(f'{name} {number}')}' gives it another."
             yield Finding("same-name", store.path(id), message, session_id=id, hint=hint)
+
+
+def _as_argument(name: str) -> str:
+    """Return a name as it is typed, or what stands for one if no new session may have it."""
+    try:
+        return shlex.quote(check_session_name(name))
+    except InvalidInput:
+        return "NAME"

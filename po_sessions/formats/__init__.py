@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Protocol
 
 from po_sessions.errors import InvalidInput, Unreadable
+from po_sessions.near import did_you_mean
 from po_sessions.session import Session
 
 
@@ -47,7 +48,8 @@ FORMATS = {
 def format_named(name: str) -> Format:
     """Return a format by its name. Raises InvalidInput."""
     if name not in FORMATS:
-        raise InvalidInput(f"There is no format {name!r}.", hint=f"The formats are {', '.join(FORMATS)}.")
+        hint = f"{did_you_mean(name, FORMATS)}The formats are {', '.join(FORMATS)}."
+        raise InvalidInput(f"There is no format {name!r}.", hint=hint)
     module, _, attribute = FORMATS[name].partition(":")
     made: Format = getattr(import_module(module), attribute)()
     return made

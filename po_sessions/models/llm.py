@@ -7,7 +7,6 @@ provider cannot be reached, is overloaded or sets a limit, but never after a rep
 
 from __future__ import annotations
 
-import difflib
 import gc
 import logging
 import re
@@ -27,6 +26,7 @@ from po_sessions.models.embedded import EmbeddedBackend
 from po_sessions.models.llm_errors import no_key, translate, unreachable
 from po_sessions.models.llm_history import AnyModel, Request
 from po_sessions.models.llm_plugins import Catalogue, command
+from po_sessions.near import did_you_mean
 
 _OURS = "po_sessions."  # the embedded model, which `llm` knows as a plugin
 _SETS_UP = re.compile(
@@ -95,8 +95,7 @@ class LlmBackend:
     def _find(self, name: str) -> AnyModel:
         if (found := self._catalogue.find(name)) is not None:
             return found
-        near = difflib.get_close_matches(name, self._catalogue.by_name(), n=3)
-        meant = f"Did you mean {' or '.join(near)}? " if near else ""
+        meant = did_you_mean(name, [DEFAULT_MODEL, *self._catalogue.by_name()])
         install = command("install", "PLUGIN")
         raise UnknownModel(
             f"There is no model named {name!r}.",

@@ -6,11 +6,12 @@ A copy and no second link, since a session's file is written in place.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from po_sessions.errors import NotFound, PoError, Unreadable
+from po_sessions.near import did_you_mean
 from po_sessions.session import Session, SessionSummary, is_session_id
 from po_sessions.storage import Notice, atomic, entry_ids, session_file
 
@@ -32,9 +33,10 @@ class Backup:
         return entry_ids.time_of(self.id)
 
 
-def not_there(id: str) -> NotFound:
-    """Return the error for a backup that is not there."""
-    return NotFound(f"No backup is {id!r}.", hint="Run 'po backup list --all' to see what there is.")
+def not_there(id: str, names: Iterable[str] = ()) -> NotFound:
+    """Return the error for a backup that is not there; `names` are those of the sessions that have some."""
+    hint = f"{did_you_mean(id, names)}Run 'po backup list --all' to see what there is."
+    return NotFound(f"No backup is {id!r}.", hint=hint)
 
 
 class Backups:

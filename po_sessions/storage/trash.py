@@ -7,13 +7,14 @@ undo took from it and how many it left.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from po_sessions.errors import Conflict, NotFound, PoError, Unreadable
+from po_sessions.near import did_you_mean
 from po_sessions.session import VERSION, Session, SessionSummary, timestamp
 from po_sessions.storage import atomic, entry_ids, session_file
 from po_sessions.storage.deletions import described_at
@@ -59,9 +60,10 @@ def without_undone(extra: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in extra.items() if key != UNDONE_AT}
 
 
-def not_there(id: str) -> NotFound:
-    """Return the error for an entry that is not in the trash."""
-    return NotFound(f"Nothing in the trash is {id!r}.", hint="Run 'po trash list' to see what there is.")
+def not_there(id: str, names: Iterable[str] = ()) -> NotFound:
+    """Return the error for an entry that is not in the trash; `names` are those of the sessions that are."""
+    hint = f"{did_you_mean(id, names)}Run 'po trash list' to see what there is."
+    return NotFound(f"Nothing in the trash is {id!r}.", hint=hint)
 
 
 def id_taken(id: str) -> Conflict:

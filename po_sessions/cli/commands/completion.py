@@ -13,6 +13,7 @@ from po_sessions.cli.completion import SHELLS, script
 from po_sessions.cli.invocation import Invocation
 from po_sessions.cli.root import PoCommand
 from po_sessions.errors import Conflict, InvalidInput
+from po_sessions.near import did_you_mean
 from po_sessions.storage import atomic
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -36,7 +37,8 @@ def completion(
     """
     run: Invocation = ctx.obj
     if shell not in SHELLS:
-        raise InvalidInput(f"There is no completion for {shell!r}.", hint=f"The shells are {', '.join(SHELLS)}.")
+        hint = f"{did_you_mean(shell, SHELLS)}The shells are {', '.join(SHELLS)}."
+        raise InvalidInput(f"There is no completion for {shell!r}.", hint=hint)
     text = script(shell)
     if not install:
         return run.out.json({"version": 1, "shell": shell, "script": text}) if run.out.as_json else run.out.write(text)

@@ -231,7 +231,9 @@ def _check_target(path: str, *, force: bool, to_make: bool = False) -> None:
     """Raise an error if a file cannot be written here; with `to_make` its directory may be missing."""
     directory = os.path.dirname(path) or "."
     if not to_make and not os.path.isdir(directory):
-        raise NotFound(f"There is no directory {directory}.", hint=f"Run 'mkdir -p -- {shlex.quote(directory)}' first.")
+        raise NotFound(
+            f"There is no directory {directory!r}.", hint=f"Run 'mkdir -p -- {shlex.quote(directory)}' first."
+        )
     if not os.path.lexists(path):
         return
     if not stat.S_ISREG(os.lstat(path).st_mode):

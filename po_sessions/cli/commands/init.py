@@ -29,11 +29,14 @@ def init(
     """
     run: Invocation = ctx.obj
     if run.root is not None:
-        raise InvalidInput("init takes the directory as an argument.", hint=f"Run 'po init {shlex.quote(run.root)}'.")
+        place = shlex.quote(os.path.join(".", run.root))  # which begins with no dash
+        raise InvalidInput("init takes the directory as an argument.", hint=f"Run 'po init {place}'.")
     if os.path.exists(directory) and not os.path.isdir(directory):
-        raise Conflict(f"{directory} is not a directory.", hint="Name a directory.")
+        raise Conflict(f"{directory!r} is not a directory.", hint="Name a directory.")
     if not os.path.isdir(directory):
-        raise NotFound(f"There is no directory {directory}.", hint=f"Run 'mkdir -p -- {shlex.quote(directory)}' first.")
+        raise NotFound(
+            f"There is no directory {directory!r}.", hint=f"Run 'mkdir -p -- {shlex.quote(directory)}' first."
+        )
     try:
         path = os.path.join(os.path.abspath(directory), DIRECTORY)
     except FileNotFoundError:

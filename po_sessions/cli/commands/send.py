@@ -164,5 +164,5 @@ def _target(
     try:
         return manager.find(ref, po_name)
     except SessionNotFound as error:
-        error.hint = f"Run 'po session list --po {po_name}' to see what there is, or add --create to make it."
+        error.hint = f"{(error.hint or '').removesuffix('.')}, or add --create to make it."
         raise

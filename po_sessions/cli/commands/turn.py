@@ -87,8 +87,8 @@ def ask(
         if not saved:
             _forget_session(error)
         elif isinstance(error, ContextTooLong):
-            shorter = run.out.command("po", "session", "compact", context.session.id)
-            error.hint = f"{error.hint or ''}\nTo send less of it: --context last:N, or {shorter}".lstrip()
+            if context.session.turn_count > (text is None):  # there is something before this turn
+                _tell_how_to_shorten(run, error, context.session.id)
         elif isinstance(error, ModelError) and error.session_id:
             again = _retry_command(run, error.session_id, context)
             error.hint = f"{error.hint}\n" if error.hint else ""
@@ -110,6 +110,12 @@ def _forget_session(error: PoError) -> None:
         raise Interrupted("Interrupted; nothing was saved.") from error
     if isinstance(error, ContextTooLong):
         error.hint = "Send less, or ask a model with a larger context with --model."
+
+
+def _tell_how_to_shorten(run: Invocation, error: ContextTooLong, id: str) -> None:
+    undo = run.out.command("po", "session", "undo", id)  # since nothing is summed up behind a turn that failed
+    compact = run.out.command("po", "session", "compact", id)
+    error.hint = f"{error.hint or ''}\nTo send less of it: --context last:N, or {undo} && {compact}".lstrip()
 
 
 def _retry_command(run: Invocation, id: str, context: Context) -> str:
