@@ -59,6 +59,7 @@ def _nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     work.mkdir()
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("TZ", "UTC")
+    monkeypatch.setenv("PAGER", "")  # which would wait for a key
     monkeypatch.chdir(work)
 
 
