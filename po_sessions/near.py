@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import islice
 
-_LONGEST = 200
-"""No name has more characters, and comparing takes the square of them."""
+_LONGEST = 60
+"""Characters of each name that are compared, which takes the square of them."""
 _MOST = 1000
 """How many names are compared, so that it takes no time that anybody notices."""
 
@@ -15,6 +15,6 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     """Return `Did you mean 'X'? `, to stand before a hint; nothing if none of the first 1000 names is near."""
     from difflib import get_close_matches  # which few runs need
 
-    folded = {one.casefold(): one for one in islice(names, _MOST)}
+    folded = {one[:_LONGEST].casefold(): one for one in islice(names, _MOST)}
     near = get_close_matches(name[:_LONGEST].casefold(), folded, 1)
     return f"Did you mean {folded[near[0]]!r}? " if near else ""

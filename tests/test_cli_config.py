@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import tomllib
 from itertools import product
 from pathlib import Path
 
 import pytest
+from conftest import command
 from scripted import Script
 from test_cli_session import on_terminal, plain
 
@@ -520,3 +522,26 @@ def test_settings_in_a_table_that_is_none(file, po):
     assert file.read_text() == "backup = 5\n"
     file.write_text("[backup]\nkeep = true\n")
     assert "'backup.keep' is not a number." in po("config", "list").stderr
+
+
+def test_changes_at_once_are_all_kept(root, po):
+    for _ in range(3):
+        lines = ["backup.keep 3", "backup.interval 5h", "model smollm2"]
+        running = [subprocess.Popen([*command(), "config", "set", *line.split()]) for line in lines]
+        assert [one.wait() for one in running] == [0, 0, 0]
+        told = {one["name"]: one["value"] for one in json.loads(po("config", "list", "--json").stdout)}
+        assert told == {"backup.keep": "3", "backup.interval": "5h", "model": "smollm2"}
+        for line in lines:
+            po("config", "unset", line.split()[0])
+
+
+def test_a_file_is_not_made_too_long_to_be_read(root, po):
+    file = root / "config.toml"
+    file.write_text("#" * 16_380)
+    assert po("config", "set", "backup.keep", "3", "--environment").exit_code == 7
+    assert file.read_text() == "#" * 16_380
+
+
+def test_nothing_is_made_to_unset_what_is_not_set(po):
+    assert po("config", "unset", "model").exit_code == 0
+    assert list(Path.home().iterdir()) == []

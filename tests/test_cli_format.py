@@ -124,7 +124,9 @@ def test_status_is_told_in_any_form(filled, po):
     id = po("session", "current", "--ids").stdout.strip()
     said = po("status", "--format", r"[{po_name}\t{session_name}\t{session_id}\t{message_count}] ")
     assert said.stdout == f"[greeter\tGone too\t{id}\t0] \n"
-    assert po("status", "--format", "{id}").exit_code == 2
+    failed = po("status", "--format", "{id}")
+    assert (failed.exit_code, "'{po_name}\\t{session_name}'" in failed.stderr) == (2, True)
+    assert po("status", "--format", "\udcff").exit_code == 2
     assert po("status", "--format", "{po_name}", "--json").exit_code == 2
 
 

@@ -106,6 +106,30 @@ def test_leaving_the_pager_early_is_no_failure(long, tmp_path, monkeypatch, root
     assert shown.count("\n") == 1
 
 
+@pytest.mark.parametrize("script", ["exit 3", "kill -9 $$"])
+def test_a_pager_that_fails_is_told(script, long, tmp_path, monkeypatch):
+    pager(tmp_path, monkeypatch, script)
+    code, shown = on_terminal("session", "show")
+    assert code == 0
+    assert "po: warning: The pager ended " in shown
+
+
+def test_less_shows_colours_whatever_the_user_told_it(long, tmp_path, monkeypatch):
+    monkeypatch.setenv("LESS", "-S")
+    pager(tmp_path, monkeypatch, 'echo "$LESS" > "$out"; cat > /dev/null')
+    on_terminal("session", "show")
+    assert (tmp_path / "out").read_text() == "-R -S\n"
+
+
+def test_an_interrupt_is_for_the_pager(long, tmp_path, monkeypatch, root):
+    manager = Environment.open(str(root)).session_manager
+    for number in range(40):
+        manager.append(long.stem, Message("assistant", f"{number} " + "word " * 1000))
+    pager(tmp_path, monkeypatch, "trap '' INT; kill -INT 0; sleep 0.2; cat > \"$out\"")
+    assert on_terminal("session", "show")[0] == 0
+    assert (tmp_path / "out").read_text().count("word ") > 30_000
+
+
 def test_damage_is_told_behind_what_could_be_read(long, tmp_path, monkeypatch):
     data = long.read_bytes()
     at = data.index(b"Question 25") - 5

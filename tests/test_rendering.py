@@ -56,6 +56,39 @@ def test_nothing_is_hidden():
         assert f"\n{line}\n" in shown
 
 
+def test_definitions_and_images_are_shown():
+    text = "[//]: # (a remark)\n\n[x]: https://example.org/x\n\n![picture](https://example.org/p.png)"
+    shown = plain(show(text))
+    for part in ("[//]: # (a remark)", "[x]: https://example.org/x", "picture (https://example.org/p.png)"):
+        assert part in shown
+
+
+@pytest.mark.parametrize("width", [20, 40, 80])
+def test_no_cell_of_a_table_is_cut(width):
+    url = "https://example.org/" + "abcdefghij" * 8
+    shown = plain(show(f"| what | where |\n|--|--|\n| one two three | {url} |", width=width))
+    assert "…" not in shown
+    cells = [line[line.index("http") :] for line in shown.split("\n") if "http" in line]
+    assert cells
+    assert sum(shown.count(letter) for letter in "j") == 8
+
+
+@pytest.mark.parametrize("mark", ["> ", "- ", "1. "])
+@pytest.mark.parametrize("depth", [5, 9, 30, 1000])
+def test_what_is_nested_deeply_is_shown(mark, depth):
+    text = "".join(
+        f"{' ' * len(mark) * level if mark != '> ' else mark * level}{mark}L{level}\n" for level in range(depth)
+    )
+    shown = plain(show(text, width=100))
+    assert f"L{depth - 1}" in re.sub(r"\s", "", shown)
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_arguments_that_are_nested_too_deeply_are_shown_as_text(full):
+    shown = show(None, full=full, tool_calls=[{"function": {"name": "f", "arguments": "[" * 100_000}}])
+    assert "f" in plain(shown)
+
+
 @pytest.mark.parametrize("role", ["user", "system"])
 def test_what_people_wrote_stays_as_they_wrote_it(role):
     text = "# no heading\n**x** [red]y[/red] :smile:\n\n    indented"
@@ -72,7 +105,17 @@ def test_nothing_acts_on_the_terminal_but_colours(text, role, full):
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]", shown)
 
 
-HOSTILE = ["\x1b[2J", "\x1b]8;;http://x\x07y", "\x9b31m", "a\rb", "\u202etxt", "[bold]x[/bold]", "&#27;[2J", "&#x9b;2J"]
+HOSTILE = [
+    "\x1b[2J",
+    "\x1b]8;;http://x\x07y",
+    "\x9b31m",
+    "a\rb",
+    "\u202etxt",
+    "[bold]x[/bold]",
+    "&#27;[2J",
+    "&#x9b;2J",
+    "&#x202e;x",
+]
 
 FORMS = ["{}", "`{}`", "```\n{}\n```", "```{}\nx\n```", "# {}", "[{0}](<{0}>)", "> {}", "| {} |\n|--|"]
 

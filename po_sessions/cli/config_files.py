@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from stat import S_IMODE
 from typing import TYPE_CHECKING, Any
@@ -50,8 +53,32 @@ class SettingsFile:
     def store(self, one: Setting, value: str | None) -> None:
         """Write a setting, or without a value remove it; all else in the file stays as it is.
 
-        Raises Unreadable if the file cannot be read, and then it is left alone; WriteFailed.
+        Raises Unreadable if the file cannot be read or would be too long, and then it is left alone; WriteFailed.
         """
+        if value is None and not os.path.lexists(self._file):
+            return
+        with self._alone():
+            self._store(one, value)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep others from changing the file between its reading and its writing."""
+        directory = os.path.dirname(self._file)
+        with atomic.writing(directory):
+            atomic.make_dir(directory)
+            fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(fd)
+
+    @property
+    def _file(self) -> str:
+        """The file itself: the user's may be a link to it."""
+        return self.path if self.is_environments else os.path.realpath(self.path)
+
+    def _store(self, one: Setting, value: str | None) -> None:
         said, text = self._read()
         wanted = int(value) if value is not None and one.is_number else value
         if wanted == _look_up(one, said, self.path):
@@ -92,8 +119,9 @@ class SettingsFile:
 
     def _replace(self, data: bytes) -> None:
         """Make or replace the file: the user's behind a link that leads to it; with the mode that it has."""
-        file = self.path if self.is_environments else os.path.realpath(self.path)
-        atomic.make_dir(os.path.dirname(file))
+        file = self._file
+        if self.is_environments and len(data) > settings.LIMIT:
+            raise Unreadable(f"{file} would be too long to be read.", hint="Shorten it with an editor.")
         with atomic.writing(file), atomic.staged(file, [data]) as (fd, temporary):
             if os.path.lexists(file):
                 os.fchmod(fd, S_IMODE(os.lstat(file).st_mode))

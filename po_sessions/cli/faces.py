@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from po_sessions.cli.input import as_text
 from po_sessions.cli.output import Output, separators_replaced
 from po_sessions.cli.template import Template
 from po_sessions.errors import InvalidInput
@@ -61,9 +62,9 @@ class Face:
 def to_template(text: str, fields: Sequence[str]) -> Template:
     """Return the template that the user gave. Raises InvalidInput."""
     try:
-        return Template(text, fields)
+        return Template(as_text(text), fields)
     except ValueError as error:
-        raise InvalidInput(f"--format: {error}.", hint=r"Write it like '{name}\t{id}'.") from None
+        raise InvalidInput(f"--format: {error}.", hint=rf"Write it like '{{{fields[0]}}}\t{{{fields[1]}}}'.") from None
 
 
 def _line(template: Template, values: dict[str, Any], end: str) -> str:

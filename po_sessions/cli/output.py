@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _SEPARATORS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_COMMAND = re.compile(r"(?<=')po (?=(?:session|send|object|trash|backup|doctor)\b)")
+_COMMAND = re.compile(r"(?<=')po (?=(?:session|send|object|trash|backup|doctor|config)\b)")
 _WIDEST = 30
 """What a column of a table gets at most, in terminal cells; the last one gets what is left."""
 _PIECE = 1 << 16
@@ -64,7 +64,8 @@ class Output:
             yield
         finally:
             self._send = _to_stdout
-            pager.close()
+            if (status := pager.close()) not in (0, -2):  # the user interrupts it with Ctrl-C
+                self.warn(f"The pager ended with exit status {status}; with PAGER= in front all is printed.")
 
     def line(self, text: str) -> None:
         """Write a result and a line end."""

@@ -6,9 +6,10 @@ import os
 import re
 import shlex
 import shutil
+import signal
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import subprocess
@@ -31,6 +32,7 @@ class Pager:
         self._command = _command()
         self._waiting = list[bytes]()
         self._process: subprocess.Popen[bytes] | None = None
+        self._on_interrupt: Any = None
 
     def write(self, data: bytes) -> None:
         """Take a piece of text. Raises BrokenPipeError when the pager has ended."""
@@ -44,20 +46,20 @@ class Pager:
         else:
             self._send(data)
 
-    def close(self) -> None:
-        """Show what is left, and wait until the user has seen enough."""
+    def close(self) -> int:
+        """Show what is left, and wait until the user has seen enough. Return the pager's exit status."""
         if self._process is None:
             waiting, self._waiting = self._waiting, []
             if waiting:
                 self._write(b"".join(waiting))
-            return
+            return 0
         pipe = self._process.stdin
         assert pipe is not None
         with suppress(BrokenPipeError):
             pipe.close()
-        while self._process.returncode is None:
-            with suppress(KeyboardInterrupt):  # which is for the pager
-                self._process.wait()
+        status = self._process.wait()
+        signal.signal(signal.SIGINT, self._on_interrupt)
+        return status
 
     def _height(self, text: str) -> int:
         """Return how many lines of the screen a text takes."""
@@ -69,15 +71,19 @@ class Pager:
     def _start(self) -> None:
         import subprocess  # which a screenful does not need
 
-        about = os.environ if "LESS" in os.environ else {**os.environ, "LESS": _LESS}
+        less = os.environ.get("LESS")
+        about = {**os.environ, "LESS": _LESS if less is None else f"-R {less}"}
         try:
             self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, env=about)
         except OSError:
             self._command = []
-            self._write(b"".join(self._waiting))
+            waiting, self._waiting = self._waiting, []
+            self._write(b"".join(waiting))
         else:
-            self._send(b"".join(self._waiting))
-        self._waiting = []
+            # Ctrl-C is for the pager from here on, as when it stops a search.
+            self._on_interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
+            waiting, self._waiting = self._waiting, []
+            self._send(b"".join(waiting))
 
     def _send(self, data: bytes) -> None:
         assert self._process is not None

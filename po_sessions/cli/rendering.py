@@ -6,13 +6,14 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
-from rich.console import Console, Group, RenderableType
-from rich.markdown import Markdown
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.markdown import Markdown, MarkdownElement, TableElement
 from rich.syntax import Syntax
+from rich.table import Table
 from rich.text import Text
 from rich.theme import Theme
 
@@ -21,8 +22,12 @@ from po_sessions.session import Message
 
 _WIDEST = 100
 """Cells of a line at most: longer ones are hard to read."""
-_LONGEST = 100_000
+_LONGEST = 30_000
 """Characters of a message that are laid out; a longer one is printed as it is, since that takes no time."""
+_LONGEST_CODE = 5_000
+"""Characters of code that are coloured: some lexers take the square of them."""
+_DEEPEST = 18
+"""Levels of lists and quotes that are laid out; a little below, the parser leaves out what is deeper."""
 _CODE_THEME = "ansi_dark"  # the terminal's own colours, which suit its background
 _THEME = Theme({"markdown.code": "bold cyan"})  # without the black background, which not every terminal has
 _PADDING = re.compile(r" +((?:\x1b\[[0-9;]*m)*)$", re.MULTILINE)
@@ -83,7 +88,7 @@ def _call(call: Any, *, full: bool) -> Iterator[RenderableType]:
     about = function if isinstance(function, dict) else about
     given = about.get("arguments")
     if isinstance(given, str):  # as OpenAI's interface has it
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             given = json.loads(given)
     name = one_line(str(about.get("name") or "a tool"))
     if not full:
@@ -92,20 +97,46 @@ def _call(call: Any, *, full: bool) -> Iterator[RenderableType]:
         return
     yield Text.assemble(("▾ ", "dim"), (name, "yellow"))
     text = escape_controls(json.dumps(given, ensure_ascii=False, indent=2))
-    yield Syntax(text, "json", theme=_CODE_THEME, background_color="default", word_wrap=True, padding=(0, 2))
+    language = "json" if len(text) <= _LONGEST_CODE else "text"
+    yield Syntax(text, language, theme=_CODE_THEME, background_color="default", word_wrap=True, padding=(0, 2))
 
 
-def _markdown(text: str) -> Markdown:
-    """Return Markdown in which nothing is hidden: HTML is text, a link shows where it leads, line ends stay."""
-    made = Markdown("", code_theme=_CODE_THEME, hyperlinks=False)
+class _Table(TableElement):
+    """A table whose cells are folded where they do not fit; otherwise their ends would be cut off."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for part in super().__rich_console__(console, options):
+            if isinstance(part, Table):
+                for column in part.columns:
+                    column.overflow = "fold"
+            yield part
+
+
+class _Markdown(Markdown):
+    elements: ClassVar[dict[str, type[MarkdownElement]]] = {**Markdown.elements, "table_open": _Table}
+
+
+def _markdown(text: str) -> RenderableType:
+    """Return Markdown without what would hide text: HTML is text, links and images show where they lead, lines end
+    where they end.
+    """
     parser = MarkdownIt("commonmark", {"html": False}).enable(["strikethrough", "table"])
-    made.markup, made.parsed = text, parser.parse(text)
-    for token in made.parsed:
-        for inner in token.children or ():
-            _keep_line_end(inner)
+    tokens = parser.disable(["reference", "image"]).parse(text)
+    if any(token.level >= _DEEPEST for token in tokens):
+        return Text(text)
+    for token in tokens:
+        _mend(token)
+    made = _Markdown("", code_theme=_CODE_THEME, hyperlinks=False)
+    made.markup, made.parsed = text, tokens
     return made
 
 
-def _keep_line_end(token: Token) -> None:
+def _mend(token: Token) -> None:
+    token.content = escape_controls(token.content)  # what entities such as &#x202e; have become
+    token.attrs = {name: escape_controls(str(value)) for name, value in token.attrs.items()}
     if token.type == "softbreak":
         token.type = "hardbreak"
+    if token.type == "fence" and len(token.content) > _LONGEST_CODE:
+        token.info = ""
+    for inner in token.children or ():
+        _mend(inner)
