@@ -350,7 +350,7 @@ def test_an_environment_cannot_name_a_model_file(file, shared, root, po, backend
     for args in (["send", "greeter", "x"], ["config", "list"], ["config", "get", "model"], ["model", "default"]):
         result = po(*args)
         assert (result.exit_code, result.stdout) == (2, ""), args
-        assert result.stderr == f"{said} 'po config unset model --environment' takes it out of the file.\n", args
+        assert result.stderr == f"{said} 'po config unset --environment model' takes it out of the file.\n", args
     assert backend.asked == []
     # Whoever chooses for himself is not held up, nor is what asks no model.
     assert po("send", "greeter", "x", "--model", "smollm2").exit_code == 0

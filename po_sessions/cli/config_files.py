@@ -35,10 +35,12 @@ class SettingsFile:
             return str(value)
         if not isinstance(value, str | None):
             kind = "a number" if one.is_number else "text"
-            hint = f"Run 'po config set {one.name} VALUE{self._option}'."
+            hint = f"Run 'po config set {one.name} VALUE'."
+            if self.is_environments:
+                hint = f"Run 'po config set --environment {one.name} VALUE'."
             raise Unreadable(f"{self.path}: {one.name!r} is not {kind}.", hint=hint)
         if value:
-            self.check(one, value, f"'po config unset {one.name}{self._option}' takes it out of the file.")
+            self.check(one, value, f"'po config unset --environment {one.name}' takes it out of the file.")
         return value
 
     def check(self, one: Setting, value: str, hint: str) -> None:
@@ -97,10 +99,6 @@ class SettingsFile:
         else:
             inside[key] = wanted
         self._replace(tomlkit.dumps(document).encode())
-
-    @property
-    def _option(self) -> str:
-        return " --environment" if self.is_environments else ""
 
     def _read(self) -> tuple[dict[str, Any], str]:
         """Return what the file says, and its text. One of an environment is never read through a link."""

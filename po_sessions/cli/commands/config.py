@@ -93,7 +93,7 @@ def change(run: Invocation, key: str, value: str, *, environments: bool = False)
     setting = config.setting(key)
     file = _file(run, environments=environments)
     if not value.strip():
-        unset = f"po config unset {key}{' --environment' if environments else ''}"
+        unset = f"po config unset --environment {key}" if environments else f"po config unset {key}"
         raise InvalidInput(f"The value of {key!r} is empty.", hint=f"Run '{unset}' to remove it.")
     value = as_text(value)
     file.check(setting, value, "Without --environment it is set for all environments.")
