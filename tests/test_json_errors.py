@@ -48,7 +48,8 @@ def tea(root, po, backend) -> str:
 def kinds(of: type[PoError] = PoError) -> dict[str, type[PoError]]:
     """Return every kind of error, with its class; the root of the tree is what a bug is called."""
     name = re.sub(r"(?<!^)([A-Z])", r"_\1", of.__name__).lower()
-    return {name: of} | {kind: one for sub in of.__subclasses__() for kind, one in kinds(sub).items()}
+    public = [sub for sub in of.__subclasses__() if not sub.__name__.startswith("_")]
+    return {name: of} | {kind: one for sub in public for kind, one in kinds(sub).items()}
 
 
 def code(kind: str) -> int:
@@ -154,7 +155,7 @@ def test_every_kind_is_tried():
 
 
 def test_every_kind_is_described():
-    page = (Path(errors.__file__).parent.parent / "man" / "po-formats.5").read_text()
+    page = (Path(errors.__file__).parent.parent / "man" / "man5" / "po-formats.5").read_text()
     described = dict[str, int]()
     for number, names in re.findall(r"^(\d+) ([a-z_, ]+)", page.partition("The kinds are, by code:")[2], re.MULTILINE):
         described |= dict.fromkeys(names.strip().split(", "), int(number))

@@ -73,15 +73,16 @@ class Pager:
 
         less = os.environ.get("LESS")
         about = {**os.environ, "LESS": _LESS if less is None else f"-R {less}"}
+        # Ctrl-C is for the pager from here on, as when it stops a search; a function is not handed down to it.
+        self._on_interrupt = signal.signal(signal.SIGINT, lambda _signal, _frame: None)
         try:
             self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, env=about)
         except OSError:
+            signal.signal(signal.SIGINT, self._on_interrupt)
             self._command = []
             waiting, self._waiting = self._waiting, []
             self._write(b"".join(waiting))
         else:
-            # Ctrl-C is for the pager from here on, as when it stops a search.
-            self._on_interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
             waiting, self._waiting = self._waiting, []
             self._send(b"".join(waiting))
 

@@ -429,11 +429,13 @@ def test_an_environment_that_others_can_write_is_refused_unless_it_is_named(why,
 
 def test_a_cloned_environment_chooses_no_model_no_key_and_no_file(cloned, po, backend, tmp_path):
     before = everything_around(cloned, tmp_path)
+    for args in (["send", "greeter", "Hello"], ["send", "greeter", "x", "--dry-run"], ["config", "list"]):
+        refused = po(*args)
+        assert (refused.exit_code, refused.stdout) == (2, "")
+        assert "config.toml names a model file" in refused.stderr
+    assert po("config", "unset", "--environment", "model").exit_code == 0
     assert po("send", "greeter", "Hello").stdout == "Hello\n"
     assert [(one["model"], one["key"]) for one in backend.asked] == [("smollm2", None)]
-    settings = json.loads(po("config", "list", "--json").stdout)
-    assert {one["source"] for one in settings} == {"default"}
-    assert len(list((cloned / "backups" / TEA).iterdir())) == 2  # its config.toml forbids them
     for args in (["object", "show", "link"], ["send", "link", "Hello"], ["send", "link", "x", "--dry-run"]):
         result = po(*args)
         assert (result.exit_code, "SECRET" in result.output) == (7, False)
