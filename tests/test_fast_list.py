@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from conftest import PO
 from test_fast import STATES as OTHERS
 
 from po_sessions.cli import listing
@@ -296,6 +298,31 @@ def steps_after_a_look_that_took_no_time(env, sessions):
     STATES["a new session, folded"](env, sessions)
 
 
+def brought_at(step: int, **changed: object) -> Make:
+    """Return a situation in which a file was brought and the directory's time is so far from the look's."""
+
+    def make(env: Environment, sessions: Path) -> None:
+        about = sessions.stat()
+        STATES["a file brought"](env, sessions)
+        seen(sessions, **changed)
+        os.utime(sessions, ns=(about.st_atime_ns, about.st_mtime_ns + step))
+
+    return make
+
+
+STATES["a file brought in the tick of a look that is no mark"] = brought_at(0, marked=False)
+STATES["a file brought while po made a step"] = brought_at(2, took=0)
+STATES["a file brought with the time set back"] = brought_at(-2)
+STATES["a file brought with the time put forward"] = brought_at(200_000)
+
+
+@situation()
+def a_link_in_the_place_of_a_file_with_the_time_set_back(env, sessions):
+    about = sessions.stat()
+    STATES["a link in the place of a file"](env, sessions)
+    os.utime(sessions, ns=(about.st_atime_ns, about.st_mtime_ns))
+
+
 # The index
 
 for name, change in {
@@ -316,6 +343,7 @@ for name, change in {
     "a time with a zone": lambda data: data.replace(b'Z","message_count":2', b'+02:00","message_count":2', 1),
     "a time that is none": lambda data: data.replace(b'"updated_at":"2025-01', b'"updated_at":"2025-13', 1),
     "a size that is another": lambda data: data.replace(b'"size":', b'"size":1', 1),
+    "a row of an earlier file": lambda data: data.replace(b'"inode":', b'"inode":1').replace(b'"Tea"', b'"Tee"'),
     "no text": lambda data: data.replace(b"Tea", b"\xff\xfe", 1),
     "a row of nobody": lambda data: data.replace(b'"po_name":"greeter"', b'"po_name":"gr\\u0065eter"', 1),
 }.items():
@@ -464,6 +492,29 @@ def test_a_number_with_zeros_in_front_is_one(filled, root, po):
 def test_a_terminal_is_left_to_the_command(filled, root, monkeypatch):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert listing.answer(str(root), []) is None
+
+
+def test_an_index_to_be_folded_is_left_to_the_command(filled, root):
+    say(filled, any_session(filled), "More")
+    assert listing.answer(str(root), []) is None
+    filled.session_manager.storage.settle()
+    assert listing.answer(str(root), [])
+
+
+def test_what_cannot_be_written_whole_is_not_written_twice(filled, root):
+    STATES["a log beside a large index"](filled, root / "sessions")
+    listed = listing.answer(str(root), ["--all"])
+    assert listed
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    done = subprocess.run(
+        [PO, "session", "list", "--all"], stdout=writer, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(writer)
+    with open(reader, "rb") as pipe:
+        assert listed.startswith(pipe.read())
+    said = "po: Cannot write to standard output: Resource temporarily unavailable.\n"
+    assert (done.returncode, done.stderr) == (9, said)
 
 
 def test_the_environment_is_left_as_it_is(filled, root):
