@@ -484,6 +484,12 @@ def test_an_empty_name_is_left_to_the_command(filled, root):
     assert listing.answer(str(root), ["--po", ""]) is None
 
 
+@pytest.mark.parametrize("name", [name for name in STATES if name.startswith("a prompt object ")])
+def test_a_prompt_object_that_may_be_another_is_left_to_the_command(name, filled, root):
+    STATES[name](filled, root / "sessions")
+    assert listing.answer(str(root), []) is None
+
+
 def test_a_number_with_zeros_in_front_is_one(filled, root, po):
     said = listing.answer(str(root), ["-n", "007"])
     assert said == po("--root", str(root), "session", "list", "-n", "007").stdout_bytes

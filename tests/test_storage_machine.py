@@ -353,10 +353,12 @@ class Stores(RuleBasedStateMachine):
             path.unlink()
             del self.memory._sessions[id]
 
-    @rule(one=sessions)
-    def file_brought(self, one: Session) -> None:
+    @rule(one=sessions, in_step=st.booleans())
+    def file_brought(self, one: Session, in_step: bool) -> None:
         path = self.sessions / f"{one.id}.json"
         if self.sessions.exists() and not path.exists():
+            if in_step:
+                self.brought_in_step()
             path.write_text(json.dumps(one.to_dict(), indent=1))
             self.memory.create(one)
 
@@ -429,6 +431,8 @@ class Stores(RuleBasedStateMachine):
 
     def nothing_else_is_listed_early(self) -> None:
         """It has to come before anything that brings the index in step."""
+        ids = "".join(f"{one.id}\n" for one in self.memory.summaries()).encode()
+        assert listing.answer(str(self.root), ["--all", "--ids"]) in (None, ids)
         state = self.memory.state()
         current = {pointer.current for pointer in state.pointers.values()}
         for args, po in ([], state.po_name), (["--all"], None), *((["--po", po], po) for po in POS):
