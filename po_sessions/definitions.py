@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from po_sessions import quick
 from po_sessions.errors import Conflict, InvalidInput, NotFound, PoError, PromptObjectNotFound, Unfinished, Unreadable
 from po_sessions.near import did_you_mean
 from po_sessions.session import check_po_name
@@ -118,11 +119,8 @@ class Definitions:
             raise
 
     def _is_defined(self, name: str) -> bool:
-        with suppress(InvalidInput, Unreadable, FileNotFoundError):
-            front = atomic.read(self._path(check_po_name(name))).partition(b"\n---")[0]
-            named = [line.removeprefix(b"name:").strip() for line in front.split(b"\n") if line.startswith(b"name:")]
-            if named in ([], [name.encode()]):
-                return True
+        if quick.is_defined(self._directory, name):
+            return True
         try:
             self._find(name, suggest=False)
         except (NotFound, InvalidInput):

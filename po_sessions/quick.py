@@ -9,7 +9,6 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from datetime import datetime
     from typing import Any
 
@@ -55,14 +54,15 @@ def read(path: str, size: int = 1 << 30) -> bytes | None:
     if fd is None:
         return None
     try:
-        return _range(fd, 0, min(size, os.fstat(fd).st_size))
+        return read_range(fd, 0, min(size, os.fstat(fd).st_size))
     except OSError:
         return None
     finally:
         os.close(fd)
 
 
-def _range(fd: int, start: int, end: int) -> bytes:
+def read_range(fd: int, start: int, end: int) -> bytes:
+    """Return an open file's bytes between two places. Raises OSError."""
     pieces = []
     while start < end and (piece := os.pread(fd, end - start, start)):
         pieces.append(piece)
@@ -75,6 +75,21 @@ def is_session_id(text: str) -> bool:
     if len(text) == 26:
         return text[0] in "01234567" and not text.strip(_ULID)
     return [len(part) for part in text.split("-")] == [8, 4, 4, 4, 12] and not text.replace("-", "").strip(_HEX)
+
+
+def is_po_name(text: str) -> bool:
+    """Tell whether a prompt object may have this name, as `session.check_po_name` does."""
+    return 0 < len(text) <= 64 and not text.strip(_BARE)
+
+
+def is_defined(objects: str, po_name: str) -> bool:
+    """Tell whether the directory `objects` surely has this prompt object: in the file named like it."""
+    text = read(f"{objects}/{po_name}.md") if is_po_name(po_name) else None
+    if text is None:
+        return False
+    front = text.partition(b"\n---")[0].split(b"\n")
+    named = [line.removeprefix(b"name:").strip() for line in front if line.startswith(b"name:")]
+    return named in ([], [po_name.encode()])
 
 
 def state(data: bytes) -> "tuple[str | None, dict[str, dict[str, str]]] | None":
@@ -141,27 +156,20 @@ class _Strict:
     parse_constant = staticmethod(_refuse)
 
 
-class _Lenient(_Strict):
-    """For rows of the index, which are a cache."""
-
-    object_pairs_hook = None
-    parse_float = float
-
-
 _scan = make_scanner(_Strict)
-_scan_row = make_scanner(_Lenient)
 
 
-def _object(text: str, scan: "Any") -> "dict[str, Any] | None":
-    """Read one JSON object that takes up the whole text."""
+def json_object(data: bytes) -> "dict[str, Any] | None":
+    """Read one JSON object that takes up all of `data`, as strictly as `json_text` does."""
     try:
-        value, end = scan(text, 0)
+        text = data.decode()
+        value, end = _scan(text, 0)
     except (ValueError, StopIteration, RecursionError):
         return None
     return value if end == len(text) and isinstance(value, dict) else None
 
 
-def _is_time(value: object) -> bool:
+def is_time(value: object) -> bool:
     """Tell whether this is a time as the store writes it, and so one that `session.normal_time` leaves as it is."""
     if not (isinstance(value, str) and len(value) == 24 and value.isascii()):
         return False
@@ -191,7 +199,7 @@ def session(path: str, id: str) -> "tuple[str, str, int] | None":
             return None
         sound = end[0] + b"\n" == opening if count == 0 else _is_message(end[0], first=count == 1)
         return (head["name"], head["po_name"], count) if sound else None
-    except (OSError, UnicodeDecodeError):
+    except OSError:
         return None
     finally:
         os.close(fd)
@@ -200,7 +208,7 @@ def session(path: str, id: str) -> "tuple[str, str, int] | None":
 def _first_line(fd: int, size: int) -> bytes:
     end = min(size, _BLOCK)
     while True:
-        data = _range(fd, 0, end)
+        data = read_range(fd, 0, end)
         at = data.find(b"\n")
         if at >= 0 or end == size:
             return data[: at + 1]
@@ -212,7 +220,7 @@ def _tail(fd: int, size: int, lines: int) -> list[bytes] | None:
     start = size
     while start > 0:
         start = max(0, size - 4 * max(size - start, 1024))
-        found = _range(fd, start, size).rsplit(b"\n", lines)
+        found = read_range(fd, start, size).rsplit(b"\n", lines)
         if found[-1]:
             return None
         if len(found) > lines:
@@ -225,22 +233,20 @@ def _tail(fd: int, size: int, lines: int) -> list[bytes] | None:
 def _read_head(line: bytes) -> "dict[str, Any] | None":
     if not line.endswith(b',"history":[\n'):
         return None
-    head = _object(line[:-13].decode() + "}", _scan)
+    head = json_object(line[:-13] + b"}")
     if head is None or type(head.get("version")) is not int or head["version"] < 1:
         return None
     texts = all(isinstance(head.get(key), str) and head[key] for key in ("id", "name", "po_name"))
-    return head if texts and isinstance(head.get("metadata"), dict) and _is_time(head.get("created_at")) else None
+    return head if texts and isinstance(head.get("metadata"), dict) and is_time(head.get("created_at")) else None
 
 
 def _read_closing(data: bytes) -> int | None:
     """Return the number of messages in a closing that is as po writes it: these keys, this order, these escapes."""
-    keys = (
-        _object("{" + data.decode()[2:-2] + "}", _scan) if data.startswith(b"],") and data.endswith(b"\n}\n") else None
-    )
+    keys = json_object(b"{" + data[2:-2] + b"}") if data.startswith(b"],") and data.endswith(b"\n}\n") else None
     if keys is None or list(keys) != ["updated_at", "preview", "message_count", "turn_count"]:
         return None
     time, preview, count, turns = keys.values()
-    if not (_is_time(time) and isinstance(preview, str) and type(count) is int and type(turns) is int and count >= 0):
+    if not (is_time(time) and isinstance(preview, str) and type(count) is int and type(turns) is int and count >= 0):
         return None
     counts = f'"message_count":{count},"turn_count":{turns}'
     written = f'],"updated_at":"{time}","preview":{encode_basestring(preview)},{counts}\n}}\n'
@@ -251,66 +257,10 @@ def _is_message(line: bytes, *, first: bool) -> bool:
     """Tell whether a line is one message, behind a comma unless it is the first."""
     if line.startswith(b",") == first:
         return False
-    message = _object(line.decode().removeprefix(",").rstrip(" "), _scan)  # a short one has spaces behind it
+    message = json_object(line.removeprefix(b",").rstrip(b" "))  # a short one has spaces behind it
     return (
         message is not None
         and message.get("role") in ("system", "user", "assistant", "tool")
         and isinstance(message.get("content"), str | None)
         and isinstance(message.get("created_at"), str | None)
     )
-
-
-def rows(sessions: str, keep: "Callable[[bytes], bool]", farthest: int) -> "Iterator[dict[str, Any]]":
-    """Yield the rows of the index in the directory `sessions`, newest turn first, those whose line `keep` likes.
-
-    As they stand there: nothing is compared with the files. A damaged index has no rows. Of `index.json` no more lines
-    are looked at than `farthest`.
-    """
-    logged: dict[str, dict[str, Any]] = {}
-    texts = [data for name in ("index.log", "index.log.1") if (data := read(f"{sessions}/{name}"))]
-    for text in reversed(texts):
-        for line in text.split(b"\n"):
-            if row := _row(line):
-                logged[row["id"]] = row
-    fresh = [row for row in logged.values() if "removed" not in row]
-    fresh.sort(key=lambda row: (row["updated_at"], row["id"]))  # popped from its end
-    for number, line in enumerate(_folded(f"{sessions}/index.json")):
-        if number == farthest:
-            break
-        if not keep(line) or (row := _row(line.removeprefix(b","))) is None or row["id"] in logged:
-            continue
-        while fresh and (fresh[-1]["updated_at"], fresh[-1]["id"]) > (row["updated_at"], row["id"]):
-            yield fresh.pop()
-        yield row
-    yield from reversed(fresh)
-
-
-def _row(line: bytes) -> "dict[str, Any] | None":
-    if not line:
-        return None
-    try:
-        row = _object(line.decode(), _scan_row)
-    except UnicodeDecodeError:
-        return None
-    if row is None or not isinstance(row.get("id"), str) or not is_session_id(row["id"]):
-        return None
-    texts = all(isinstance(row.get(key), str) for key in ("name", "po_name", "updated_at"))
-    return row if "removed" in row or (texts and type(row.get("message_count")) is int) else None
-
-
-def _folded(path: str) -> "Iterator[bytes]":
-    """Yield the lines of `index.json` that are rows, the last one first."""
-    fd = open_regular(path)
-    if fd is None:
-        return
-    try:
-        end, rest = os.fstat(fd).st_size, b""
-        while end > 0:
-            start = max(0, end - _BLOCK)
-            lines = (_range(fd, start, end) + rest).split(b"\n")
-            end, rest = start, lines[0]
-            yield from (line for line in reversed(lines[1:]) if len(line) > 2)
-    except OSError:
-        return
-    finally:
-        os.close(fd)

@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "po_sessions"
 
 LAYERS = [
     {"errors", "json_text", "front_matter", "near", "quick"},
-    {"session", "durations", "sizes"},
+    {"session", "durations", "sizes", "quick_index"},
     {"window", "idempotency"},
     {"definition"},
     {"storage", "models", "formats"},  # they never import each other
@@ -108,17 +108,22 @@ LARGE = ("typer", "re", "json", "typing", "dataclasses", "enum", "collections", 
 """What is no trifle against a bare start of Python."""
 
 
-@pytest.mark.parametrize("line", ["session list", "session switch Default", "-q status", "--help", "session --help"])
+@pytest.mark.parametrize("line", ["session list -q", "session switch Default", "-q status", "--help", "session --help"])
 def test_what_starts_often_imports_little(line, root, po, backend):
     assert po("send", "greeter", "Hello").exit_code == 0
     assert imported(line.split(" "), HEAVY) == []
 
 
 @pytest.mark.parametrize(
-    "line", ["--version", "status", "__complete zsh session switch ", "__complete bash 9 x x", "__complete fish se"]
+    "line",
+    [
+        *("--version", "status", "session list -n 20"),
+        *("__complete zsh session switch ", "__complete bash 9 x x", "__complete fish se"),
+    ],
 )
 def test_what_is_waited_for_imports_next_to_nothing(line, root, po, backend):
     assert po("send", "greeter", "Hello").exit_code == 0
+    assert po("session", "list").exit_code == 0
     assert imported(line.split(" "), (*HEAVY, *LARGE)) == []
 
 

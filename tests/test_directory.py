@@ -153,7 +153,7 @@ def test_a_look_that_was_cut_is_not_believed(store, opened, monkeypatch):
 def test_after_a_restart_sizes_are_compared_until_a_look_at_them_has_ended(store, monkeypatch):
     directory = store._index.directory
     assert not directory.begin_look(sizes=False)[1]
-    monkeypatch.setattr("po_sessions.storage.directory._boot_id", lambda: "another")
+    monkeypatch.setattr("po_sessions.quick_index.boot_id", lambda: "another")
     assert directory.known() is None
     assert directory.begin_look(sizes=False)[1]
     look, sizes = directory.begin_look(sizes=False)

@@ -340,6 +340,15 @@ def test_the_version_is_told_before_typer():
     assert has_answered("--version")
 
 
+def test_sessions_are_listed_before_typer(env, root):
+    env.session_manager.begin("greeter")
+    for named in ([], ["--root", str(root)]):
+        for shape in ([], ["--all", "-n", "20"], ["--ids", "--po", "greeter"]):
+            line = [*named, "session", "list", *shape]
+            expected = run("by the commands", *line)  # and the index is in step then
+            assert run("before Typer", *line) == run("as it is", *line) == expected
+
+
 @pytest.mark.parametrize("name", ["a current session", "a name with controls", "an empty store", "no store"])
 def test_both_ways_say_the_same_on_a_terminal(name, env, root):
     STATES[name](env, root.parent)

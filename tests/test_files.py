@@ -348,7 +348,7 @@ def test_after_a_restart_every_file_is_looked_at(root, store, again, monkeypatch
     row = rows(root)[0]
     index = root / "sessions" / "index.json"
     index.write_bytes(index.read_bytes().replace(b'"preview":"a"', b'"preview":"b"').replace(b'"size":3', b'"size":4'))
-    monkeypatch.setattr("po_sessions.storage.directory._boot_id", lambda: "another")
+    monkeypatch.setattr("po_sessions.quick_index.boot_id", lambda: "another")
     again().refresh()
     again().settle()
     assert rows(root)[0] == row

@@ -25,6 +25,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from po_sessions import selector
 from po_sessions.backups import BackupPolicy
+from po_sessions.cli import listing
 from po_sessions.errors import AmbiguousSelector, Conflict, InvalidInput, NotFound, PoError, SessionNotFound, Unreadable
 from po_sessions.json_text import loads
 from po_sessions.manager import SessionManager
@@ -90,6 +91,9 @@ class Stores(RuleBasedStateMachine):
         self.said: list[str] = []
         self.snapshots: dict[Path, bytes] = {}
         self.memory: Any = open_storage("memory")
+        (self.root / "objects").mkdir()
+        for po in POS:
+            (self.root / "objects" / f"{po}.md").write_text(f"---\nname: {po}\n---\nYou are {po}.\n")
         self.files = [self.opened(), self.opened()]
 
     @initialize(some=st.lists(sessions, min_size=2, max_size=4))
@@ -349,10 +353,12 @@ class Stores(RuleBasedStateMachine):
             path.unlink()
             del self.memory._sessions[id]
 
-    @rule(one=sessions)
-    def file_brought(self, one: Session) -> None:
+    @rule(one=sessions, in_step=st.booleans())
+    def file_brought(self, one: Session, in_step: bool) -> None:
         path = self.sessions / f"{one.id}.json"
         if self.sessions.exists() and not path.exists():
+            if in_step:
+                self.brought_in_step()
             path.write_text(json.dumps(one.to_dict(), indent=1))
             self.memory.create(one)
 
@@ -414,8 +420,32 @@ class Stores(RuleBasedStateMachine):
 
     # What is seen
 
+    @rule()
+    def brought_in_step(self) -> None:
+        """What is in step is listed before Typer is imported."""
+        for _ in range(2):
+            self.files[0].refresh()
+            self.files[0].settle()
+        ids = "".join(f"{one.id}\n" for one in self.memory.summaries()).encode()
+        assert listing.answer(str(self.root), ["--all", "--ids"]) == (ids or None)
+
+    def nothing_else_is_listed_early(self) -> None:
+        """It has to come before anything that brings the index in step."""
+        ids = "".join(f"{one.id}\n" for one in self.memory.summaries()).encode()
+        assert listing.answer(str(self.root), ["--all", "--ids"]) in (None, ids)
+        state = self.memory.state()
+        current = {pointer.current for pointer in state.pointers.values()}
+        for args, po in ([], state.po_name), (["--all"], None), *((["--po", po], po) for po in POS):
+            said = listing.answer(str(self.root), args)
+            if said is not None:
+                marked = [("*" if one.id in current else "-", one) for one in self.memory.summaries(po_name=po)]
+                rows = [(mark, one.id, one.po_name, one.name, str(one.message_count)) for mark, one in marked]
+                shown = [tuple(line.split("\t")[:5]) for line in said.decode().splitlines()]
+                assert shown == [tuple(cell.replace("\t", " ") for cell in row) for row in rows]
+
     @invariant()
     def the_same_is_seen(self) -> None:
+        self.nothing_else_is_listed_early()
         self.files.reverse()
         found, expected = self.files[0], self.memory
         listed = list(expected.summaries())

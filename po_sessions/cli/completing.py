@@ -8,7 +8,7 @@ come from the index as it stands, which no press of a key brings in step. Whatev
 
 import os
 
-from po_sessions import quick
+from po_sessions import quick, quick_index
 from po_sessions.cli import fast
 from po_sessions.cli.times import local_time
 from po_sessions.cli.words import COMMANDS, EVERYWHERE, WORDS
@@ -185,7 +185,7 @@ def _rows(root: str, typed: str) -> "Iterator[dict[str, object]]":
     """Yield what the index knows of the newest sessions, without many that do not hold what is typed."""
     plain = typed.isascii() and typed.isprintable() and not {"\\", '"', "'"} & {*typed}
     part = typed.lower().encode() if plain else b""  # anything else may be written otherwise in the index
-    yield from quick.rows(f"{root}/sessions", lambda line: part in line.lower(), FARTHEST)
+    yield from filter(None, quick_index.rows(f"{root}/sessions", lambda line: part in line.lower(), FARTHEST))
 
 
 def _sessions(root: str, line: _Line, typed: str) -> "Iterator[Found]":

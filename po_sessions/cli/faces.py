@@ -9,8 +9,9 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from po_sessions.cli.cells import separators_replaced
 from po_sessions.cli.input import as_text
-from po_sessions.cli.output import Output, separators_replaced
+from po_sessions.cli.output import Output
 from po_sessions.cli.template import Template
 from po_sessions.errors import InvalidInput
 

@@ -1,9 +1,9 @@
-"""What is answered before Typer is imported: `po --version`, `po status`, and what the completion scripts ask.
+"""What is answered before Typer is imported: `--version`, `status`, `session list` in a pipe, and what completion asks.
 
-A shell prompt and a press of Tab wait for these, and importing Typer takes four times as long as starting Python. Only
-these shapes of arguments are answered, and only where all is as usual; anything else is left to the commands, which do
-the same and also say what is wrong. `tests/test_fast.py` runs both and compares bytes. Nothing that takes as long as
-the whole answer is imported: no `re`, `json`, `dataclasses`, `typing`.
+A shell prompt, a script's loop and a press of Tab wait for these, and importing Typer takes four times as long as
+starting Python. Only these shapes of arguments are answered, and only where all is as usual; anything else is left to
+the commands, which do the same and also say what is wrong. `tests/test_fast.py` runs both and compares bytes. Nothing
+that takes as long as the whole answer is imported: no `re`, `json`, `dataclasses`, `typing`.
 """
 
 import os
@@ -19,12 +19,15 @@ def answer(args: list[str]) -> None:
     if sys.stdout is None or sys.stderr is None:
         return  # something is closed
     said: bytes | None = None
+    root, rest = (args[1], args[2:]) if args[:1] == ["--root"] and len(args) > 2 else (None, args)
     if args == ["--version"]:
         said = f"po {__version__}\n".encode()
-    elif args[:1] == ["status"]:
-        said = _status(None, args[1:])
-    elif args[:1] == ["--root"] and args[2:3] == ["status"]:
-        said = _status(args[1], args[3:])
+    elif rest[:1] == ["status"]:
+        said = _status(root, rest[1:])
+    elif rest[:2] == ["session", "list"]:
+        from po_sessions.cli import listing
+
+        said = listing.answer(root, rest[2:])
     elif args[:1] == ["__complete"]:
         from po_sessions.cli import completing
 
@@ -35,13 +38,18 @@ def answer(args: list[str]) -> None:
 
 def _print(data: bytes) -> bool:
     """Write to standard output; False if that is for the commands to do, which say what went wrong."""
+    rest = data
     try:
-        while data:
-            data = data[os.write(1, data) :]
+        while rest:
+            rest = rest[os.write(1, rest) :]
     except BrokenPipeError:
         return True  # whoever read it has gone; no failure
-    except OSError:
-        return False
+    except OSError as error:
+        if rest == data:
+            return False
+        sys.stderr.write(f"po: Cannot write to standard output: {error.strerror}.\n")  # none of it is written twice
+        sys.stderr.flush()
+        os._exit(9)
     return True
 
 

@@ -11,12 +11,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO, TypeVar
 
+from po_sessions.cli.cells import separators_replaced
 from po_sessions.errors import PoError, ReplyNotStored, WriteFailed
 
 T = TypeVar("T")
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-_SEPARATORS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _COMMAND = re.compile(r"(?<=')po (?=(?:session|send|object|trash|backup|doctor|config)\b)")
 _WIDEST = 30
 """What a column of a table gets at most, in terminal cells; the last one gets what is left."""
@@ -188,11 +188,6 @@ def _watched(label: str, things: Collection[T]) -> Iterator[T]:
 def escape_controls(text: str) -> str:
     """Return `text` with all that could act on a terminal, or turn its direction, made visible."""
     return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
-
-
-def separators_replaced(cell: str) -> str:
-    """Return a text with spaces in place of what separates columns and lines, and of other control characters."""
-    return _SEPARATORS.sub(" ", cell)
 
 
 def one_line(cell: str) -> str:

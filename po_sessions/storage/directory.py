@@ -16,16 +16,13 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 
-from po_sessions.errors import PoError, Unreadable
-from po_sessions.json_text import dumps, loads
+from po_sessions import quick_index
+from po_sessions.errors import PoError
+from po_sessions.json_text import dumps
+from po_sessions.quick_index import ROOM
 from po_sessions.storage import atomic, locks
 
 _SECOND = 1_000_000_000
-_SETTLED = 2 * _SECOND
-"""A time that is no mark is believed if it was looked at this long after it: two changes can fall into one tick."""
-_ROOM = 100_000
-"""How far from a mark steps may lead, in nanoseconds."""
-_PUT_OFF = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,36 +76,29 @@ class Directory:
 
     def known(self) -> Look | None:
         """Return the last look if it can be believed that the index has known of all that came or went since."""
-        look = self._read()
-        if look is None or look.boot != _boot_id():
-            return None
-        steps = self._steps(look)
-        if not look.marked:
-            settled = os.stat(self._seen).st_mtime_ns - look.mtime > _SETTLED
-            return look if steps == 0 and settled else None
-        put_off = 0 <= time.monotonic() - look.at < _PUT_OFF * look.took
-        return look if steps == 0 or (0 < steps < _ROOM and put_off) else None
+        look = quick_index.known(self.path)
+        return None if look is None else Look(**look)
 
     def begin_look(self, *, sizes: bool) -> tuple[Look, bool]:
         """Begin to look at all files; return what to end it with, and whether all sizes are to be compared.
 
         They are with `sizes`, or if that has not been done since the machine was started, or nobody knows.
         """
-        boot, before, at = _boot_id(), self._read(), time.monotonic()
+        boot, before, at = quick_index.boot_id(), quick_index.last_look(self.path), time.monotonic()
         with suppress(PoError):
             atomic.make_dir(os.path.dirname(self._seen))  # first, since it changes the directory's time
         about = os.stat(self.path)
-        chance = int.from_bytes(os.urandom(2)) % (_SECOND // _ROOM)  # so that of two at once each has its own
-        mark = (about.st_mtime_ns // _SECOND - 1) * _SECOND + chance * _ROOM + 1
+        chance = int.from_bytes(os.urandom(2)) % (_SECOND // ROOM)  # so that of two at once each has its own
+        mark = (about.st_mtime_ns // _SECOND - 1) * _SECOND + chance * ROOM + 1
         with suppress(OSError):
             os.utime(self.path, ns=(about.st_atime_ns, mark))
             about = os.stat(self.path)
         look = Look(about.st_mtime_ns, about.st_mtime_ns == mark, about.st_ino, boot, at)
-        return look, sizes or before is None or before.boot != boot
+        return look, sizes or before is None or before["boot"] != boot
 
     def end_look(self, look: Look, strange: list[str], unread: list[str]) -> None:
         """Keep what was found, unless there has been another change since."""
-        if 0 <= self._steps(look) < _ROOM:
+        if 0 <= os.stat(self.path).st_mtime_ns - look.mtime < ROOM:
             now = time.monotonic()
             found = replace(look, at=now, took=now - look.at, strange=tuple(strange), unread=tuple(unread))
             with suppress(PoError):
@@ -118,27 +108,3 @@ class Directory:
         """Have all files looked at again. Raises OSError."""
         with suppress(FileNotFoundError):
             os.unlink(self._seen)
-
-    def _steps(self, look: Look) -> int:
-        return os.stat(self.path).st_mtime_ns - look.mtime
-
-    def _read(self) -> Look | None:
-        """Return the last look at this directory, None if there is none or it is of another kind."""
-        try:
-            look = Look(**loads(atomic.read(self._seen)))
-            lists = all(isinstance(some, list) for some in (look.strange, look.unread))
-            numbers = [type(one) for one in (look.mtime, look.inode)] == [int, int]
-            if lists and numbers and look.took >= 0 <= look.at and look.inode == os.stat(self.path).st_ino:
-                return look
-        except (OSError, Unreadable, ValueError, TypeError):
-            pass
-        return None
-
-
-def _boot_id() -> str:
-    """Return what changes when the machine is restarted, where the system tells."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return file.read().strip()
-    except OSError:
-        return ""

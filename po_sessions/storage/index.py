@@ -18,8 +18,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from po_sessions import quick_index
 from po_sessions.errors import Busy, Unreadable, WriteFailed
 from po_sessions.json_text import dumps, loads
+from po_sessions.quick_index import FOOT, HEAD, TYPES
 from po_sessions.session import is_session_id, normal_time
 from po_sessions.storage import atomic, lines, locks
 from po_sessions.storage.directory import Directory
@@ -28,13 +30,6 @@ Row = dict[str, Any]
 Key = tuple[str, str]
 """What rows are ordered by: the time of the last turn, then the id."""
 
-_HEAD = b'{"version":1,"sessions":[\n'
-_FOOT = b"]}\n"
-_SMALL = 256 * 1024
-_TYPES = {
-    **dict.fromkeys(("name", "po_name", "created_at", "updated_at", "preview", "last_turn"), str),
-    **dict.fromkeys(("message_count", "turn_count", "size", "inode"), int),
-}
 _BLOCK = 1 << 16
 _NEXT = b"\n,"
 """What stands between two rows."""
@@ -69,7 +64,7 @@ class Index:
     def start(self) -> None:
         """Make the index of a store without sessions. Raises WriteFailed."""
         with suppress(FileExistsError):
-            atomic.create(self._path, _HEAD + _FOOT)
+            atomic.create(self._path, HEAD + FOOT)
 
     def record(self, row: Row, *, timeout: float | None = None) -> None:
         """Add what a session will be like after the change that follows. Raises WriteFailed, Busy.
@@ -179,10 +174,10 @@ class Index:
         except (FileNotFoundError, Unreadable):
             raise IndexDamaged from None
         try:
-            end = os.fstat(fd).st_size - len(_FOOT)
-            if os.pread(fd, len(_HEAD), 0) != _HEAD or os.pread(fd, len(_FOOT) + 1, end) != _FOOT:
+            end = os.fstat(fd).st_size - len(FOOT)
+            if os.pread(fd, len(HEAD), 0) != HEAD or os.pread(fd, len(FOOT) + 1, end) != FOOT:
                 raise IndexDamaged
-            yield fd, len(_HEAD), end
+            yield fd, len(HEAD), end
         except OSError:
             raise IndexDamaged from None
         finally:
@@ -190,11 +185,7 @@ class Index:
 
     def needs_folding(self) -> bool:
         """Tell whether the log is worth merging into `index.json`: always while that is small."""
-        log = _size(self._log)
-        if os.path.exists(self._folding):
-            return True
-        folded = _size(self._path)
-        return log > 0 and (folded < _SMALL or log > min(folded // 10, _SMALL))
+        return quick_index.needs_folding(self.directory.path)
 
     def fold(self) -> None:
         """Merge the log into `index.json`, unless another process is doing so. Raises WriteFailed, IndexDamaged."""
@@ -257,14 +248,14 @@ class Index:
 
 def _file(rows: Iterable[tuple[Key, bytes]]) -> Iterator[bytes]:
     """Yield the file of rows as they are written, in pieces."""
-    piece, size, first = [_HEAD], 0, True
+    piece, size, first = [HEAD], 0, True
     for _, row in rows:
         piece += [row] if first else [_NEXT, row]
         size, first = size + len(row), False
         if size > _BLOCK:
             yield b"".join(piece)
             piece, size = [], 0
-    yield b"".join([*piece, b"" if first else b"\n", _FOOT])
+    yield b"".join([*piece, b"" if first else b"\n", FOOT])
 
 
 def _written(row: Row) -> tuple[Key, bytes]:
@@ -297,13 +288,6 @@ def _checked(row: Any) -> Row:
     if isinstance(row, dict) and isinstance(row.get("id"), str) and is_session_id(row["id"]):
         if "removed" in row:
             return row
-        if all(type(row.get(key)) is kind for key, kind in _TYPES.items()):
+        if all(type(row.get(key)) is kind for key, kind in TYPES.items()):
             return {**row, "updated_at": normal_time(row["updated_at"])}
     raise ValueError("it is no row")
-
-
-def _size(path: str) -> int:
-    try:
-        return os.stat(path).st_size
-    except FileNotFoundError:
-        return 0

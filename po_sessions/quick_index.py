@@ -1,0 +1,157 @@
+"""The index of the sessions, and whether it can be believed, read before anything large is imported.
+
+What `quick` is for files. The rules are those of `storage`, which uses what is here; where anything is not as it
+should be, it has to look.
+"""
+
+import os
+import time
+
+from po_sessions import quick
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    Row = dict[str, Any]
+
+HEAD = b'{"version":1,"sessions":[\n'
+FOOT = b"]}\n"
+TYPES: "dict[str, type]" = {
+    **dict.fromkeys(("name", "po_name", "created_at", "updated_at", "preview", "last_turn"), str),
+    **dict.fromkeys(("message_count", "turn_count", "size", "inode"), int),
+}
+"""What a row has beside its id."""
+ROOM = 100_000
+"""How far from a mark steps may lead, in nanoseconds."""
+
+_SMALL = 256 * 1024
+_BLOCK = 1 << 16
+_SETTLED = 2_000_000_000
+"""A time that is no mark is believed if it was looked at this long after it: two changes can fall into one tick."""
+_PUT_OFF = 100
+_LOOK = {"mtime", "marked", "inode", "boot", "at", "took", "strange", "unread"}
+
+
+def boot_id() -> str:
+    """Return what changes when the machine is restarted, where the system tells."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", "rb") as file:
+            return file.read().decode("ascii").strip()
+    except OSError:
+        return ""
+
+
+def last_look(sessions: str) -> "dict[str, Any] | None":
+    """Return the last look at all files in the directory `sessions`, as `storage.directory` wrote it.
+
+    None if there is none, or it is of another directory. Raises OSError.
+    """
+    look = quick.json_object(quick.read(f"{sessions}/.locks/seen") or b"")
+    if look is None or look.keys() != _LOOK:
+        return None
+    lists = all(isinstance(look[key], list) for key in ("strange", "unread"))
+    numbers = all(type(look[key]) is int for key in ("mtime", "inode"))
+    spans = all(type(look[key]) in (int, float) and look[key] >= 0 for key in ("at", "took"))
+    return look if lists and numbers and spans and look["inode"] == os.stat(sessions).st_ino else None
+
+
+def known(sessions: str) -> "dict[str, Any] | None":
+    """Return the last look if it can be believed that the index has known of all that came or went since.
+
+    Raises OSError.
+    """
+    look = last_look(sessions)
+    if look is None or look["boot"] != boot_id():
+        return None
+    steps = os.stat(sessions).st_mtime_ns - look["mtime"]
+    if not look["marked"]:
+        settled = os.stat(f"{sessions}/.locks/seen").st_mtime_ns - look["mtime"] > _SETTLED
+        return look if steps == 0 and settled else None
+    put_off = 0 <= time.monotonic() - look["at"] < _PUT_OFF * look["took"]
+    return look if steps == 0 or (0 < steps < ROOM and put_off) else None
+
+
+def needs_folding(sessions: str) -> bool:
+    """Tell whether the log is worth merging into `index.json`: always while that is small. Raises OSError."""
+    if os.path.exists(f"{sessions}/index.log.1"):
+        return True
+    log, folded = _size(f"{sessions}/index.log"), _size(f"{sessions}/index.json")
+    return log > 0 and (folded < _SMALL or log > min(folded // 10, _SMALL))
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0
+
+
+def rows(sessions: str, keep: "Callable[[bytes], bool]", farthest: int | None = None) -> "Iterator[Row | None]":
+    """Yield the rows of the index, newest turn first, of `index.json` those whose line `keep` likes.
+
+    As they stand there: nothing is compared with the files. There is None wherever `storage` would read something else.
+    Of `index.json` no more lines are looked at than `farthest`.
+    """
+    logged: dict[str, Row] = {}
+    texts = []
+    for path in (f"{sessions}/index.log", f"{sessions}/index.log.1"):
+        text = quick.read(path)
+        if text is not None:
+            texts.append(text)
+        elif not quick.is_absent(path):
+            yield None
+    for text in reversed(texts):
+        for line in filter(None, text.split(b"\n")):
+            if row := _row(line):
+                logged[row["id"]] = row
+            else:
+                yield None
+    fresh = [row for row in logged.values() if "removed" not in row]
+    fresh.sort(key=lambda row: (row["updated_at"], row["id"]))  # popped from its end
+    for number, one in enumerate(_folded(f"{sessions}/index.json")):
+        if number == farthest:
+            break
+        if one is not None and not keep(one):
+            continue
+        row = None if one is None else _row(one.removeprefix(b","))
+        if row is None or "removed" in row:
+            yield None
+        elif row["id"] not in logged:
+            while fresh and (fresh[-1]["updated_at"], fresh[-1]["id"]) > (row["updated_at"], row["id"]):
+                yield fresh.pop()
+            yield row
+    yield from reversed(fresh)
+
+
+def _row(line: bytes) -> "Row | None":
+    row = quick.json_object(line)
+    if row is None or not isinstance(row.get("id"), str) or not quick.is_session_id(row["id"]):
+        return None
+    whole = "removed" in row or all(type(row.get(key)) is kind for key, kind in TYPES.items())
+    return row if whole and ("removed" in row or quick.is_time(row["updated_at"])) else None
+
+
+def _folded(path: str) -> "Iterator[bytes | None]":
+    """Yield the lines of `index.json`, the last one first, None if it is not as it was written."""
+    fd = quick.open_regular(path)
+    if fd is None:
+        yield None
+        return
+    try:
+        end, rest = os.fstat(fd).st_size - len(FOOT), b""
+        if os.pread(fd, len(HEAD), 0) != HEAD or os.pread(fd, len(FOOT) + 2, end - 1) != b"\n" + FOOT:
+            yield None
+        elif end > len(HEAD):
+            end -= 1  # the end of the last line
+            while end > len(HEAD):
+                start = max(len(HEAD), end - _BLOCK)
+                rest, *lines = (quick.read_range(fd, start, end) + rest).split(b"\n")
+                end = start
+                yield from reversed(lines)
+            yield rest
+    except OSError:
+        yield None
+    finally:
+        os.close(fd)
