@@ -396,6 +396,15 @@ def test_the_way_to_the_help(po):
         assert po(*words).stdout.startswith("Usage: po ")
 
 
+@pytest.mark.parametrize("line", ["", "status --format", "session --root", "session list -n", "send --option"])
+def test_a_missing_value_points_to_the_help_of_its_command(line, po):
+    *path, option = ["--root", *line.split()] if not line else line.split()
+    said = (
+        f"po: Option '{option}' requires an argument.\nRun '{' '.join(['po', *path])} --help' to see how it is used.\n"
+    )
+    assert po(*path, option).stderr == said
+
+
 def test_what_the_help_names_is_there(po):
     named = set()
     for path in COMMANDS:

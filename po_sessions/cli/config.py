@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from po_sessions import models
 from po_sessions.backups import BackupPolicy
@@ -18,8 +17,6 @@ from po_sessions.cli.config_files import SettingsFile, environments_file, users_
 from po_sessions.durations import parse_duration
 from po_sessions.errors import InvalidInput, NoKey, WeightsMissing
 from po_sessions.near import did_you_mean
-
-T = TypeVar("T")
 
 DEFAULT = "default"
 """The source of a value that nobody set."""
@@ -39,6 +36,8 @@ class Setting:
     """Returns a value as it is to be written; may remark on it. Raises InvalidInput, ModelUnavailable."""
     check_environments: Callable[[str, str], None]
     """Sees that a value is one that an environment may choose; the second is its file. Raises InvalidInput."""
+    check: Callable[[str], object] = str
+    """Sees, without looking at anything else, that a text can be a value. Raises InvalidInput."""
     is_number: bool = False
     """Whether it is a number in a file."""
 
@@ -79,17 +78,20 @@ def in_force(name: str, files: Sequence[SettingsFile]) -> InForce:
     return InForce(one, one.default, DEFAULT)
 
 
-def backup_policy(files: Sequence[SettingsFile]) -> BackupPolicy:
-    """Return what is in force for backups. Raises Unreadable; InvalidInput, which tells where the value is."""
-    return BackupPolicy(_parsed("backup.interval", files, parse_duration), _parsed("backup.keep", files, _whole_number))
-
-
-def _parsed(name: str, files: Sequence[SettingsFile], parse: Callable[[str], T]) -> T:
+def checked(name: str, files: Sequence[SettingsFile]) -> InForce:
+    """Return what counts for a setting. Raises as `in_force`; InvalidInput, with its source, if it can be no value."""
     one = in_force(name, files)
     try:
-        return parse(one.value)
+        one.setting.check(one.value)
     except InvalidInput as error:
         raise InvalidInput(f"{name} ({one.source}): {error}", hint=error.hint) from None
+    return one
+
+
+def backup_policy(files: Sequence[SettingsFile]) -> BackupPolicy:
+    """Return what is in force for backups. Raises as `checked`."""
+    interval, keep = (checked(name, files).value for name in ("backup.interval", "backup.keep"))
+    return BackupPolicy(parse_duration(interval), _whole_number(keep))
 
 
 def _whole_number(text: str) -> int:
@@ -146,6 +148,7 @@ SETTINGS = {
             default="1d",
             accept=_accept_duration,
             check_environments=_anything,
+            check=parse_duration,
         ),
         Setting(
             "backup.keep",
@@ -154,6 +157,7 @@ SETTINGS = {
             default="5",
             accept=_accept_number,
             check_environments=_anything,
+            check=_whole_number,
             is_number=True,
         ),
     ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import copy
 from functools import partial
 from importlib import import_module
@@ -38,12 +39,28 @@ COMMANDS = {
 EXIT_BUG = 70
 
 
+@contextmanager
+def _naming(ctx: Any) -> Iterator[None]:
+    """Let errors know whose arguments are being read; Typer does not tell where an option's value is missing."""
+    try:
+        yield
+    except TyperException as error:
+        if getattr(error, "ctx", None) is None:
+            error.ctx = ctx  # type: ignore[attr-defined]
+        raise
+
+
 class PoCommand(TyperCommand):
     """A command that takes the global options behind its name too."""
 
     def __init__(self, name: str | None, **settings: Any) -> None:
         settings["params"] = [*settings.pop("params", []), *global_options()]
         super().__init__(name, **{**settings, "add_help_option": False})
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments. Raises TyperException."""
+        with _naming(ctx):
+            return super().parse_args(ctx, args)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the pieces of the usage line in the form of manual pages: no braces around what is required."""
@@ -66,6 +83,11 @@ class PoGroup(TyperGroup):
     def __init__(self, **settings: Any) -> None:
         settings["params"] = [*settings.pop("params", []), *global_options()]
         super().__init__(**{**settings, "add_help_option": False})
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments in front of the verb. Raises TyperException."""
+        with _naming(ctx):
+            return super().parse_args(ctx, args)
 
     @classmethod
     def of(cls, app: typer.Typer) -> PoGroup:
@@ -188,7 +210,7 @@ def _usage_error(error: TyperException, args: list[str]) -> PoError:
     at = next((at for at, arg in enumerate(args) if arg.startswith(refused)), None)
     takes_text = ctx is not None and any(param.param_type_name == "argument" for param in ctx.command.params)
     # Only at the end is it sure that no option follows.
-    if takes_text and at == len(args) - 1 and "--" not in args:
+    if hasattr(error, "possibilities") and takes_text and at == len(args) - 1 and "--" not in args:
         import shlex
 
         hint = f"If it is no option, put '--' in front: po {shlex.join([*args[:at], '--', *args[at:]])}\n{hint}"

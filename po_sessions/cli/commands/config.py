@@ -11,7 +11,7 @@ from po_sessions.cli import config
 from po_sessions.cli.config import InForce
 from po_sessions.cli.config_files import SettingsFile, environments_file, users_file
 from po_sessions.cli.input import as_text
-from po_sessions.cli.invocation import Invocation
+from po_sessions.cli.invocation import Invocation, raise_any
 from po_sessions.cli.root import PoCommand, noun
 from po_sessions.errors import InvalidInput, PoError
 
@@ -38,17 +38,25 @@ def list_(ctx: typer.Context) -> None:
     """
     run: Invocation = ctx.obj
     files = config.files(run.find_root())
-    found = [config.in_force(name, files) for name in config.SETTINGS]
+    found, failed = list[InForce](), list[PoError]()
+    for name in config.SETTINGS:
+        try:
+            found.append(config.checked(name, files))
+        except PoError as error:
+            if str(error) not in map(str, failed):  # a file that cannot be read is one failure
+                failed.append(error)
     if run.out.as_json:
-        return run.out.json([to_json(one) for one in found])
-    return run.out.rows(["Name", "Value", "From"], [[one.setting.name, one.value, one.source] for one in found])
+        run.out.json([to_json(one) for one in found])
+    else:
+        run.out.rows(["Name", "Value", "From"], [[one.setting.name, one.value, one.source] for one in found])
+    raise_any(failed)
 
 
 @app.command(cls=PoCommand)
 def get(ctx: typer.Context, key: Key) -> None:
     """Print the value of a setting that is in force."""
     run: Invocation = ctx.obj
-    one = config.in_force(key, config.files(run.find_root()))
+    one = config.checked(key, config.files(run.find_root()))
     return run.out.json(to_json(one)) if run.out.as_json else run.out.line(one.value)
 
 
