@@ -100,6 +100,7 @@ def main() -> None:
         ("table", "`po session list -n 20` of 10,000 as a table on a terminal", "≤ 8"),
     ]:
         row(f"{what} / bare", f"{ratio(times, name, 'bare'):.2f}", goal)
+    row("a command that does nothing / `import typer` alone", f"{ratio(times, 'nothing', 'typer'):.2f}", "")
     slow = ratio(times, "by the command", "nothing")
     row("`po -q session list -n 20`, 10,000 sessions / that nothing", f"{slow:.2f}", "≤ 1.10")
     row(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from po_sessions.errors import InvalidInput, NewerVersion, SessionNotFound, Unreadable
 from po_sessions.json_text import dumps
@@ -23,8 +23,7 @@ UNNAMED = "Session"
 """What a session without a name, or with one that cannot be one, is called."""
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
+class Imported(NamedTuple):
     """What came of a session that was imported."""
 
     session: SessionSummary

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from po_sessions.errors import InvalidInput, NewerVersion
 from po_sessions.json_text import dumps
@@ -167,8 +167,7 @@ class Message:
         return cls(role, content, created_at, rest)
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(NamedTuple):
     """A user's message with all that answers it."""
 
     number: int

@@ -248,7 +248,7 @@ def test_nothing_points_at_what_is_gone(store):
     assert store.state().pointer("greeter").previous == ULID
     (one,) = carry_out(plan(store, WANTED, NOW).chosen, store, now)
     assert one.choice.session.id == ULID
-    assert store.state().pointer("greeter") == replace(store.state().pointer("greeter"), current=OTHER, previous=None)
+    assert store.state().pointer("greeter") == store.state().pointer("greeter")._replace(current=OTHER, previous=None)
 
 
 def test_what_is_known_without_the_messages(store):

@@ -478,7 +478,7 @@ class Stores(RuleBasedStateMachine):
     @staticmethod
     def bare_about(about: About) -> About:
         assert about.active_at >= max(about.summary.updated_at, about.summary.created_at)
-        return replace(about, size=0, whole=True, active_at="")
+        return about._replace(size=0, whole=True, active_at="")
 
     @staticmethod
     def bare(names: Iterable[str]) -> list[str]:

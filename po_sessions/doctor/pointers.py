@@ -6,7 +6,6 @@ import os
 import stat
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 from po_sessions.doctor.finding import Finding, Repair
 from po_sessions.doctor.store import PATIENCE, Store, is_gone
@@ -81,7 +80,7 @@ def _without(name: str, id: str, store: Store) -> Callable[[State], State]:
         if not _is_gone(id, store):
             return now
         left = Pointer(*(None if at == id else at for at in _ids(now, name)))
-        return replace(now, pointers={**now.pointers, name: left})
+        return now._replace(pointers={**now.pointers, name: left})
 
     return change
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from po_sessions.session import Message, Session, SessionSummary
 from po_sessions.storage.state import State
@@ -26,8 +25,7 @@ Watch = Callable[[str, Collection[str]], Iterable[str]]
 """Takes what is being done, as a label, and the ids to do it to; gives them back, and may show how far that got."""
 
 
-@dataclass(frozen=True, slots=True)
-class About:
+class About(NamedTuple):
     """What a store knows of a session without its messages, read anew."""
 
     summary: SessionSummary

@@ -14,7 +14,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from typing import NamedTuple
 
 from po_sessions import quick_index
 from po_sessions.errors import PoError
@@ -25,8 +25,7 @@ from po_sessions.storage import atomic, locks
 _SECOND = 1_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """What a look at all files found."""
 
     mtime: int
@@ -100,9 +99,9 @@ class Directory:
         """Keep what was found, unless there has been another change since."""
         if 0 <= os.stat(self.path).st_mtime_ns - look.mtime < ROOM:
             now = time.monotonic()
-            found = replace(look, at=now, took=now - look.at, strange=tuple(strange), unread=tuple(unread))
+            found = look._replace(at=now, took=now - look.at, strange=tuple(strange), unread=tuple(unread))
             with suppress(PoError):
-                atomic.replace(self._seen, dumps(asdict(found)), durable=False)
+                atomic.replace(self._seen, dumps(found._asdict()), durable=False)
 
     def forget(self) -> None:
         """Have all files looked at again. Raises OSError."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from po_sessions.errors import Busy, PoError, SessionNotFound, Unreadable, WriteFailed
 from po_sessions.json_text import dumps
 from po_sessions.session import Message, Session, SessionSummary, check_kept, check_writable
-from po_sessions.storage import About, Notice, Watch, atomic, locks, opened_session, session_file, state
+from po_sessions.storage import About, Notice, Watch, atomic, locks, session_file, state
 from po_sessions.storage.catalogue import Catalogue
 from po_sessions.storage.deletions import Deletions, described, described_at
 from po_sessions.storage.index import Index, Row
@@ -96,7 +96,9 @@ class FileStorage:
                 with locks.holding(fd, path, timeout=self._timeout, shared=True):
                     tail = session_file.read_tail(fd)
             if tail is not None:
-                yield self._renamed(self._own(opened_session.opened(fd, path, tail), id))
+                from po_sessions.storage.opened_session import opened  # which few commands need
+
+                yield self._renamed(self._own(opened(fd, path, tail), id))
                 return
         yield self.load(id)
 
@@ -125,7 +127,7 @@ class FileStorage:
         if tail.summary.id != id:
             raise not_its_own(self._files.path(id), tail.summary.id)
         found = session_file.about_tail(tail)
-        return replace(found, summary=self._renamed(found.summary))
+        return found._replace(summary=self._renamed(found.summary))
 
     def summary(self, id: str) -> SessionSummary:
         """Return a session without its history. Raises SessionNotFound, Unreadable."""

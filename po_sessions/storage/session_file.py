@@ -21,8 +21,8 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from po_sessions.errors import PoError, Unreadable, WriteFailed
 from po_sessions.json_text import dumps, loads
@@ -76,8 +76,7 @@ def _read_closing(data: bytes) -> dict[str, Any]:
     return {**keys, "updated_at": normal_time(keys["updated_at"])}
 
 
-@dataclass(frozen=True, slots=True)
-class Tail:
+class Tail(NamedTuple):
     """A sound file as an append sees it, its history unread."""
 
     head: dict[str, Any]
@@ -136,7 +135,7 @@ def about(session: Session, size: int, *, whole: bool = True) -> About:
 def about_tail(tail: Tail) -> About:
     """Return the same of a sound file, whose closing is believed."""
     made = about(Session.from_dict({**tail.head, "history": [], **tail.closing}), tail.size)
-    return replace(made, summary=tail.summary)
+    return made._replace(summary=tail.summary)
 
 
 def _first_line(fd: int, size: int) -> bytes:
@@ -169,8 +168,7 @@ def read_message(line: bytes, *, first: bool) -> Message:
     return Message.from_dict(loads(line.removeprefix(b",")))
 
 
-@dataclass(frozen=True, slots=True)
-class Append:
+class Append(NamedTuple):
     """One append, ready to be written."""
 
     data: bytes
@@ -217,8 +215,7 @@ def write_append(fd: int, path: str, append: Append) -> None:
             ) from error
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(NamedTuple):
     """A file that could be read."""
 
     session: Session

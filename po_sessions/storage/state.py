@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import NamedTuple
 
 from po_sessions import quick
 from po_sessions.errors import Unreadable
 from po_sessions.storage import atomic
 
 
-@dataclass(frozen=True, slots=True)
-class Pointer:
+class Pointer(NamedTuple):
     """The sessions, by id, that a prompt object's `@current` and `@previous` are."""
 
     current: str | None = None
     previous: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """All pointers of one store."""
 
     po_name: str | None = None
     """The current prompt object."""
-    pointers: Mapping[str, Pointer] = field(default_factory=dict)
+    pointers: Mapping[str, Pointer] = MappingProxyType({})
 
     def pointer(self, po_name: str) -> Pointer:
         """Return the pointers of one prompt object."""
@@ -35,7 +34,7 @@ class State:
         before = self.pointer(po_name)
         if before.current == id:
             return self
-        return replace(self, pointers={**self.pointers, po_name: Pointer(id, before.current)})
+        return self._replace(pointers={**self.pointers, po_name: Pointer(id, before.current)})
 
     def without_session(self, id: str) -> State:
         """Return the state in which nothing points at a session."""
@@ -43,7 +42,7 @@ class State:
             name: Pointer(*(None if at == id else at for at in (one.current, one.previous)))
             for name, one in self.pointers.items()
         }
-        return self if kept == self.pointers else replace(self, pointers=kept)
+        return self if kept == self.pointers else self._replace(pointers=kept)
 
     def with_po_renamed(self, old: str, new: str) -> State:
         """Return the state in which a prompt object has another name."""
@@ -56,11 +55,11 @@ class State:
 
     def without_po(self, po_name: str) -> State:
         """Return the state in which this prompt object is not the current one."""
-        return replace(self, po_name=None) if self.po_name == po_name else self
+        return self._replace(po_name=None) if self.po_name == po_name else self
 
     def with_po(self, po_name: str) -> State:
         """Return the state in which `po_name` is the current prompt object."""
-        return replace(self, po_name=po_name)
+        return self._replace(po_name=po_name)
 
 
 def read(path: str) -> State:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from po_sessions.errors import Conflict, NotFound, PoError, Unreadable
 from po_sessions.near import did_you_mean
@@ -23,8 +23,7 @@ UNDONE_AT = "undone_at"
 """The key of undone messages: how many messages stand before them."""
 
 
-@dataclass(frozen=True, slots=True)
-class TrashEntry:
+class TrashEntry(NamedTuple):
     """One thing in the trash."""
 
     id: str
