@@ -351,11 +351,14 @@ class Session:
             if not isinstance(value, str) or not value:
                 raise ValueError(f"{key!r} is missing or not text")
         created_at = _time(rest, "created_at", UNKNOWN_TIME)
+        messages = tuple(Message.from_dict(message) for message in history)
+        if "updated_at" not in rest:  # the messages tell, or nothing does
+            rest["updated_at"] = max([created_at, *(_time_or(one.created_at, created_at) for one in messages)])
         return cls(
             **texts,
             created_at=created_at,
             updated_at=_time(rest, "updated_at", created_at),
-            history=tuple(Message.from_dict(message) for message in history),
+            history=messages,
             metadata=metadata,
             version=version,
             extra=rest,

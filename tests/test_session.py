@@ -169,6 +169,22 @@ def test_the_time_of_the_last_turn_never_goes_back():
     assert summary.updated_at == "2025-01-03T10:00:00.000Z"
 
 
+@pytest.mark.parametrize(
+    ("times", "told"),
+    [
+        (["2026-11-24T09:00:00Z", "2026-11-23T09:00:00Z"], "2026-11-24T09:00:00.000Z"),
+        (["2026-11-24T10:00:00+02:00", None, "lunch"], "2026-11-24T08:00:00.000Z"),
+        (["2020-01-01T00:00:00Z"], "2025-01-03T10:00:00.000Z"),
+        ([], "2025-01-03T10:00:00.000Z"),
+    ],
+)
+def test_without_the_time_of_the_last_turn_the_messages_tell_it(times, told):
+    data = session().to_dict()
+    del data["updated_at"]
+    data["history"] = [{"role": "user", "content": "x", **({"created_at": at} if at else {})} for at in times]
+    assert Session.from_dict(data).updated_at == told
+
+
 def test_a_preview_is_one_short_line():
     assert preview("a\n\n b\tc ") == "a b c"
     assert len(preview("x" * 500)) == 80
