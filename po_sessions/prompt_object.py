@@ -262,7 +262,7 @@ def _failure(error: BaseException) -> PoError:
     if isinstance(error, PoError):
         return error
     if isinstance(error, KeyboardInterrupt):
-        return Interrupted("Interrupted; what had arrived of the reply is kept as a failed turn.")
+        return Interrupted("Interrupted.")
     return PoError(f"{type(error).__name__}: {error}")
 
 

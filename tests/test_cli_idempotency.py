@@ -79,6 +79,26 @@ def test_if_turns(root, po, backend):
     assert po("send", "greeter", "two", "--if-turns", "1").exit_code == 0
 
 
+@pytest.mark.parametrize("options", [[], ["-s", "Tea", "--create"], ["-s", "Tea", "--new"], ["--new"]])
+def test_a_session_that_would_be_made_has_no_turns(options, root, po, backend):
+    done = po("send", "greeter", "Hello", "--if-turns", "1", *options)
+    name = "Tea" if "Tea" in options else "Default"
+    assert (done.exit_code, done.stderr.splitlines()[0]) == (
+        5,
+        f"po: '{name}' would be made, and so has no turns, not 1.",
+    )
+    assert po("session", "list", "--all").stdout == ""
+    assert backend.asked == []
+    assert po("send", "greeter", "Hello", "--if-turns", "0", *options).exit_code == 0
+
+
+@pytest.mark.parametrize("options", [["--if-turns", "0", "Hello"], ["--idempotency-key", "night-1", "Goodbye"]])
+def test_a_refusal_names_the_session_to_programs(options, root, po, backend):
+    id = json.loads(send(po, "Hello", "--json").stdout)["session_id"]
+    refused = po("send", "greeter", *options, "--json")
+    assert (refused.exit_code, json.loads(refused.stderr)["error"]["session_id"]) == (5, id)
+
+
 def test_both(root, po, backend):
     for _ in range(2):  # what was done counts, not what was expected before it
         assert send(po, "Hello", "--if-turns", "0").exit_code == 0

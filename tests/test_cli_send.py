@@ -281,9 +281,13 @@ def test_an_interrupt_is_exit_130_and_leaves_a_failed_turn(root, po):
         assert process.stdout.read(4) == "one "
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=10)
-    assert (process.returncode, out, err.startswith("po: Interrupted")) == (130, "\n", True)
+    id = Path(po("session", "path").stdout.strip()).stem
+    kept = "What had arrived of the reply is kept as a failed turn."
+    said = f"po: Interrupted.\n{kept}\nTo ask again: po session retry {id}\n"
+    assert (process.returncode, out, err) == (130, "\n", said)
     last = history(po)[-1]
-    assert (last["content"], last["error"]["kind"]) == ("one ", "interrupted")
+    assert (last["content"], last["error"]) == ("one ", {"kind": "interrupted", "message": "Interrupted."})
+    assert subprocess.run([*command(), "session", "retry", id], check=False).returncode == 0
 
 
 @pytest.mark.parametrize("after", [0.0, 0.1, 0.25, 0.5, 0.75, 1.0])

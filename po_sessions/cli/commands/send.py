@@ -16,7 +16,7 @@ from po_sessions.cli.invocation import Invocation
 from po_sessions.cli.options import ContextLimit, Model, ModelOptions, NoStream
 from po_sessions.cli.places import model_name
 from po_sessions.cli.root import WaitingCommand
-from po_sessions.errors import InvalidInput, SessionNotFound
+from po_sessions.errors import Conflict, InvalidInput, SessionNotFound
 from po_sessions.idempotency import check_key
 from po_sessions.session import SessionSummary, check_po_name
 
@@ -119,6 +119,8 @@ def send(
         would_be = dry_run_.target(run, prompt_object.name, session, new=new, create=create)
         context = env.context(would_be, model=model, options=options, limit=limit)
         return dry_run_.show(run, prompt_object, context, text)
+    if if_turns and (new or create or not run.session_ref(session)):
+        _refuse_to_make(dry_run_.target(run, prompt_object.name, session, new=new, create=create), if_turns)
     make_ready(run, env, prompt_object, model, options)
     if not no_save:
         run.environment(to_write_for=prompt_object.name)
@@ -133,6 +135,14 @@ def send(
 def _refuse_with_no_save(given: dict[str, bool]) -> None:
     for name in (name for name, is_given in given.items() if is_given):
         raise InvalidInput(f"--no-save and {name} contradict each other.", hint="Leave one of them out.")
+
+
+def _refuse_to_make(target: SessionSummary, turns: int) -> None:
+    if not target.id:
+        raise Conflict(
+            f"{target.name!r} would be made, and so has no turns, not {turns}.",
+            hint="Leave --if-turns out, or give 0 to begin a session.",
+        )
 
 
 def _read_message(run: Invocation, message: str | None, files: list[str], *, stdin: bool) -> str:

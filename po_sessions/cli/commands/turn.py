@@ -89,10 +89,14 @@ def ask(
         elif isinstance(error, ContextTooLong):
             if context.session.turn_count > (text is None):  # there is something before this turn
                 _tell_how_to_shorten(run, error, context.session.id)
-        elif isinstance(error, ModelError) and error.session_id:
+        elif isinstance(error, ModelError | Interrupted) and error.session_id:
             again = _retry_command(run, error.session_id, context)
+            if isinstance(error, Interrupted):
+                error.hint = "What had arrived of the reply is kept as a failed turn."
             error.hint = f"{error.hint}\n" if error.hint else ""
             error.hint += f"To ask again: {again}"  # not in quotes: it may have its own
+        if saved:
+            error.session_id = error.session_id or context.session.id
         raise
     _show_answer(run, reply, answer, saved=saved)
 
