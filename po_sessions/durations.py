@@ -29,13 +29,13 @@ def parse_duration(text: str) -> timedelta:
     """
     found = _FORM.fullmatch(text)
     if not found:
-        wrong = "'m' could be minutes or months" if re.fullmatch("[0-9]+m", text) else "it has another form"
-        raise InvalidInput(f"{text!r} is not a length of time: {wrong}.", hint=_HINT)
+        wrong = ": 'm' could be minutes or months" if re.fullmatch("[0-9]+m", text) else ""
+        raise InvalidInput(f"{text!r} is not a length of time{wrong}.", hint=_HINT)
     try:
         length = int(found[1]) * _UNITS[found[2]]
     except OverflowError:
         length = timedelta.max
     if not length or length > _LONGEST:
-        wrong = "it is longer than a thousand years" if length else "it is nothing"
+        wrong = "it is longer than a thousand years" if length else "it is zero"
         raise InvalidInput(f"{text!r} cannot be used: {wrong}.", hint=_HINT)
     return length

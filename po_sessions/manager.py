@@ -88,7 +88,7 @@ class SessionManager:
             command = f"po session ensure {shlex.quote(taken.name)} --po {po_name}"
             raise Conflict(
                 f"{po_name} has a session named {taken.name!r}: {taken.id}.",
-                hint=f"Choose another name, or run '{command}' to get the one that is there.",
+                hint=f"Choose another name; '{command}' prints the id of the one that is there.",
             )
 
     def ensure(self, po_name: str, name: str = DEFAULT_NAME) -> tuple[SessionSummary, bool]:
@@ -235,7 +235,7 @@ class SessionManager:
             there = list(stored.turns())
             if not 1 <= turns <= len(there):
                 raise InvalidInput(
-                    f"Cannot undo {turns} turns: {stored.name!r} has {len(there)}.",
+                    f"Cannot undo {turns} turns of {stored.name!r}, which has {len(there)}.",
                     hint=f"Run 'po session show {session.id}' to see them.",
                 )
             cut = sum(len(turn.messages) for turn in there[-turns:])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Protocol, TypeVar
 
 from po_sessions.errors import AmbiguousSelector, NoCurrent, SessionNotFound
@@ -32,7 +33,7 @@ def select(ref: str, storage: SessionStorage, po_name: str | None) -> SessionSum
         if po_name is None:
             hint = "Name the prompt object with --po: without one, only ids are looked up."
             raise SessionNotFound(ref, hint=hint)
-        meant = did_you_mean(ref, (one.name for one in storage.summaries(po_name=po_name)))
+        meant = _elsewhere(ref, storage) or did_you_mean(ref, (one.name for one in storage.summaries(po_name=po_name)))
         raise SessionNotFound(ref, hint=f"{meant}Run 'po session list --po {po_name}' to see what there is.")
     return found
 
@@ -51,6 +52,12 @@ def _look(ref: str, storage: SessionStorage, po_name: str | None) -> SessionSumm
     if len(ref) < SHORTEST_FRAGMENT:
         return None
     return _only(ref, [found for id in storage.ids_matching(ref) if (found := _summary(id, storage))])
+
+
+def _elsewhere(name: str, storage: SessionStorage) -> str:
+    """Return which prompt objects have a session with this name, and its id, as the beginning of a hint."""
+    found = list(islice(storage.summaries(name=unicodedata.normalize("NFC", name)), 3))
+    return f"{' and '.join(f'{one.po_name} has one, {one.id}' for one in found)}. " if found else ""
 
 
 def _pointed(ref: str, storage: SessionStorage, po_name: str | None) -> SessionSummary | None:

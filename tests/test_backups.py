@@ -184,7 +184,7 @@ def test_finding(manager, tea, clock):
         with pytest.raises(AmbiguousSelector, match="matches 2 backups"):
             manager.backups.find(ref)
     for ref in ("Nope", "", "../x", "000", f"{tea.id}.20200101T000000.000Z"):
-        with pytest.raises(NotFound, match="No backup is"):
+        with pytest.raises(NotFound, match="No backup matches"):
             manager.backups.find(ref)
 
 

@@ -6,6 +6,7 @@ import json
 
 import pytest
 from test_cli_send import history
+from test_cli_session import on_terminal
 
 
 @pytest.fixture
@@ -75,18 +76,25 @@ def test_what_comes_another_way_is_text(root, po, backend, tmp_path):
     assert po("send", "greeter", input="/sessions").exit_code == 0
     assert po("send", "greeter", "-", input="/sessions").exit_code == 0
     assert po("send", "greeter", "--file", str(tmp_path / "file")).exit_code == 0
-    assert po("send", "greeter", "/sessions", "--file", str(tmp_path / "file")).exit_code == 0
-    assert [one["content"] for one in history(po)][::2] == [*["/sessions"] * 4, "/sessions\n\n/sessions"]
+    assert [one["content"] for one in history(po)][::2] == ["/sessions"] * 4
 
 
 @pytest.mark.parametrize(
     "options",
-    [("--model", "x"), ("--new",), ("--no-save",), ("--dry-run",), ("--if-turns", "1")],
+    [("--model", "x"), ("--new",), ("--no-save",), ("--dry-run",), ("--if-turns", "1"), ("--stdin",), ("--file", "x")],
 )
 def test_what_means_nothing_with_a_command_is_refused(options, say):
     done = say("/sessions", *options)
     assert done.exit_code == 2
     assert f"{options[0]} means nothing with '/sessions'" in done.stderr
+
+
+@pytest.mark.parametrize(("text", "told"), [("/session switch", True), ("/sessions ", True), ("/sessionists", False)])
+def test_what_is_nearly_a_command_is_sent_with_a_remark(text, told, root):
+    code, shown = on_terminal("send", "greeter", "--no-save", text)
+    remark = f"{text!r} is no conversation command, see 'po send --help': it is sent as text.\n"
+    assert (code, remark in shown) == (0, told)
+    assert "no conversation command" not in on_terminal("send", "greeter", "--no-save", "--literal", text)[1]
 
 
 def test_a_prompt_object_that_is_not_there(say, po, backend):

@@ -80,7 +80,7 @@ HINT = "Add --older-than 30d, --before DATE, --empty, --keep-last N or --max-siz
         ([], 2, f"po: Nothing says which sessions are to go.\n{HINT}"),
         (["--all", "--yes"], 2, "po: Nothing says which sessions are to go."),
         (["--older-than", "6m"], 2, "po: '6m' is not a length of time: 'm' could be minutes or months."),
-        (["--older-than", "0d", "--yes"], 2, "po: '0d' cannot be used: it is nothing."),
+        (["--older-than", "0d", "--yes"], 2, "po: '0d' cannot be used: it is zero."),
         (["--older-than", "-1d", "--yes"], 2, "po: '-1d' is not a length of time"),
         (["--older-than", "", "--yes"], 2, "po: '' is not a length of time"),
         (["--older-than"], 2, "po: Option '--older-than' requires an argument."),
@@ -97,7 +97,7 @@ HINT = "Add --older-than 30d, --before DATE, --empty, --keep-last N or --max-siz
         (["--empty", "--po", "greeter", "--all"], 2, "po: --po and --all contradict each other."),
         (["--empty", "--po", "nobody"], 3, "po: No prompt object is named 'nobody'."),
         (["--empty", "--po", ""], 2, "po: The prompt object's name is empty."),
-        (["--empty", "s1"], 2, "po: Got unexpected extra argument"),
+        (["--empty", "s1"], 2, "po: There are more arguments than it takes: s1."),
         (["--empty", "--tag", "x"], 2, "po: No such option"),
     ],
 )

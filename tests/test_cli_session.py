@@ -14,6 +14,7 @@ import pytest
 from conftest import command
 from test_session import ULID
 
+from po_sessions import __version__
 from po_sessions.session import Message, Session
 from po_sessions.storage import open_storage
 
@@ -88,12 +89,16 @@ def test_new_prints_the_id_and_nothing_else(root, po):
         (["session", "list", "--po", "nobody"], 3, "po: No prompt object is named 'nobody'."),
         (["session", "list", "--po", "greeter", "--all"], 2, "po: --po and --all contradict"),
         (["session", "list", "-n", "0"], 2, "po: --limit 0 lists nothing."),
-        (["session", "list", "-n", "x"], 2, "po: Invalid value for '--limit'"),
-        (["session", "list", "extra"], 2, "po: Got unexpected extra argument"),
+        (["session", "list", "-n", "x"], 2, "po: Invalid value for '--limit' / '-n': 'x' is not a whole number."),
+        (["session", "list", "extra"], 2, "po: There are more arguments than it takes: extra."),
         (["session"], 2, "po: Missing command.\nOne of new, ensure, list, show, current, switch, rename, "),
         (["session", "lst"], 2, "po: No such command 'lst'. Did you mean 'list'?"),
         (["sesion"], 2, "po: No such command 'sesion'. Did you mean 'session'"),
-        (["--lock-timeout", "-1", "session", "list"], 2, "po: Invalid value for '--lock-timeout'"),
+        (
+            ["--lock-timeout", "-1", "session", "list"],
+            2,
+            "po: Invalid value for '--lock-timeout': '-1' is no number of seconds.",
+        ),
         (["--root", "nowhere", "session", "list"], 3, "po: There is no environment at "),
         (["object", "show", "nobody"], 3, "po: No prompt object is named 'nobody'."),
         (["object", "show", "../x"], 2, "po: '../x' cannot be a prompt object's name."),
@@ -361,6 +366,8 @@ def test_a_bug_leaves_a_log_without_values(root, po, monkeypatch):
     assert result.exit_code == 70
     (log,) = Path.home().rglob("crash-*.log")
     assert str(log) in result.stderr
+    assert result.stderr.endswith(f"{log}.\nPlease report it with what is there.\n")
+    assert log.read_text().startswith(f"po {__version__}, Python 3.")
     assert "KeyError" in log.read_text()
     assert secret not in log.read_text()
     assert log.stat().st_mode & 0o777 == 0o600
@@ -443,8 +450,6 @@ def test_help(noun, po):
 
 
 def test_the_version(po):
-    from po_sessions import __version__
-
     assert po("--version").stdout == f"po {__version__}\n"
 
 

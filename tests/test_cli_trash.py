@@ -45,14 +45,14 @@ def contents(po, *args) -> list[str]:
         (["session", "adopt", "Nope", "--po", "reader"], 3, "po: No session matches 'Nope'."),
         (["session", "adopt", "Default", "--po", "nobody"], 3, "po: No prompt object is named 'nobody'."),
         (["session", "undo", "Nope"], 3, "po: No session matches 'Nope'."),
-        (["session", "undo", "-n", "3"], 2, "po: Cannot undo 3 turns: 'Default' has 2."),
-        (["session", "undo", "-n", "0"], 2, "po: Cannot undo 0 turns: 'Default' has 2."),
+        (["session", "undo", "-n", "3"], 2, "po: Cannot undo 3 turns of 'Default', which has 2."),
+        (["session", "undo", "-n", "0"], 2, "po: Cannot undo 0 turns of 'Default', which has 2."),
         (["session", "retry"], 5, "po: There is nothing to ask again in 'Default': its last turn was answered.\n"),
         (["session", "retry", "Nope"], 3, "po: No session matches 'Nope'."),
         (["session", "retry", "-o", "x"], 2, "po: 'x' is not of the form K=V."),
         (["trash"], 2, "po: Missing command.\nOne of list, restore, empty."),
-        (["trash", "restore", "Nope"], 3, "po: Nothing in the trash is 'Nope'."),
-        (["trash", "restore", "../state"], 3, "po: Nothing in the trash is '../state'."),
+        (["trash", "restore", "Nope"], 3, "po: Nothing in the trash matches 'Nope'."),
+        (["trash", "restore", "../state"], 3, "po: Nothing in the trash matches '../state'."),
     ],
 )
 def test_errors_are_a_sentence_with_a_code_and_change_nothing(args, code, said, talk, root, po):
@@ -101,6 +101,24 @@ def test_several_are_deleted_or_none_if_one_is_not_there(talk, po):
     done = json.loads(po("session", "delete", "a", ids[1], "a", "--json").stdout)
     assert [one["id"] for one in done] == ids
     assert po("session", "list", "--ids").stdout.split() == [talk]
+
+
+@pytest.mark.parametrize(("keys", "left"), [(b"n\n", 1), (b"\n", 1), (b"y\n", 0), (b"\x04", 1)])
+def test_what_cannot_be_undone_asks_and_takes_no_for_an_answer(keys, left, root, po):
+    po("session", "new", "Tea", "--po", "greeter")
+    po("session", "delete", "Tea", "--po", "greeter")
+    code, shown = on_terminal("trash", "empty", keys=keys)
+    assert code == (130 if keys == b"\x04" else 0)
+    assert ("Nothing was done." in shown) == (keys in (b"n\n", b"\n"))
+    assert len(json.loads(po("trash", "list", "--json").stdout)) == left
+
+
+def test_deleting_the_current_session_tells_where_plain_messages_go(root, po):
+    po("session", "new", "Tea", "--po", "greeter", "--switch")
+    assert (
+        "greeter has no current session now; plain messages go to 'Default'."
+        in on_terminal("session", "delete", "Tea")[1]
+    )
 
 
 def test_purging_and_emptying_need_a_yes(talk, root, po):

@@ -304,6 +304,7 @@ CASES: dict[str, list[Callable[[World], str]]] = {
     "po object new NAME": [no_objects],
     "po object path {}": [bad_options],
     "po object switch NAME": [lambda w: w("session", "show")],
+    "po send --help": [with_("send", "greeter", "--no-save", "/session")],
     "po send {} --session {} MESSAGE": [with_("session", "retry", "ID", turns=0)],
     "po send {} MESSAGE": [with_("session", "list", "--po", "reader"), nothing_current],
     "po session adopt {} --po PO": [orphan],
@@ -319,6 +320,7 @@ CASES: dict[str, list[Callable[[World], str]]] = {
     "po session import FILE": [on_nfs],
     "po session import {}": [copied_file],
     "po session list --all": [lambda w: raised(lambda: w.env.session_manager.load(ULID))],
+    "po session list --orphaned": [with_("session", "adopt", "Nope", "--po", "reader")],
     "po session list --po {}": [
         with_("session", "show", "Nope", "--po", "greeter"), with_("send", "greeter", "-s", "Nope", "Hi"),
     ],
@@ -382,11 +384,41 @@ def test_what_is_printed_works_when_pasted(template, provoke, world):
 
 
 def test_the_form_for_what_begins_with_a_dash(world):
-    for args in (["session", "show", "-x y'"], ["send", "greeter", "-x"]):
+    for args in (
+        *(["session", "show", "-x y'"], ["send", "greeter", "-x"], ["send", "greeter", "-hello", "--no-save"]),
+        *(["session", "delete", "-x", "Tea"], ["session", "rename", "-x", "Tea", "--po=greeter"]),
+        *(
+            ["send", "greeter", "-x", "-s", "Tea", "-omax_tokens=5"],
+            ["trash", "restore", "-=y"],
+            ["config", "get", "-x"],
+        ),
+    ):
         shown = world(*args)
         ((words,),) = [in_shell(line[line.index("po ") :]) for line in shown.splitlines() if "put '--'" in line]
-        assert "--" in words
-        assert world.po(*words[1:]).exit_code in (0, 3)
+        assert words[words.index("--") + 1] == next(arg for arg in args if arg[:2] in ("-x", "-h", "-="))
+        named = ["--root", str(world.root)] if world.named else []
+        assert sorted(words[1:]) == sorted([*named, *args, "--"])
+        done = world.po(*words[1:])
+        assert "No such option" not in done.stderr
+        assert done.exit_code in (0, 2, 3)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["session new -x", "session ensure -x --po greeter", "session rename Tea -x", "session list -x", "status -x"],
+)
+def test_no_such_form_where_it_would_be_refused(line, world):
+    assert "put '--'" not in world(*line.split())
+
+
+def test_letters_behind_one_dash_are_told_as_typed(world):
+    assert "No such option: -e, in '-hello'." in world("send", "greeter", "-hello")
+    assert "No such option: -x." in world("send", "greeter", "-x", "-xy")  # whichever of the two
+
+
+def test_more_arguments_than_there_are(world):
+    shown = world("send", "greeter", "hello", "big", "world")
+    assert "There are more arguments than it takes: big world.\nOne that has spaces needs quotes. " in shown
 
 
 def test_the_way_to_the_help(po):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from itertools import count, islice
@@ -20,6 +21,9 @@ def full(root, po, backend):
     po("backup", "create", "Weather", "--po", "reader")
     po("session", "new", "Old things", "--po", "greeter")
     po("session", "delete", "Old things", "--po", "greeter")
+    po("object", "new", "old", "--body", "x")
+    po("session", "new", "Orphan", "--po", "old")
+    po("object", "delete", "old")
 
 
 @pytest.mark.parametrize(
@@ -44,6 +48,7 @@ def full(root, po, backend):
         (["trash", "restore", "Old thing"], 3, "Old things"),
         (["backup", "restore", "wether"], 3, "Weather"),
         (["completion", "bsh"], 2, "bash"),
+        (["session", "adopt", "Orphn", "--po", "greeter"], 3, "Orphan"),
     ],
 )
 def test_what_is_near_is_told_and_not_done(args, code, meant, full, root, po, backend):
@@ -53,6 +58,15 @@ def test_what_is_near_is_told_and_not_done(args, code, meant, full, root, po, ba
     assert f"Did you mean {meant!r}" in result.stderr
     assert result.stderr.count("Did you mean") == 1
     assert sorted(root.rglob("*")) == before
+
+
+def test_a_name_that_another_prompt_object_has_is_found_there(full, root, po, backend):
+    id = json.loads(po("session", "list", "--po", "reader", "--json").stdout)[-1]["id"]
+    for args in (["session", "show", "Elsewhere", "--po", "greeter"], ["send", "greeter", "-s", "Elsewhere", "Hi"]):
+        result = po(*args)
+        assert (result.exit_code, result.stderr.splitlines()[0]) == (3, "po: No session matches 'Elsewhere'.")
+        assert f"reader has one, {id}. " in result.stderr
+    assert po("session", "show", id).exit_code == 0
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,10 @@ def backup_policy(files: Sequence[SettingsFile]) -> BackupPolicy:
 
 def _whole_number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
-        raise InvalidInput(f"{text!r} is no whole number from 0 on.", hint="With 0 no backup is made of itself.")
+        raise InvalidInput(
+            f"{text!r} is no whole number from 0 on.",
+            hint="Write 0, 1, 2 and so on; with 0 no backups are made by turns.",
+        )
     return int(text)
 
 
@@ -152,7 +155,7 @@ SETTINGS = {
         ),
         Setting(
             "backup.keep",
-            "How many backups of a session are kept; with 0 none is made or removed of itself.",
+            "How many backups of a session are kept; with 0, turns make none and remove none.",
             variable="PO_BACKUP_KEEP",
             default="5",
             accept=_accept_number,

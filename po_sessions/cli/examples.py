@@ -111,7 +111,7 @@ EXAMPLES: dict[str, dict[str, str]] = {
         "po --root ~ session export --all | po session import -": "Copy the sessions of another environment.",
     },
     "session prune": {
-        "po session prune --older-than 90d": "Show what nothing was said in for 90 days,",
+        "po session prune --older-than 90d": "Show the sessions that have been idle for 90 days,",
         "po session prune --older-than 90d --yes": "and move it to the trash.",
         "po session prune --older-than 90d --keep-last 20 --all --yes": "The same for all, every night, but for "
         "the newest 20 of each prompt object.",
@@ -151,7 +151,7 @@ EXAMPLES: dict[str, dict[str, str]] = {
     },
     "config": {
         "po config list": "See all settings, and where each comes from.",
-        "po config set backup.interval 12h": "Make a backup twice a day.",
+        "po config set backup.interval 12h": "Have turns make a backup if the newest is older than twelve hours.",
         "po config get backup.interval": "See what is in force.",
         "po config unset backup.interval": "Go back to the default.",
     },

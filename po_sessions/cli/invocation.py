@@ -147,7 +147,10 @@ class Invocation:
         return name
 
     def confirm(self, question: str, *, yes: bool, command: str) -> None:
-        """Ask before what cannot be undone. Raises InvalidInput without a yes; `command` is what does not ask."""
+        """Ask before what cannot be undone; a no ends the run, as nothing is left to do.
+
+        Raises InvalidInput where nobody can be asked; `command` is what does not ask.
+        """
         if yes:
             return
         if self.out.remarks_seen and sys.stdin and sys.stdin.isatty():
@@ -155,6 +158,8 @@ class Invocation:
 
             if typer.confirm(question, err=True):
                 return
+            self.out.note("Nothing was done.")
+            raise typer.Exit
         raise InvalidInput("Nothing was done: this cannot be undone, so it needs a yes.", hint=f"Run '{command}'.")
 
     def session_ref(self, given: str | None) -> str | None:

@@ -76,6 +76,7 @@ ENVIRONMENT = {
     "XDG_RUNTIME_DIR, TMPDIR": ("Where the socket of the embedded model is made while it answers.", {"asks"}),
     "XDG_CACHE_HOME": ("Where the weights of the embedded model are kept, below po/.", _MODELS),
     "XDG_CONFIG_HOME": ("Where po/config.toml is.", _SETTINGS),
+    "XDG_STATE_HOME": ("Where the tracebacks of bugs are written, below po/log/.", {""}),
     "BASH_COMPLETION_USER_DIR, XDG_DATA_HOME, XDG_CONFIG_HOME": (
         "Where bash, bash and zsh, and fish look for the scripts of a user.",
         {"completion"},
@@ -89,6 +90,7 @@ FILES = {
     ),
     "~/.config/po/config.toml": ("The user's settings; see po-config(1).", _SETTINGS),
     "~/.cache/po/": ("The weights of the embedded model.", _MODELS),
+    "~/.local/state/po/log/": ("Tracebacks of bugs in po, without the values of variables.", {""}),
     "~/.local/share/bash-completion/completions/po": ("The script of bash.", {"completion"}),
     "~/.local/share/zsh/site-functions/_po": ("The script of zsh.", {"completion"}),
     "~/.config/fish/completions/po.fish": ("The script of fish.", {"completion"}),
@@ -99,7 +101,7 @@ EXIT_STATUS = {
     errors.InvalidInput.exit_code: "Wrong usage.",
     errors.NotFound.exit_code: "No such session, prompt object or file.",
     errors.AmbiguousSelector.exit_code: "More than one session matches.",
-    errors.Conflict.exit_code: "Conflict: the name is taken, the session belongs to another prompt object.",
+    errors.Conflict.exit_code: "Conflict: the name is taken, the session is another prompt object's, or has moved on.",
     errors.Busy.exit_code: "Busy: another process holds the session.",
     errors.Unreadable.exit_code: "Unreadable data, or data of a newer version.",
     errors.ModelError.exit_code: "The model failed or is not available.",
@@ -149,7 +151,7 @@ class Page:
     def does(self) -> set[str]:
         """What matters for variables, files and exit codes: its noun, and a word for each thing that it does."""
         if self.verbs:
-            return set().union(*(verb.does for verb in self.verbs))
+            return {self.words}.union(*(verb.does for verb in self.verbs))
         arguments = {param.metavar for param in self.command.params if param.param_type_name == "argument"}
         names = {param.name for param in self.command.params}
         noun = self.words.split()[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import copy
 from functools import partial
 from importlib import import_module
@@ -18,8 +18,7 @@ from typer.models import CommandInfo
 
 from po_sessions.cli.invocation import LOCK_TIMEOUT, Invocation
 from po_sessions.cli.output import OutputClosed
-from po_sessions.errors import Interrupted, InvalidInput, PoError, WriteFailed
-from po_sessions.near import did_you_mean
+from po_sessions.errors import Interrupted, PoError, WriteFailed
 
 COMMANDS = {
     "send": "Send one message to a prompt object and print the reply.",
@@ -155,7 +154,9 @@ def _run(command: Callable[[], Any], args: list[str], run: Invocation) -> int:
             return code
         failure = Interrupted("Interrupted.")
     except TyperException as error:
-        failure = _usage_error(error, args)
+        from po_sessions.cli.usage import usage_error  # which few runs need
+
+        failure = usage_error(error, args)
     except (KeyboardInterrupt, typer.Abort):
         failure = Interrupted("Interrupted.")
     except typer.Exit as end:
@@ -170,7 +171,8 @@ def _run(command: Callable[[], Any], args: list[str], run: Invocation) -> int:
         failure = WriteFailed(f"The system refused the use{what}: {error.strerror or error}.", hint=hint)
     except Exception as error:
         _trace(run, error)
-        failure = PoError(f"This is a bug in po; what is known of it is in {_write_crash_log()}.")
+        hint = "Please report it with what is there."
+        failure = PoError(f"This is a bug in po; what is known of it is in {_write_crash_log()}.", hint=hint)
         failure.exit_code = EXIT_BUG
     run.out.error(failure)
     return failure.exit_code
@@ -193,30 +195,6 @@ def _trace(run: Invocation, error: Exception) -> None:
         traceback.print_exception(error)
 
 
-def _usage_error(error: TyperException, args: list[str]) -> PoError:
-    """Return what Typer found wrong with a command line, as one of ours."""
-    ctx = getattr(error, "ctx", None)
-    refused = getattr(error, "option_name", None) or " "
-    if possible := getattr(error, "possibilities", None):
-        message = f"No such option: {refused}. {did_you_mean(refused, possible)}".rstrip()
-    else:
-        message = error.format_message().strip() or "No command was given."
-    message = message if message[-1] in ".?!" else message + "."
-    path = ctx.command_path if ctx else "po"
-    hint = f"Run '{path} --help' to see how it is used."
-    if message == "Missing command.":
-        names = ", ".join(getattr(ctx.command, "commands", ())) if ctx else ""
-        hint = f"One of {names}. {hint}"
-    at = next((at for at, arg in enumerate(args) if arg.startswith(refused)), None)
-    takes_text = ctx is not None and any(param.param_type_name == "argument" for param in ctx.command.params)
-    # Only at the end is it sure that no option follows.
-    if hasattr(error, "possibilities") and takes_text and at == len(args) - 1 and "--" not in args:
-        import shlex
-
-        hint = f"If it is no option, put '--' in front: po {shlex.join([*args[:at], '--', *args[at:]])}\n{hint}"
-    return InvalidInput(message, hint=hint)
-
-
 def _write_crash_log() -> str:
     """Write the traceback, without the values of variables, to a file; return its path."""
     import traceback
@@ -224,7 +202,9 @@ def _write_crash_log() -> str:
 
     from platformdirs import user_log_path
 
-    text = traceback.format_exc()
+    from po_sessions import __version__
+
+    text = f"po {__version__}, Python {sys.version}, {sys.platform}\n{traceback.format_exc()}"
     try:
         directory = user_log_path("po", ensure_exists=True)
         path = directory / f"crash-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}.log"
@@ -251,7 +231,7 @@ def global_options() -> list[TyperOption]:
         _option("--root", metavar="DIR", help="Use the environment DIR."),
         _option("--quiet", "-q", is_flag=True, help="Print no remarks and no warnings."),
         _option("--json", is_flag=True, help="Print the result, or the error, as JSON."),
-        _option("--debug", is_flag=True, help="Print the traceback of an error."),
+        _option("--debug", is_flag=True, help="Print the traceback of an error, unless --json."),
         _option("--help", "-h", is_flag=True, is_eager=True, callback=_show_help, help="Print this and exit."),
     ]
 
@@ -276,10 +256,10 @@ def lock_options() -> list[TyperOption]:
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 <= seconds < float("inf"):
-        raise ValueError
-    return seconds
+    with suppress(ValueError):
+        if 0 <= (seconds := float(text)) < float("inf"):
+            return seconds
+    raise typer.BadParameter(f"{text!r} is no number of seconds.")
 
 
 def _version_option() -> TyperOption:

@@ -6,7 +6,7 @@ EVERYWHERE = (
     (('--root',), 'Use the environment DIR.', 'directories'),
     (('--quiet', '-q'), 'Print no remarks and no warnings.', None),
     (('--json',), 'Print the result, or the error, as JSON.', None),
-    (('--debug',), 'Print the traceback of an error.', None),
+    (('--debug',), 'Print the traceback of an error, unless --json.', None),
     (('--help', '-h'), 'Print this and exit.', None),
 )
 """The options of every command."""
@@ -61,10 +61,10 @@ COMMANDS = {
     'session': (
         (
             ('new', 'Make a session and print its id.'),
-            ('ensure', 'Make a session unless it is there; print its id.'),
+            ('ensure', 'Print the id of the session NAME; make it if it is missing.'),
             ('list', 'List the sessions, newest activity first.'),
             ('show', 'Print a conversation, its messages numbered.'),
-            ('current', "Print the current session in the form of 'list'."),
+            ('current', 'Print the session that plain messages go to.'),
             ('switch', 'Make a session, and its prompt object, current.'),
             ('rename', 'Give a session another name.'),
             ('delete', 'Move sessions to the trash.'),
@@ -255,8 +255,8 @@ COMMANDS = {
         ),
         (),
         (
-            (('--older-than',), 'Those that nothing was said in for so long: 12h, 30d, 2w, 6mo.', ''),
-            (('--before',), 'Those that nothing was said in since T: 2025-03-01 or 2025-03-01T14:30.', ''),
+            (('--older-than',), 'Sessions that have been idle for so long: 12h, 30d, 2w, 6mo.', ''),
+            (('--before',), 'Sessions that have been idle since T: 2025-03-01 or 2025-03-01T14:30.', ''),
             (('--empty',), 'Those without messages; without an age, older than an hour.', None),
             (('--keep-last',), 'Not the newest N of each prompt object.', ''),
             (('--max-size',), 'The oldest, until the rest takes at most 500MB, 2GiB, ….', ''),
@@ -475,7 +475,7 @@ COMMANDS = {
             ('list', 'List the settings in force.'),
             ('get', 'Print the value of a setting that is in force.'),
             ('set', 'Change a setting.'),
-            ('unset', 'Remove a setting from the file, so that what else there is counts.'),
+            ('unset', 'Remove a setting from the file; the next source, or the default, then counts.'),
             ('path', 'Print the path of the file, which need not be there yet.'),
         ),
         (),
@@ -501,7 +501,7 @@ COMMANDS = {
         ),
         ('settings', 'values'),
         (
-            (('--environment',), "Mean the environment's file, not yours.", None),
+            (('--environment',), "Use the environment's file instead of yours.", None),
         ),
     ),
     'config unset': (
@@ -509,7 +509,7 @@ COMMANDS = {
         ),
         ('settings',),
         (
-            (('--environment',), "Mean the environment's file, not yours.", None),
+            (('--environment',), "Use the environment's file instead of yours.", None),
         ),
     ),
     'config path': (
@@ -517,7 +517,7 @@ COMMANDS = {
         ),
         (),
         (
-            (('--environment',), "Mean the environment's file, not yours.", None),
+            (('--environment',), "Use the environment's file instead of yours.", None),
         ),
     ),
     'doctor': (
@@ -563,7 +563,7 @@ WORDS = {
     'settings': (
         ('model', 'The model that answers where neither --model nor the prompt object names one.'),
         ('backup.interval', 'A turn on a session whose latest backup is older than this makes one first: 12h, 1d, 2w, 6mo, 1y.'),
-        ('backup.keep', 'How many backups of a session are kept; with 0 none is made or removed of itself.'),
+        ('backup.keep', 'How many backups of a session are kept; with 0, turns make none and remove none.'),
     ),
     'shells': (
         ('bash', ''),

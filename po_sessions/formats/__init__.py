@@ -89,5 +89,5 @@ def decode(data: bytes, where: str) -> tuple[Format, list[Session]]:
 def _unreadable(where: str, what: str) -> Unreadable:
     return Unreadable(
         f"{where} cannot be imported: {what}.",
-        hint="Nothing was imported. 'po session export' writes what can be: Markdown, JSON or JSON Lines.",
+        hint="Nothing was imported. It takes what 'po session export' writes: Markdown, JSON or JSON Lines.",
     )

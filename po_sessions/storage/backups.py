@@ -36,7 +36,7 @@ class Backup:
 def not_there(id: str, names: Iterable[str] = ()) -> NotFound:
     """Return the error for a backup that is not there; `names` are those of the sessions that have some."""
     hint = f"{did_you_mean(id, names)}Run 'po backup list --all' to see what there is."
-    return NotFound(f"No backup is {id!r}.", hint=hint)
+    return NotFound(f"No backup matches {id!r}.", hint=hint)
 
 
 class Backups:

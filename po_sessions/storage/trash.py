@@ -62,7 +62,7 @@ def without_undone(extra: Mapping[str, Any]) -> dict[str, Any]:
 def not_there(id: str, names: Iterable[str] = ()) -> NotFound:
     """Return the error for an entry that is not in the trash; `names` are those of the sessions that are."""
     hint = f"{did_you_mean(id, names)}Run 'po trash list' to see what there is."
-    return NotFound(f"Nothing in the trash is {id!r}.", hint=hint)
+    return NotFound(f"Nothing in the trash matches {id!r}.", hint=hint)
 
 
 def id_taken(id: str) -> Conflict:

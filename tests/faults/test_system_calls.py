@@ -133,7 +133,7 @@ def summary(env: Environment, number: int) -> Any:
 def entry(env: Environment, kind: str) -> Any:
     found = [one for one in env.session_manager.trash() if one.kind == kind]
     if not found:
-        raise NotFound(f"Nothing in the trash is {kind}.")  # as the command line says
+        raise NotFound(f"Nothing in the trash matches {kind}.")  # as the command line says
     return found[0]
 
 

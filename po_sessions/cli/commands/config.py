@@ -27,7 +27,7 @@ app = noun(
 )
 
 Key = Annotated[str, typer.Argument(metavar="KEY", show_default=False, help="The setting; 'po config list' has all.")]
-Environments = Annotated[bool, typer.Option("--environment", help="Mean the environment's file, not yours.")]
+Environments = Annotated[bool, typer.Option("--environment", help="Use the environment's file instead of yours.")]
 
 
 @app.command("list", cls=PoCommand)
@@ -79,7 +79,7 @@ def set_(
 
 @app.command(cls=PoCommand)
 def unset(ctx: typer.Context, key: Key, environment: Environments = False) -> None:
-    """Remove a setting from the file, so that what else there is counts."""
+    """Remove a setting from the file; the next source, or the default, then counts."""
     run: Invocation = ctx.obj
     file = _file(run, environments=environment)
     file.store(config.setting(key), None)

@@ -26,6 +26,11 @@ def parse(message: str | None) -> tuple[str, str | None] | None:
     return found["list"] or found["bare"] or found["verb"], (found["rest"] or "").rstrip() or None
 
 
+def is_near(message: str | None) -> bool:
+    """Tell whether a message that is no command begins like one."""
+    return re.match(r"/sessions?\b", message or "") is not None
+
+
 def carry_out(ctx: Any, verb: str, rest: str | None, *, session: str | None, switch: bool, yes: bool) -> None:
     """Do what a command says, with the session that a message would go to, by the verb of `po session` that does it."""
     run: Invocation = ctx.obj

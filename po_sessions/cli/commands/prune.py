@@ -15,14 +15,12 @@ def prune(
     ctx: typer.Context,
     older_than: Annotated[
         str | None,
-        typer.Option(
-            "--older-than", metavar="D", help="Those that nothing was said in for so long: 12h, 30d, 2w, 6mo."
-        ),
+        typer.Option("--older-than", metavar="D", help="Sessions that have been idle for so long: 12h, 30d, 2w, 6mo."),
     ] = None,
     before: Annotated[
         str | None,
         typer.Option(
-            "--before", metavar="T", help="Those that nothing was said in since T: 2025-03-01 or 2025-03-01T14:30."
+            "--before", metavar="T", help="Sessions that have been idle since T: 2025-03-01 or 2025-03-01T14:30."
         ),
     ] = None,
     empty: Annotated[

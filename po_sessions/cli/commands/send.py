@@ -37,7 +37,7 @@ def send(
         typer.Argument(
             metavar="[MESSAGE]",
             show_default=False,
-            help="The message; `-` reads standard input, as does leaving out both it and --file.",
+            help="The message; without it or with `-`, standard input is read.",
         ),
     ] = None,
     stdin: Annotated[bool, typer.Option("--stdin", help="Append standard input to MESSAGE.")] = False,
@@ -90,8 +90,11 @@ def send(
     /session switch NAME, /session delete (with --yes), /session export [FORMAT], /session info.
     """
     run: Invocation = ctx.obj
-    if not (literal or stdin or file) and (command := conversation.parse(message)):
-        return conversation.carry_out(ctx, *command, session=session, switch=switch, yes=yes)
+    if not literal:
+        if command := conversation.parse(message):
+            return conversation.carry_out(ctx, *command, session=session, switch=switch, yes=yes)
+        if conversation.is_near(message):
+            run.out.note(f"{message!r} is no conversation command, see 'po send --help': it is sent as text.")
     options, limit = to_options(option or []), to_limit(context_limit)
     key = None if key is None else check_key(key)
     if if_turns is not None and if_turns < 0:

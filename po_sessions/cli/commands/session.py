@@ -16,9 +16,17 @@ from po_sessions.cli.options import ContextLimit, Model, ModelOptions, NoStream,
 from po_sessions.cli.output import counted
 from po_sessions.cli.places import model_name
 from po_sessions.cli.root import PoCommand, WaitingCommand, noun
-from po_sessions.errors import AmbiguousSelector, Conflict, InvalidInput, NoCurrent, PromptObjectNotFound
+from po_sessions.errors import (
+    AmbiguousSelector,
+    Conflict,
+    InvalidInput,
+    NoCurrent,
+    PromptObjectNotFound,
+    SessionNotFound,
+)
+from po_sessions.near import did_you_mean
 from po_sessions.selector import no_current_po
-from po_sessions.session import SessionSummary, check_session_name
+from po_sessions.session import DEFAULT_NAME, SessionSummary, check_session_name
 
 app = noun("Make, list, show, switch, copy, exchange and delete sessions.")
 
@@ -64,7 +72,7 @@ def ensure(
     po: Po = None,
     switch: Switch = False,
 ) -> None:
-    """Make a session unless it is there; print its id."""
+    """Print the id of the session NAME; make it if it is missing."""
     run: Invocation = ctx.obj
     check_session_name(name)
     owner = _owner(run, po)
@@ -150,7 +158,10 @@ def show(
 def current(
     ctx: typer.Context, po: Po = None, all_: All = False, ids: Ids = False, template: Format = None, null: Null = False
 ) -> None:
-    """Print the current session in the form of 'list'."""
+    """Print the session that plain messages go to.
+
+    It is $PO_SESSION, else the current session, else the one named Default, and is printed as by 'list'.
+    """
     run: Invocation = ctx.obj
     face = Face(run.out, views.FIELDS, ids=ids, template=template, null=null)
     manager = run.environment().session_manager
@@ -229,7 +240,7 @@ def delete(
         back = "for good" if purge else f"; 'po trash restore {entry_id}' brings it back"
         run.out.note(f"Deleted {session.name!r} of {session.po_name}{' ' * purge}{back}.")
         if current.pointer(session.po_name).current == session.id:
-            run.out.note(f"{session.po_name} has no current session now.")
+            run.out.note(f"{session.po_name} has no current session now; plain messages go to {DEFAULT_NAME!r}.")
         return {"version": 1, "id": session.id, "name": session.name, "po_name": session.po_name, "trash_id": entry_id}
 
     done: list[dict[str, Any]] = []
@@ -293,7 +304,12 @@ def _find_orphaned(run: Invocation, ref: str) -> SessionSummary:
     named = [one for one in orphaned if one.name == ref]
     if len(named) > 1:
         raise AmbiguousSelector(ref, [f"{one.id}  {one.po_name}: {one.name}" for one in named])
-    session = named[0] if named else env.session_manager.find(ref, None)
+    try:
+        session = named[0] if named else env.session_manager.find(ref, None)
+    except SessionNotFound as error:
+        meant = did_you_mean(ref, (one.name for one in orphaned))
+        error.hint = f"{meant}Run 'po session list --orphaned' to see those without a prompt object; others need an id."
+        raise
     if session.id not in {one.id for one in orphaned}:
         raise Conflict(
             f"{session.name!r} is not orphaned: it belongs to {session.po_name}.",
