@@ -51,7 +51,6 @@ def files() -> None:
         (["--stdin", "--file", "one"], "piped\n", "piped\n\nOne."),
         (["Ask", "--file", "empty", "--file", "line", "--stdin"], "", "Ask"),
         (["--file", "dos"], "", "a\r\nb\r"),
-        (["/session delete", "--file", "one"], "", "/session delete\n\nOne."),
     ],
 )
 def test_what_the_message_is_made_of(args, stdin, stored, files, root, po, backend):
@@ -233,3 +232,18 @@ def test_a_full_output_with_no_save_does_not_say_that_the_reply_is_stored(root, 
 
 def test_on_a_terminal(root):
     assert on_terminal("send", "greeter", "Hello", "--no-save") == (0, "Hello\n(greeter: not saved)\n")
+
+
+@pytest.mark.parametrize(
+    ("args", "what"),
+    [
+        (["send", "greeter", "--no-save"], "the message"),
+        (["send", "greeter", "--no-save", "-"], "the message"),
+        (["send", "greeter", "--no-save", "--stdin", "Hi"], "the message"),
+        (["object", "new", "tutor", "--body", "-"], "the system prompt"),
+        (["session", "import", "-"], "what is to be imported"),
+    ],
+)
+def test_whoever_sits_at_the_keyboard_is_told_that_it_is_their_turn(args, what, root):
+    shown = on_terminal(*args, keys=b"Hello\n\x04")[1]
+    assert f"Type {what} and end it with Ctrl-D.\n" in shown

@@ -162,6 +162,11 @@ class Invocation:
             raise typer.Exit
         raise InvalidInput("Nothing was done: this cannot be undone, so it needs a yes.", hint=f"Run '{command}'.")
 
+    def note_typing(self, what: str) -> None:
+        """Tell whoever sits at the keyboard that standard input is read now."""
+        if sys.stdin and sys.stdin.isatty():
+            self.out.note(f"Type {what} and end it with Ctrl-D.")
+
     def session_ref(self, given: str | None) -> str | None:
         """Return the selector that is meant: the one given, or `$PO_SESSION`. Raises InvalidInput if it is empty."""
         if given == "":

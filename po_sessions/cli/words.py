@@ -235,7 +235,7 @@ COMMANDS = {
         (
             (('--po',), 'The prompt object; the current one if not given.', 'objects'),
             (('--all', '-a'), 'Every session, with --po every one of PO.', None),
-            (('--format', '-f'), 'markdown, json or jsonl. If not given, what the ending of --output says; else markdown for one session and for files in a directory, jsonl for several.', 'formats'),
+            (('--format', '-f'), 'markdown, jsonl or json. If not given, what the ending of --output says; else markdown for one session and for files in a directory, jsonl for several.', 'formats'),
             (('--output', '-o'), 'Write this file, or a file for each session into this directory.', 'files'),
             (('--force',), 'Replace files that are there.', None),
         ),

@@ -43,7 +43,7 @@ def export(
             "--format",
             "-f",
             metavar="FORMAT",
-            help="markdown, json or jsonl. If not given, what the ending of --output says; else markdown for one "
+            help="markdown, jsonl or json. If not given, what the ending of --output says; else markdown for one "
             "session and for files in a directory, jsonl for several.",
         ),
     ] = None,
@@ -111,6 +111,8 @@ def import_(
 
     def read(file: str) -> tuple[Format, list[Session]]:
         where = "Standard input" if file == "-" else file
+        if file == "-":
+            run.note_typing("what is to be imported")
         form, sessions = formats.decode(_read(file), where)
         for session in sessions:
             check_importable(session, owner)

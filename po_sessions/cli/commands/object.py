@@ -77,6 +77,8 @@ def new(
     check_po_name(name)
     if (model or "").startswith("gguf:"):
         raise InvalidInput("A prompt object cannot name a model file.", hint="Name it in --model when you send.")
+    if body == "-":
+        run.note_typing("the system prompt")
     text = f"You are {name}. Answer briefly and clearly." if body is None else read_text(body)
     path = run.environment(to_write_for="").definitions.create(
         Definition(name=name, description=description, model=model, body=text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -153,8 +152,7 @@ def _read_message(run: Invocation, message: str | None, files: list[str], *, std
     parts = [] if message in (None, "-") else [as_text(message)]
     appended = [read_file(path) for path in files]
     if stdin or message == "-" or (message is None and not files):
-        if sys.stdin and sys.stdin.isatty():
-            run.out.note("Type the message and end it with Ctrl-D.")
+        run.note_typing("the message")
         parts.append(read_text(None))
     text = "\n\n".join(part for part in [*parts, *appended] if part)
     if not text.strip():
