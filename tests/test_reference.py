@@ -15,6 +15,7 @@ from test_examples import begin, examples
 from po_sessions.cli.completion import SHELLS
 from po_sessions.cli.manual import pages, title
 from po_sessions.cli.reference import files
+from po_sessions.cli.roff import filled, items
 from po_sessions.cli.words import COMMANDS, EVERYWHERE
 
 TOP = Path(__file__).parent.parent
@@ -36,6 +37,24 @@ def test_what_is_checked_in_is_what_is_generated():
     assert {*there, "po_sessions/cli/words.py"} == set(files())
     for name, text in files().items():
         assert (TOP / name).read_text() == text, f"{name} is stale: run 'python -m po_sessions.cli.reference'"
+
+
+def test_a_line_is_broken_where_roff_makes_nothing_of_it():
+    words = "word " * 15  # 75 bytes
+    text = f"{words}ends. Then {words}“x” {words}a .b 'c"
+    lines = [f".SH {words}{words}", text, *items({f"{words}and more": "It."})]
+    assert filled(lines).split("\n") == [
+        lines[0],
+        words[:-1],
+        f"ends. Then {words[5:-1]}",
+        f"word “x” {words[10:-1]}",
+        "word word a .b 'c",
+        ".TP",
+        f"{words}and \\",
+        "more",
+        "It.",
+        "",
+    ]
 
 
 def test_every_option_of_a_command_is_in_its_page(po):
@@ -141,5 +160,5 @@ def test_man_has_nothing_to_say_about_a_page(page, monkeypatch):
 @pytest.mark.skipif(not shutil.which("mandoc"), reason="mandoc is not installed")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_mandoc_has_nothing_to_say_about_a_page(page):
-    done = subprocess.run(["mandoc", "-Tlint", "-W", "warning", str(page)], capture_output=True, text=True, check=False)
+    done = subprocess.run(["mandoc", "-Tlint", str(page)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
