@@ -21,6 +21,7 @@ else:  # what `datetime` and `json` are made of, which take a millisecond and ha
 _ULID = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _HEX = "0123456789abcdef"
 _BARE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
+_JOINERS = dict.fromkeys((0x200C, 0x200D))
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _BLOCK = 1 << 16
 
@@ -75,6 +76,11 @@ def is_session_id(text: str) -> bool:
     if len(text) == 26:
         return text[0] in "01234567" and not text.strip(_ULID)
     return [len(part) for part in text.split("-")] == [8, 4, 4, 4, 12] and not text.replace("-", "").strip(_HEX)
+
+
+def is_printable(text: str) -> bool:
+    """Tell whether all of a text is seen, but for joiners: Persian and many emoji are spelt with them."""
+    return text.isprintable() or text.translate(_JOINERS).isprintable()
 
 
 def is_po_name(text: str) -> bool:

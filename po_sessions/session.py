@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 from po_sessions.errors import InvalidInput, NewerVersion
 from po_sessions.json_text import dumps
+from po_sessions.quick import is_printable
 
 VERSION = 1
 """The version of the session format written here. Newer ones are readable, and read-only."""
@@ -40,7 +41,6 @@ TurnState = Literal["empty", "open", "failed", "done"]
 _ID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _PO_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _UTC_MILLISECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
-_JOINERS = "\u200c\u200d"  # invisible, but words in Persian and many emoji are spelt with them
 
 
 def timestamp(moment: datetime) -> str:
@@ -84,7 +84,7 @@ def check_session_name(name: str) -> str:
     wrong = ""
     if not 1 <= len(name) <= NAME_LENGTH:
         wrong = f"it has {len(name)} characters, and 1 to {NAME_LENGTH} are allowed"
-    elif not all(c.isprintable() or c in _JOINERS for c in name):
+    elif not is_printable(name):
         wrong = "it contains a control or invisible character"
     elif name != name.strip():
         wrong = "it begins or ends with a space"

@@ -112,6 +112,13 @@ def test_names_that_are_of_no_use_give_way_to_ids(env):
     assert names("session", "show", "--po", "greeter", "--", "") == ["twice", ids[2], ids[1], "-dash"]
 
 
+def test_a_name_with_joiners_is_offered_and_shown(env):
+    name = "emoji 👩\u200d👧 کتاب\u200cخانه"
+    id = env.session_manager.create("greeter", name).id
+    assert names("session", "show", "--po", "greeter", "emo") == [name]
+    assert ask("session", "show", "--po", "reader", id) == [f"{id}: greeter: {name}, 0 messages, 3 Jan"]
+
+
 def test_orphans_what_was_deleted_and_backups(many, env):
     gone = many.delete(many.find("Second", "greeter"))
     first = many.find("First", "greeter")

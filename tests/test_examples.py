@@ -23,7 +23,7 @@ _CHARACTERS = {"-": "-", "e": "\\", "(aq": "'", "(ga": "`", "(dq": '"', "(ti": "
 
 def examples(page: Path) -> list[str]:
     """Return the command lines in a page's EXAMPLES."""
-    section = page.read_text().partition("\n.SH EXAMPLES\n")[2].partition("\n.SH ")[0]
+    section = page.read_text().replace("\\\n", "").partition("\n.SH EXAMPLES\n")[2].partition("\n.SH ")[0]
     found = re.findall(r"^\.TP\n\\fB(.*)\\fR\n.", section, re.MULTILINE)
     assert len(found) == section.count(".TP")
     # Debian's roff leaves these characters alone; others make them ones that a shell does not know.

@@ -177,6 +177,12 @@ def a_name_with_controls(env, work):
     file.write_bytes(file.read_bytes().replace(b'"Default"', b'"a\\u001b[31m\\tb\\nc"'))
 
 
+@situation(ordinary=True)
+def a_name_with_joiners(env, work):
+    file = file_of(env)
+    file.write_bytes(file.read_bytes().replace(b'"Default"', '"👩\u200d👧"'.encode()))
+
+
 @situation()
 def a_lone_surrogate(env, work):
     file = file_of(env)

@@ -36,6 +36,8 @@ NAMES = {
     "semi; & | <>()": ["semi", '"semi'],
     "colon:name=x@y": ["col", "colon:n", "colon:name=", "'colon:"],
     "naïve 日本語 🎉": ["naï", '"naï', "naïve\\ 日"],
+    "emoji 👩\u200d👩\u200d👧\u200d👦🎉🇩🇪 family": ["emo", '"emo', "emoji\\ 👩", "emoji\\ 👩\u200d"],
+    "کتاب\u200cخانه ما": ["کتا", "'کتا"],
     "~tilde": ["\\~", "'~"],
     "#hash": ["\\#"],
     "(paren)": ["\\(p"],

@@ -127,9 +127,13 @@ def _complete(words: list[str], word: str, fits: "Callable[[str], bool]") -> "tu
         return kind, []
     found = []
     for name, about in _values(kind, line, value):
-        if fits(prefix + name) and name.isprintable() and (not name.startswith("-") or line.literal or name == "-"):
-            if not about.isprintable():
-                about = "".join(c if c.isprintable() else " " for c in about)
+        if (
+            fits(prefix + name)
+            and quick.is_printable(name)
+            and (not name.startswith("-") or line.literal or name == "-")
+        ):
+            if not quick.is_printable(about):
+                about = "".join(c if quick.is_printable(c) else " " for c in about)
             found.append((prefix + name, about))
             if len(found) == MOST:
                 break
@@ -206,7 +210,7 @@ def _sessions(root: str, line: _Line, typed: str) -> "Iterator[Found]":
     for row in _rows(root, typed):
         id, name = str(row["id"]), str(row["name"])
         if row["po_name"] == po_name and _is_there(root, id):
-            can_be_named = name.isprintable() and name not in names and (line.literal or not name.startswith("-"))
+            can_be_named = quick.is_printable(name) and name not in names and (line.literal or not name.startswith("-"))
             yield (name, _described(row, now)) if can_be_named else (id, _described(row, now, named=True))
             names.add(name)
             if can_be_named and typed and id.startswith(typed.upper()):

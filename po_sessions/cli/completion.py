@@ -6,6 +6,7 @@ The scripts themselves, in `completions/`, know no command: they hand over the l
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,6 +41,9 @@ _OPTIONS = {
 }
 """What completes a value, by what the manual calls it; what is not here is not completed."""
 
+_BRIEF = 58
+"""What a line of 80 columns leaves for a description, in characters."""
+
 _HEAD = '''"""The commands as completion sees them. Generated; see completion.py, which `cli.reference` runs."""
 
 # fmt: off
@@ -62,7 +66,7 @@ def table() -> str:
     everywhere = [_option(param, context) for param in global_options()]
     words = {
         "formats": [(name, "") for name in FORMATS],
-        "settings": [(one.name, one.meaning) for one in SETTINGS.values()],
+        "settings": [(one.name, brief(one.meaning)) for one in SETTINGS.values()],
         "shells": [(name, "") for name in SHELLS],
     }
     lines = [
@@ -108,7 +112,15 @@ def _places(root: Any, context: Any) -> Iterator[tuple[str, list[tuple[str, str]
 
 def _option(param: Any, context: Any) -> tuple[tuple[str, ...], str, str | None]:
     kind = None if param.is_flag else _OPTIONS.get(param.make_metavar(context), "")
-    return tuple(param.opts), param.help or "", kind
+    return tuple(param.opts), brief(param.help or ""), kind
+
+
+def brief(text: str) -> str:
+    """Return the first sentence of a help, up to a semicolon or colon where it would not fit on a line of a menu."""
+    parts = re.split(r"(?<=[;:]) ", text.split(". ")[0])
+    while len(parts) > 1 and len(" ".join(parts)) > _BRIEF:
+        parts.pop()
+    return text and " ".join(parts).rstrip(".;:") + "."
 
 
 def _argument(path: str, param: Any) -> str:

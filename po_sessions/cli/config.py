@@ -138,7 +138,7 @@ SETTINGS = {
     for one in [
         Setting(
             "model",
-            "The model that answers where neither --model nor the prompt object names one.",
+            "The model to ask; --model and a prompt object's own go before it.",
             variable="PO_MODEL",
             default=models.DEFAULT_MODEL,
             accept=_accept_model,
@@ -146,7 +146,7 @@ SETTINGS = {
         ),
         Setting(
             "backup.interval",
-            "A turn on a session whose latest backup is older than this makes one first: 12h, 1d, 2w, 6mo, 1y.",
+            "A turn makes a backup first if the latest is older: 12h, 1d, 2w, 6mo, 1y.",
             variable="PO_BACKUP_INTERVAL",
             default="1d",
             accept=_accept_duration,

@@ -23,7 +23,7 @@ Format = Annotated[
     typer.Option(
         "--format",
         metavar="TEMPLATE",
-        help="Print a line for each, with the keys of --json in braces, as in '{id} {name}'; see po-formats(5).",
+        help="Print a line like '{id} {name}' for each; its fields are the keys of --json, see po-formats(5).",
     ),
 ]
 Null = Annotated[bool, typer.Option("--null", "-0", help="End each id or line with a NUL instead of a line end.")]

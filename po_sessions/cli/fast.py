@@ -116,13 +116,13 @@ def _status(named: str | None, args: list[str]) -> bytes | None:
     if found is None:
         return None
     name, _, count = found
-    if not name.isprintable():
+    if not quick.is_printable(name):
         return None
     if template is None:
         line = f"{po_name}: {name} ({count} msg{'' if count == 1 else 's'})"
     else:
         line = template.fill(dict(zip(STATUS_FIELDS, (po_name, name, id, str(count)), strict=True)))
-    if sys.stdout.isatty() and not line.isprintable():  # as a template may make it
+    if sys.stdout.isatty() and not quick.is_printable(line):  # as a template may make it
         return None
     try:
         return line.encode() + b"\n"

@@ -12,7 +12,7 @@ from typer.main import get_command
 
 from po_sessions import __version__, errors
 from po_sessions.cli.examples import EXAMPLES
-from po_sessions.cli.roff import bold, escaped, items, prose, reference, term, unquoted
+from po_sessions.cli.roff import bold, escaped, filled, items, prose, reference, term, unquoted
 from po_sessions.cli.root import COMMANDS, EXIT_BUG, app, global_options, lock_options
 
 DATE = "2026-11-25"
@@ -189,7 +189,7 @@ class Page:
         others = [*(" ".join(parts[:count]) for count in range(len(parts))), *RELATED[self.words]]
         references = [*(reference(title(words)) for words in others), reference("po-formats", "5")]
         lines += [".SH SEE ALSO", ",\n".join(references)]
-        return "\n".join(lines) + "\n"
+        return filled(lines)
 
     def _usage(self) -> str:
         return f"{bold(self.context.command_path)} {term(' '.join(self.command.collect_usage_pieces(self.context)))}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 _ESCAPES = {"\\": "\\e", "-": "\\-", "'": "\\(aq", "`": "\\(ga", '"': "\\(dq", "~": "\\(ti", "^": "\\(ha"}
 """What roff would read as its own, or print as another character than the one that can be pasted."""
@@ -14,6 +14,10 @@ _MARKED = re.compile(
     _QUOTED + r"|`(?P<typed>[^`]+)`|(?P<page>po[a-z-]*)\((?P<section>\d)\)"
     r"|(?P<bold>(?<![\w-])--?[a-z][a-z-]*|\$[A-Z_]+)|(?P<word>(?<![\w$_])[A-Z_]+(?!\w))"
 )
+
+_WIDTH = 80
+"""Bytes of a line of text, beyond which mandoc complains."""
+_ENDS_SENTENCE = re.compile(r"[.!?](?:[])]|\\\(dq|\\f.)*$")
 
 
 def escaped(text: str) -> str:
@@ -68,7 +72,36 @@ def unquoted(text: str) -> str:
 
 def items(pairs: Mapping[str, str]) -> list[str]:
     """Return the lines of a list of terms with what is said of each, both ready for roff."""
-    return [line for name, text in pairs.items() for line in (".TP", name, text)]
+    return [line for name, text in pairs.items() for line in (".TP", "\\\n".join(_pieces(name, " ")), text)]
+
+
+def filled(lines: Iterable[str]) -> str:
+    """Return the text of a page of these lines, the long ones broken where roff makes nothing of it."""
+    made = [part for line in lines for part in ([line] if line.startswith(".") or "\n" in line else _pieces(line))]
+    return "".join(f"{line}\n" for line in made)
+
+
+def _pieces(line: str, end: str = "") -> list[str]:
+    """Return a line in pieces, broken at spaces; `end` ends each but the last.
+
+    A piece that ends like a sentence would get another space, and one that begins with a dot or a
+    quote would be a request.
+    """
+    joined: list[str] = []
+    for word in line.split(" "):
+        if joined and (word.startswith((".", "'")) or _ENDS_SENTENCE.search(joined[-1])):
+            joined[-1] += f" {word}"
+        else:
+            joined.append(word)
+    pieces = joined[:1]
+    for words in joined[1:]:
+        longer = f"{pieces[-1]} {words}"
+        if len(longer.encode()) + 2 * len(end) <= _WIDTH:
+            pieces[-1] = longer
+        else:
+            pieces[-1] += end
+            pieces.append(words)
+    return pieces
 
 
 def _marked(pattern: re.Pattern[str], text: str, mark: Callable[[re.Match[str]], str]) -> str:

@@ -46,9 +46,9 @@ COMMANDS = {
             (('--switch',), 'Make the session the current one.', None),
             (('--no-save',), 'Ask outside any session, and store nothing.', None),
             (('--model', '-m'), "The model to ask: one of 'po model list', or gguf:PATH.", 'models'),
-            (('--option', '-o'), 'An option for the model; repeatable. One that it does not have is refused, with those it has.', ''),
-            (('--context',), "How much of the conversation to send: all, last:N for the last N turns, or tokens:N for what fits about N tokens. What the prompt object's front matter says as 'context' if not given, else all.", ''),
-            (('--idempotency-key',), 'Safe to repeat: the same message with the same key in a session gets the reply that was stored.', ''),
+            (('--option', '-o'), 'An option for the model; repeatable.', ''),
+            (('--context',), 'How much of the conversation to send.', ''),
+            (('--idempotency-key',), 'Safe to repeat.', ''),
             (('--if-turns',), 'Send only if the session has N turns, else exit 5.', ''),
             (('--no-stream',), 'Print the reply when it is whole.', None),
             (('--dry-run',), 'Print the messages that would be sent, and send nothing.', None),
@@ -113,7 +113,7 @@ COMMANDS = {
             (('--all', '-a'), 'Those of every prompt object.', None),
             (('--limit', '-n'), 'At most N.', ''),
             (('--ids',), 'Print only the ids, one a line.', None),
-            (('--format',), "Print a line for each, with the keys of --json in braces, as in '{id} {name}'; see po-formats(5).", ''),
+            (('--format',), "Print a line like '{id} {name}' for each.", ''),
             (('--null', '-0'), 'End each id or line with a NUL instead of a line end.', None),
             (('--orphaned',), 'Only those whose prompt object is not there any more.', None),
         ),
@@ -125,7 +125,7 @@ COMMANDS = {
         (
             (('--po',), 'The prompt object; the current one if not given.', 'objects'),
             (('--last',), 'Only the text of the last reply.', None),
-            (('--range',), 'Only messages A to B, counted from 1, or from the end if negative.', ''),
+            (('--range',), 'Only messages A to B.', ''),
             (('--full',), 'On a terminal, show whole what tools were asked and answered.', None),
         ),
     ),
@@ -137,7 +137,7 @@ COMMANDS = {
             (('--po',), 'The prompt object; the current one if not given.', 'objects'),
             (('--all', '-a'), 'Those of every prompt object.', None),
             (('--ids',), 'Print only the ids, one a line.', None),
-            (('--format',), "Print a line for each, with the keys of --json in braces, as in '{id} {name}'; see po-formats(5).", ''),
+            (('--format',), "Print a line like '{id} {name}' for each.", ''),
             (('--null', '-0'), 'End each id or line with a NUL instead of a line end.', None),
         ),
     ),
@@ -213,8 +213,8 @@ COMMANDS = {
         (
             (('--po',), 'The prompt object; the current one if not given.', 'objects'),
             (('--model', '-m'), "The model to ask: one of 'po model list', or gguf:PATH.", 'models'),
-            (('--option', '-o'), 'An option for the model; repeatable. One that it does not have is refused, with those it has.', ''),
-            (('--context',), "How much of the conversation to send: all, last:N for the last N turns, or tokens:N for what fits about N tokens. What the prompt object's front matter says as 'context' if not given, else all.", ''),
+            (('--option', '-o'), 'An option for the model; repeatable.', ''),
+            (('--context',), 'How much of the conversation to send.', ''),
             (('--no-stream',), 'Print the reply when it is whole.', None),
             (('--lock-timeout',), 'Wait at most so long for other processes; 60 if not given.', ''),
             (('--no-wait',), 'Do not wait for other processes.', None),
@@ -235,7 +235,7 @@ COMMANDS = {
         (
             (('--po',), 'The prompt object; the current one if not given.', 'objects'),
             (('--all', '-a'), 'Every session, with --po every one of PO.', None),
-            (('--format', '-f'), 'markdown, jsonl or json. If not given, what the ending of --output says; else markdown for one session and for files in a directory, jsonl for several.', 'formats'),
+            (('--format', '-f'), 'markdown, jsonl or json.', 'formats'),
             (('--output', '-o'), 'Write this file, or a file for each session into this directory.', 'files'),
             (('--force',), 'Replace files that are there.', None),
         ),
@@ -255,9 +255,9 @@ COMMANDS = {
         ),
         (),
         (
-            (('--older-than',), 'Sessions that have been idle for so long: 12h, 30d, 2w, 6mo.', ''),
-            (('--before',), 'Sessions that have been idle since T: 2025-03-01 or 2025-03-01T14:30.', ''),
-            (('--empty',), 'Those without messages; without an age, older than an hour.', None),
+            (('--older-than',), 'Sessions that have been idle for so long.', ''),
+            (('--before',), 'Sessions that have been idle since T.', ''),
+            (('--empty',), 'Those without messages.', None),
             (('--keep-last',), 'Not the newest N of each prompt object.', ''),
             (('--max-size',), 'The oldest, until the rest takes at most 500MB, 2GiB, ….', ''),
             (('--po',), 'Those of PO; of the current one if not given.', 'objects'),
@@ -275,7 +275,7 @@ COMMANDS = {
         (
             (('--po',), 'The prompt object; the current one if not given.', 'objects'),
             (('--model', '-m'), "The model to ask: one of 'po model list', or gguf:PATH.", 'models'),
-            (('--option', '-o'), 'An option for the model; repeatable. One that it does not have is refused, with those it has.', ''),
+            (('--option', '-o'), 'An option for the model; repeatable.', ''),
             (('--undo',), 'Move the newest summary to the trash instead.', None),
             (('--lock-timeout',), 'Wait at most so long for other processes; 60 if not given.', ''),
             (('--no-wait',), 'Do not wait for other processes.', None),
@@ -297,7 +297,7 @@ COMMANDS = {
         (),
         (
             (('--ids',), 'Print only the ids, one a line.', None),
-            (('--format',), "Print a line for each, with the keys of --json in braces, as in '{id} {name}'; see po-formats(5).", ''),
+            (('--format',), "Print a line like '{id} {name}' for each.", ''),
             (('--null', '-0'), 'End each id or line with a NUL instead of a line end.', None),
         ),
     ),
@@ -306,7 +306,7 @@ COMMANDS = {
         ),
         ('trash',),
         (
-            (('--as',), 'Another name; makes undone messages a session of their own.', ''),
+            (('--as',), 'Another name.', ''),
             (('--lock-timeout',), 'Wait at most so long for other processes; 60 if not given.', ''),
             (('--no-wait',), 'Do not wait for other processes.', None),
         ),
@@ -349,7 +349,7 @@ COMMANDS = {
             (('--po',), 'The prompt object; the current one if not given.', 'objects'),
             (('--all', '-a'), 'The backups of every session.', None),
             (('--ids',), 'Print only the ids, one a line.', None),
-            (('--format',), "Print a line for each, with the keys of --json in braces, as in '{id} {name}'; see po-formats(5).", ''),
+            (('--format',), "Print a line like '{id} {name}' for each.", ''),
             (('--null', '-0'), 'End each id or line with a NUL instead of a line end.', None),
         ),
     ),
@@ -382,7 +382,7 @@ COMMANDS = {
         ),
         (),
         (
-            (('--format',), "Print a line for each, with the keys of --json in braces, as in '{id} {name}'; see po-formats(5).", ''),
+            (('--format',), "Print a line like '{id} {name}' for each.", ''),
             (('--null', '-0'), 'End each id or line with a NUL instead of a line end.', None),
         ),
     ),
@@ -525,7 +525,7 @@ COMMANDS = {
         ),
         (),
         (
-            (('--repair',), 'Repair what is certain, and move the rest to quarantine/; nothing is lost.', None),
+            (('--repair',), 'Repair what is certain, and move the rest to quarantine/.', None),
         ),
     ),
     'init': (
@@ -540,7 +540,7 @@ COMMANDS = {
         ),
         (),
         (
-            (('--format',), 'The line, with {po_name}, {session_name}, {session_id} and {message_count}; see po-formats(5).', ''),
+            (('--format',), "The line, like '{session_name}'.", ''),
         ),
     ),
     'completion': (
@@ -561,9 +561,9 @@ WORDS = {
         ('json', ''),
     ),
     'settings': (
-        ('model', 'The model that answers where neither --model nor the prompt object names one.'),
-        ('backup.interval', 'A turn on a session whose latest backup is older than this makes one first: 12h, 1d, 2w, 6mo, 1y.'),
-        ('backup.keep', 'How many backups of a session are kept; with 0, turns make none and remove none.'),
+        ('model', 'The model to ask.'),
+        ('backup.interval', 'A turn makes a backup first if the latest is older.'),
+        ('backup.keep', 'How many backups of a session are kept.'),
     ),
     'shells': (
         ('bash', ''),

@@ -130,7 +130,7 @@ def show(
     range_: Annotated[
         str | None,
         typer.Option(
-            "--range", metavar="A:B", help="Only messages A to B, counted from 1, or from the end if negative."
+            "--range", metavar="A:B", help="Only messages A to B; counted from 1, or from the end if negative."
         ),
     ] = None,
     full: Annotated[

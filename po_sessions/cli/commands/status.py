@@ -25,7 +25,7 @@ def status(
         typer.Option(
             "--format",
             metavar="TEMPLATE",
-            help="The line, with {po_name}, {session_name}, {session_id} and {message_count}; see po-formats(5).",
+            help="The line, like '{session_name}'; also {po_name}, {session_id}, {message_count}, see po-formats(5).",
         ),
     ] = None,
 ) -> None:
