@@ -475,7 +475,7 @@ COMMANDS = {
             ('list', 'List the settings in force.'),
             ('get', 'Print the value of a setting that is in force.'),
             ('set', 'Change a setting.'),
-            ('unset', 'Remove a setting from the file; the next source, or the default, then counts.'),
+            ('unset', 'Remove a setting from the file.'),
             ('path', 'Print the path of the file, which need not be there yet.'),
         ),
         (),

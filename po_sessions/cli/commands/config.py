@@ -79,7 +79,10 @@ def set_(
 
 @app.command(cls=PoCommand)
 def unset(ctx: typer.Context, key: Key, environment: Environments = False) -> None:
-    """Remove a setting from the file; the next source, or the default, then counts."""
+    """Remove a setting from the file.
+
+    The next source then counts, or the default.
+    """
     run: Invocation = ctx.obj
     file = _file(run, environments=environment)
     file.store(config.setting(key), None)
