@@ -327,10 +327,16 @@ def test_emptying_removes_whatever_there_is(talk, root, po):
     (trash / f"{talk}.20250103T100000.000Z.json").write_text("damaged")
     (trash / "foreign").write_text("x")
     (trash / "link").symlink_to(root / "state.toml")
+    for name in "yz":
+        (trash / name).touch()
     code, shown = on_terminal("trash", "list")
-    assert (code, "4 other files in " in shown) == (0, True)
+    others = sorted(path.name for path in trash.iterdir() if path.name != f"{entry_of(po)}.json")
+    assert (code, f"Also in {trash}: {', '.join(others[:5])} and 1 more. 'po trash empty' removes all.\n" in shown) == (
+        0,
+        True,
+    )
     gone = json.loads(po("trash", "empty", "--yes", "--json").stdout)
-    assert len(gone) == 5
+    assert len(gone) == 7
     assert list(trash.iterdir()) == []
     assert (root / "state.toml").exists()
 

@@ -19,6 +19,9 @@ from po_sessions.storage.trash import TrashEntry
 
 app = noun("List, restore and empty what was deleted or undone.")
 
+_NAMED = 5
+"""How many other files are named."""
+
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
@@ -34,11 +37,11 @@ def list_(ctx: typer.Context, ids: Ids = False, template: Format = None, null: N
     found = run.environment().session_manager.trash()
     if face.printed(found, _to_json):
         return None
-    others = len(run.environment().session_manager.storage.trash_names()) - len(found)
+    entries = {f"{one.id}.json" for one in found}
+    others = [name for name in run.environment().session_manager.storage.trash_names() if name not in entries]
     if others:
-        run.out.note(
-            f"{counted(others, 'other file')} in {run.environment().root}/trash: 'po trash empty' removes all."
-        )
+        named = ", ".join(others[:_NAMED]) + f" and {len(others) - _NAMED} more" * (len(others) > _NAMED)
+        run.out.note(f"Also in {run.environment().root}/trash: {named}. 'po trash empty' removes all.")
     if not found:
         return None if others else run.out.note("The trash is empty.")
     shown = short_ids(one.id for one in found)
