@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.markdown import Markdown, MarkdownElement, TableElement
+from rich.console import Console, ConsoleOptions, Group, JustifyMethod, RenderableType, RenderResult
+from rich.markdown import Heading, Markdown, MarkdownElement, TableElement
 from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
@@ -112,8 +112,18 @@ class _Table(TableElement):
             yield part
 
 
+class _MarkdownHeading(Heading):
+    """A heading at the left, of whatever level: a reply is no page with a title."""
+
+    LEVEL_ALIGN: ClassVar[dict[str, JustifyMethod]] = {}
+
+
 class _Markdown(Markdown):
-    elements: ClassVar[dict[str, type[MarkdownElement]]] = {**Markdown.elements, "table_open": _Table}
+    elements: ClassVar[dict[str, type[MarkdownElement]]] = {
+        **Markdown.elements,
+        "heading_open": _MarkdownHeading,
+        "table_open": _Table,
+    }
 
 
 def _markdown(text: str) -> RenderableType:
