@@ -343,6 +343,29 @@ def test_rows_stay_rows_and_columns_columns(root, po):
         assert len(row) <= columns
 
 
+@pytest.mark.parametrize(
+    ("columns", "shown"),
+    [
+        (120, ["Name", "Msgs", "Last", "Id", "First message"]),
+        (60, ["Name", "Msgs", "Last", "Id", "First message"]),
+        (50, ["Name", "Msgs", "Last", "Id"]),
+        (30, ["Name", "Msgs"]),
+        (12, ["Name"]),
+    ],
+)
+def test_a_column_without_room_is_left_out(columns, shown, env, po):
+    env.session_manager.switch_po("greeter")
+    id = env.session_manager.create("greeter", "A name of 30 columns, so to say").id
+    env.session_manager.append(id, Message("user", "A first message that goes on and on and on"))
+    env.session_manager.append(id, Message("assistant", "So it does."))
+    code, text = on_terminal("session", "list", columns=columns)
+    head, row = plain(text).splitlines()
+    assert (code, re.split(r"  +", head.strip())) == (0, shown)
+    assert len(row) <= max(columns, 15)
+    assert row.split("  ", 1)[1].startswith("A name of 3")
+    assert " …" not in row
+
+
 def test_debug_shows_where_it_failed(three):
     done = subprocess.run(
         [*command(), "--debug", "session", "show", "nope"], capture_output=True, text=True, check=False

@@ -16,7 +16,7 @@ app = noun("List the models, choose the default, fetch the embedded one.")
 def list_(ctx: typer.Context) -> None:
     """List the models.
 
-    Tab-separated in a pipe: name; `ready` or `missing`; description.
+    Tab-separated in a pipe: name; `ready` or `not ready`; description.
     """
     from po_sessions import models
 
@@ -26,8 +26,8 @@ def list_(ctx: typer.Context) -> None:
         from dataclasses import asdict
 
         return run.out.json([{"version": 1, **asdict(one)} for one in found])
-    rows = [[one.name, "ready" if one.ready else "missing", one.description] for one in found]
-    return run.out.rows(["Name", "State", "Description"], rows)
+    rows = [[one.name, "ready" if one.ready else "not ready", one.description] for one in found]
+    return run.out.rows(["Name", "State", "Description"], rows, whole=["Name"])
 
 
 @app.command(cls=PoCommand)
