@@ -14,6 +14,7 @@ import pytest
 from conftest import command
 from test_session import ULID
 
+from po_sessions.cli import words
 from po_sessions.session import Message, Session
 from po_sessions.storage import open_storage
 
@@ -463,6 +464,18 @@ def test_help(noun, po):
     assert result.exit_code == 0
     assert result.stdout.startswith(f"Usage: {' '.join(['po', *noun])} ")
     assert "..." not in result.stdout.partition("Commands:")[2]
+
+
+def test_help_is_wrapped_and_not_cut_where_the_terminal_is_narrow(po_process, monkeypatch):
+    shown = {}
+    for columns in ("50", "100"):
+        monkeypatch.setenv("COLUMNS", columns)
+        for noun in ([], *([noun] for noun, (verbs, *_) in words.COMMANDS.items() if noun and verbs)):
+            text = po_process(*noun, "--help").stdout
+            assert max(map(len, text.splitlines())) <= int(columns)
+            shown.setdefault(tuple(noun), set()).add(" ".join(text.partition("Commands:")[2].split()))
+    assert len(shown) > 5
+    assert {len(texts) for texts in shown.values()} == {1}
 
 
 def test_the_version(po):
