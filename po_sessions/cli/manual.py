@@ -74,7 +74,7 @@ ENVIRONMENT = {
     "PAGER": ("Shows what is longer than the screen, on a terminal; less if not set, nothing if empty.", _PRINTS),
     "NO_COLOR, FORCE_COLOR": ("No colours; colours in a pipe too.", _PRINTS),
     "XDG_RUNTIME_DIR, TMPDIR": ("Where the socket of the embedded model is made while it answers.", {"asks"}),
-    "XDG_CACHE_HOME": ("Where the weights of the embedded model are kept, below po/.", _MODELS),
+    "XDG_CACHE_HOME": ("Where the weights of the embedded model, and the names of models, are kept, below po/.", _MODELS),
     "XDG_CONFIG_HOME": ("Where po/config.toml is.", _SETTINGS),
     "BASH_COMPLETION_USER_DIR, XDG_DATA_HOME, XDG_CONFIG_HOME": (
         "Where bash, bash and zsh, and fish look for the scripts of a user.",
@@ -88,7 +88,7 @@ FILES = {
         {"store", "init"},
     ),
     "~/.config/po/config.toml": ("The user's settings; see po-config(1).", _SETTINGS),
-    "~/.cache/po/": ("The weights of the embedded model.", _MODELS),
+    "~/.cache/po/": ("The weights of the embedded model, and the names of models for completion.", _MODELS),
     "~/.local/share/bash-completion/completions/po": ("The script of bash.", {"completion"}),
     "~/.local/share/zsh/site-functions/_po": ("The script of zsh.", {"completion"}),
     "~/.config/fish/completions/po.fish": ("The script of fish.", {"completion"}),

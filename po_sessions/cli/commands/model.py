@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from po_sessions.cli import model_names
 from po_sessions.cli.faces import Face, Format, Null
 from po_sessions.cli.invocation import Invocation
 from po_sessions.cli.root import PoCommand, noun
@@ -25,7 +26,9 @@ def list_(ctx: typer.Context, template: Format = None, null: Null = False) -> No
 
     run: Invocation = ctx.obj
     face = Face(run.out, [field.name for field in fields(models.ModelInfo)], template=template, null=null)
+    origin = model_names.origin()
     found = models.known(run.model_paths, run.out.warn)
+    model_names.store([(one.name, one.description) for one in found], origin)  # completion waits for no second
     if face.printed(found, lambda one: {"version": 1, **asdict(one)}):
         return None
     rows = [[one.name, "ready" if one.ready else "not ready", one.description] for one in found]
