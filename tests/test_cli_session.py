@@ -344,6 +344,14 @@ def test_rows_stay_rows_and_columns_columns(root, po):
         assert len(row) <= columns
 
 
+def test_a_list_does_not_ask_which_of_two_prompt_objects_is_meant(root, po):
+    (root / "objects" / "other.md").write_text("---\nname: greeter\n---\n")
+    assert po("session", "new", "--po", "greeter").exit_code == 5
+    done = po("session", "list", "--po", "greeter")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
+    assert po("session", "list", "--po", "gretter").exit_code == 3
+
+
 @pytest.mark.parametrize(
     ("columns", "shown"),
     [

@@ -74,7 +74,10 @@ ENVIRONMENT = {
     "PAGER": ("Shows what is longer than the screen, on a terminal; less if not set, nothing if empty.", _PRINTS),
     "NO_COLOR, FORCE_COLOR": ("No colours; colours in a pipe too.", _PRINTS),
     "XDG_RUNTIME_DIR, TMPDIR": ("Where the socket of the embedded model is made while it answers.", {"asks"}),
-    "XDG_CACHE_HOME": ("Where the weights of the embedded model, and the names of models, are kept, below po/.", _MODELS),
+    "XDG_CACHE_HOME": (
+        "Where the weights of the embedded model, and the names of models, are kept, below po/.",
+        _MODELS,
+    ),
     "XDG_CONFIG_HOME": ("Where po/config.toml is.", _SETTINGS),
     "BASH_COMPLETION_USER_DIR, XDG_DATA_HOME, XDG_CONFIG_HOME": (
         "Where bash, bash and zsh, and fish look for the scripts of a user.",
@@ -110,8 +113,8 @@ EXIT_STATUS = {
 _EXIT_WITH = {
     1: {"doctor"},
     errors.AmbiguousSelector.exit_code: {"selects", "falls back"},
-    errors.Conflict.exit_code: {"store", "init", "completion"},
-    errors.Busy.exit_code: {"store"},
+    errors.Conflict.exit_code: {"waits", "defines", "writes files", "init", "completion"},
+    errors.Busy.exit_code: {"waits", "selects", "falls back"},
     errors.Unreadable.exit_code: {"store", "model", "config"},
     errors.ModelError.exit_code: _MODELS,
 }
@@ -160,6 +163,9 @@ class Page:
             or "session" in names
             or self.words in {"session current", "status"},
             "asks": "option" in names,
+            "waits": "lock_timeout" in names,
+            "defines": noun == "object" and "PO" in arguments,
+            "writes files": "output" in names,
             "turn": self.words in {"send", "session retry"},
         }
         return {noun, *(word for word, holds in told.items() if holds)}
