@@ -129,6 +129,12 @@ def test_what_is_waited_for_imports_next_to_nothing(line, root, po, backend):
     assert imported(line.split(" "), (*HEAVY, *LARGE)) == []
 
 
+def test_models_are_completed_without_the_library_once_their_names_are_known(root, po):
+    assert po("model", "list").exit_code == 0
+    assert imported(["__complete", "zsh", "send", "greeter", "-m", "smol"], ()) == []  # by another program
+    assert imported(["__complete", "zsh", "send", "greeter", "-m", "smol"], (*HEAVY, *LARGE)) == []
+
+
 def test_help_imports_no_command():
     shown = imported(["--help"], tuple(f"po_sessions.cli.commands.{name}" for name in COMMANDS))
     assert shown == []

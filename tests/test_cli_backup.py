@@ -262,7 +262,10 @@ def test_on_a_terminal(talk, root, po):
     id = shown.splitlines()[-1]
     assert shown.splitlines()[0] == f"Copied 'Default' of greeter; 'po backup restore {id}' puts it back."
     assert po("backup", "create", talk).exit_code == 0
+    code, shown = on_terminal("backup", "list", columns=50)
+    assert (code, max(map(len, plain(shown).splitlines())) <= 50) == (0, True)
     code, shown = on_terminal("backup", "list")
+    assert re.search(r" \d{3} B  One$", plain(shown), re.MULTILINE)
     head, *rows = plain(shown).splitlines()
     assert (code, head.split()) == (
         0,

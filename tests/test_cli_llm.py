@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from conftest import PO
 from model_server import ANTHROPIC, KEY, N_CTX, OPENAI, ModelServer
+from test_cli_session import on_terminal, plain
 
 WIRES = pytest.mark.parametrize("model", [OPENAI, ANTHROPIC])
 LLM = str(Path(sys.executable).with_name("llm"))
@@ -199,11 +200,23 @@ def test_all_models_are_listed(model_server, model):
     assert all(len(row) == 3 for row in rows)
     assert rows[0][:2] == ["smollm2", "ready"]
     assert [row[0] for row in rows].count("smollm2") == 1
-    assert (states[OPENAI], states["open"], states["gpt-4o"]) == ("ready", "ready", "missing")
+    assert (states[OPENAI], states["open"], states["gpt-4o"]) == ("ready", "ready", "not ready")
     found = {one["name"]: one for one in json.loads(run("model", "list", "--json"))}
     assert found[OPENAI]["ready"] is True
     assert found[OPENAI]["description"] == "OpenAI Chat, also here"
     assert set(found) == set(states)
+
+
+@pytest.mark.parametrize("columns", [200, 80, 60, 40])
+def test_the_name_of_a_model_is_whole_however_narrow_the_terminal(columns, model_server, monkeypatch):
+    monkeypatch.setenv("PAGER", "")
+    names = run("model", "list").split("\n")[:-1]
+    code, shown = on_terminal("model", "list", columns=columns)
+    head, *rows = plain(shown).splitlines()
+    assert (code, head.split()[0]) == (0, "Name")
+    assert [row.split("  ")[0] for row in rows] == [line.split("\t")[0] for line in names]
+    assert max(map(len, [head, *rows])) <= max(columns, 47)
+    assert ("Description" in head) == (columns > 60)
 
 
 def test_a_broken_plugin_is_a_warning(model_server, tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ from conftest import command
 from test_session import ULID
 
 from po_sessions import __version__
+from po_sessions.cli import words
 from po_sessions.session import Message, Session
 from po_sessions.storage import open_storage
 
@@ -348,6 +349,37 @@ def test_rows_stay_rows_and_columns_columns(root, po):
         assert len(row) <= columns
 
 
+def test_a_list_does_not_ask_which_of_two_prompt_objects_is_meant(root, po):
+    (root / "objects" / "other.md").write_text("---\nname: greeter\n---\n")
+    assert po("session", "new", "--po", "greeter").exit_code == 5
+    done = po("session", "list", "--po", "greeter")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
+    assert po("session", "list", "--po", "gretter").exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("columns", "shown"),
+    [
+        (120, ["Name", "Msgs", "Last", "Id", "First message"]),
+        (60, ["Name", "Msgs", "Last", "Id", "First message"]),
+        (50, ["Name", "Msgs", "Last", "Id"]),
+        (30, ["Name", "Msgs"]),
+        (12, ["Name"]),
+    ],
+)
+def test_a_column_without_room_is_left_out(columns, shown, env, po):
+    env.session_manager.switch_po("greeter")
+    id = env.session_manager.create("greeter", "A name of 30 columns, so to say").id
+    env.session_manager.append(id, Message("user", "A first message that goes on and on and on"))
+    env.session_manager.append(id, Message("assistant", "So it does."))
+    code, text = on_terminal("session", "list", columns=columns)
+    head, row = plain(text).splitlines()
+    assert (code, re.split(r"  +", head.strip())) == (0, shown)
+    assert len(row) <= max(columns, 15)
+    assert row.split("  ", 1)[1].startswith("A name of 3")
+    assert " …" not in row
+
+
 def test_debug_shows_where_it_failed(three):
     done = subprocess.run(
         [*command(), "--debug", "session", "show", "nope"], capture_output=True, text=True, check=False
@@ -447,6 +479,18 @@ def test_help(noun, po):
     assert result.exit_code == 0
     assert result.stdout.startswith(f"Usage: {' '.join(['po', *noun])} ")
     assert "..." not in result.stdout.partition("Commands:")[2]
+
+
+def test_help_is_wrapped_and_not_cut_where_the_terminal_is_narrow(po_process, monkeypatch):
+    shown = {}
+    for columns in ("50", "100"):
+        monkeypatch.setenv("COLUMNS", columns)
+        for noun in ([], *([noun] for noun, (verbs, *_) in words.COMMANDS.items() if noun and verbs)):
+            text = po_process(*noun, "--help").stdout
+            assert max(map(len, text.splitlines())) <= int(columns)
+            shown.setdefault(tuple(noun), set()).add(" ".join(text.partition("Commands:")[2].split()))
+    assert len(shown) > 5
+    assert {len(texts) for texts in shown.values()} == {1}
 
 
 def test_the_version(po):

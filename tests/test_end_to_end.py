@@ -166,7 +166,7 @@ def test_weights_that_are_missing_or_corrupted(monkeypatch, tmp_path, weights):
     error = run("send", "greeter", "Hello", code=8)
     assert error.startswith("po: The embedded model's weights are not on this machine.\nRun 'po model pull'")
     assert run("session", "list", "--all") == ""
-    assert run("model", "list").split("\t")[:2] == ["smollm2", "missing"]
+    assert run("model", "list").split("\t")[:2] == ["smollm2", "not ready"]
     copy = tmp_path / "cache" / "po" / Path(weights).name
     copy.parent.mkdir(parents=True)
     copy.write_bytes(Path(weights).read_bytes()[:1000])

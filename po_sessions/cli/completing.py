@@ -1,4 +1,4 @@
-"""What the completion scripts ask: `po __complete SHELL …`, answered before Typer is imported, reading only.
+"""What the completion scripts ask: `po __complete SHELL …`, answered before Typer is imported. No store is written to.
 
 The scripts hand over the words up to the cursor, or bash its line; what the words mean stands in `words`, which is
 made from the commands' definitions. The answer's first line says what follows: `words`, one a line with a description
@@ -240,8 +240,14 @@ def _set_aside(files: dict[str, str]) -> "Iterator[Found]":
 
 
 def _models() -> "list[Found]":
-    """Return the models that 'po model list' tells; this imports all that can answer, and takes its time."""
-    from po_sessions import models
-    from po_sessions.cli import places
+    """Return the models that 'po model list' tells; to ask for them imports all that can answer, and takes its time."""
+    from po_sessions.cli import model_names
 
-    return [(one.name, one.description) for one in models.known(places.model_paths())]
+    if (found := model_names.read()) is None:
+        from po_sessions import models
+        from po_sessions.cli import places
+
+        origin = model_names.origin()
+        found = [(one.name, one.description) for one in models.known(places.model_paths())]
+        model_names.store(found, origin)
+    return found

@@ -142,8 +142,8 @@ class Invocation:
         name = self.po_name(given)
         if given is not None and name is not None:
             env = self.environment()
-            if next(iter(env.session_manager.list(name)), None) is None:
-                env.prompt_object(name)
+            if next(iter(env.session_manager.list(name)), None) is None and name not in env.definitions:
+                env.prompt_object(name)  # which says what was meant
         return name
 
     def confirm(self, question: str, *, yes: bool, command: str) -> None:

@@ -74,7 +74,10 @@ ENVIRONMENT = {
     "PAGER": ("Shows what is longer than the screen, on a terminal; less if not set, nothing if empty.", _PRINTS),
     "NO_COLOR, FORCE_COLOR": ("No colours; colours in a pipe too.", _PRINTS),
     "XDG_RUNTIME_DIR, TMPDIR": ("Where the socket of the embedded model is made while it answers.", {"asks"}),
-    "XDG_CACHE_HOME": ("Where the weights of the embedded model are kept, below po/.", _MODELS),
+    "XDG_CACHE_HOME": (
+        "Where the weights of the embedded model, and the names of models, are kept, below po/.",
+        _MODELS,
+    ),
     "XDG_CONFIG_HOME": ("Where po/config.toml is.", _SETTINGS),
     "XDG_STATE_HOME": ("Where the tracebacks of bugs are written, below po/log/.", {""}),
     "BASH_COMPLETION_USER_DIR, XDG_DATA_HOME, XDG_CONFIG_HOME": (
@@ -89,7 +92,7 @@ FILES = {
         {"store", "init"},
     ),
     "~/.config/po/config.toml": ("The user's settings; see po-config(1).", _SETTINGS),
-    "~/.cache/po/": ("The weights of the embedded model.", _MODELS),
+    "~/.cache/po/": ("The weights of the embedded model, and the names of models for completion.", _MODELS),
     "~/.local/state/po/log/": ("Tracebacks of bugs in po, without the values of variables.", {""}),
     "~/.local/share/bash-completion/completions/po": ("The script of bash.", {"completion"}),
     "~/.local/share/zsh/site-functions/_po": ("The script of zsh.", {"completion"}),
@@ -112,8 +115,8 @@ EXIT_STATUS = {
 _EXIT_WITH = {
     1: {"doctor"},
     errors.AmbiguousSelector.exit_code: {"selects", "falls back"},
-    errors.Conflict.exit_code: {"store", "init", "completion"},
-    errors.Busy.exit_code: {"store"},
+    errors.Conflict.exit_code: {"waits", "defines", "writes files", "init", "completion"},
+    errors.Busy.exit_code: {"waits", "selects", "falls back"},
     errors.Unreadable.exit_code: {"store", "model", "config"},
     errors.ModelError.exit_code: _MODELS,
 }
@@ -162,6 +165,9 @@ class Page:
             or "session" in names
             or self.words in {"session current", "status"},
             "asks": "option" in names,
+            "waits": "lock_timeout" in names,
+            "defines": noun == "object" and "PO" in arguments,
+            "writes files": "output" in names,
             "turn": self.words in {"send", "session retry"},
         }
         return {noun, *(word for word, holds in told.items() if holds)}

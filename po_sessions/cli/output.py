@@ -18,8 +18,8 @@ T = TypeVar("T")
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _COMMAND = re.compile(r"(?<=')po (?=(?:session|send|object|trash|backup|doctor|config)\b)")
-_WIDEST = 30
-"""What a column of a table gets at most, in terminal cells; the last one gets what is left."""
+_NARROWEST = 12
+"""How many terminal cells a column of a table keeps of a long text. Where there are fewer it is left out."""
 _PIECE = 1 << 16
 
 
@@ -93,8 +93,18 @@ class Output:
         # Escapes keep it ASCII only on a terminal, where a control character would act.
         return json.dumps(value, ensure_ascii=self.is_terminal, indent=2 if self.is_terminal else None)
 
-    def rows(self, head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[str] = ()) -> None:
-        """Write a table on a terminal, tab-separated values elsewhere; columns named in `right` hold numbers."""
+    def rows(
+        self,
+        head: Sequence[str],
+        rows: Iterable[Sequence[str]],
+        *,
+        right: Sequence[str] = (),
+        whole: Sequence[str] = (),
+    ) -> None:
+        """Write a table on a terminal, tab-separated values elsewhere.
+
+        Columns named in `right` hold numbers; those in `whole` are never cut.
+        """
         if not self.is_terminal:
             text = "".join("\t".join(map(separators_replaced, row)) + "\n" for row in rows)
             if text:
@@ -102,7 +112,7 @@ class Output:
             return
         cells = [[one_line(cell) for cell in row] for row in rows]
         with self.paged():
-            self.write_escaped("".join(f"{line}\n" for line in _layout(head, cells, set(right))))
+            self.write_escaped("".join(f"{line}\n" for line in _layout(head, cells, set(right), set(whole))))
 
     def note(self, sentence: str) -> None:
         """Remark on what was done; only on a terminal, since cron mails whatever is printed."""
@@ -195,7 +205,7 @@ def one_line(cell: str) -> str:
     return escape_controls(cell).replace("\n", "\\n").replace("\t", "\\t")
 
 
-def _layout(head: Sequence[str], rows: list[list[str]], right: set[str]) -> list[str]:
+def _layout(head: Sequence[str], rows: list[list[str]], right: set[str], whole: set[str]) -> list[str]:
     """Return the lines of a table, its head in bold, none wider than the terminal."""
     from shutil import get_terminal_size
 
@@ -208,15 +218,26 @@ def _layout(head: Sequence[str], rows: list[list[str]], right: set[str]) -> list
         return gap + text if title in right else text + gap
 
     columns = list(zip(head, *rows, strict=True))
-    widths = [min(_WIDEST, max(map(cell_len, column))) for column in columns]
-    room = get_terminal_size().columns - 2 * (len(widths) - 1)
-    widest = max(range(len(widths) - 1), key=widths.__getitem__)
-    widths[widest] -= max(0, min(widths[widest] - 8, sum(widths[:-1]) + 8 - room))
-    widths[-1] = max(0, room - sum(widths[:-1]))
+    most = get_terminal_size().columns
+    widths = _widths([max(map(cell_len, column)) for column in columns], [title in whole for title in head], most)
     lines = ["  ".join(map(fit, row, widths, head)).rstrip() for row in [list(head), *rows]]
     if not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
         lines[0] = f"\x1b[1m{lines[0]}\x1b[0m"
     return lines
+
+
+def _widths(natural: Sequence[int], whole: Sequence[bool], most: int) -> list[int]:
+    """Return the widths of the columns that have room, from the left: the widest are cut until all fit."""
+    widths = [width if kept else min(width, most) for width, kept in zip(natural, whole, strict=True)]
+    while sum(widths) + 2 * (len(widths) - 1) > most:
+        can_be_cut = [at for at, width in enumerate(widths) if width > _NARROWEST and not whole[at]]
+        if can_be_cut:
+            widths[max(can_be_cut, key=lambda at: (widths[at], at))] -= 1
+        elif len(widths) > 2:
+            return _widths(natural[:-1], whole[:-1], most)
+        else:
+            break
+    return widths
 
 
 def counted(number: int, noun: str) -> str:

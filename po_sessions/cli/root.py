@@ -104,6 +104,15 @@ class PoGroup(TyperGroup):
         info = self.verbs.get(cmd_name)
         return info and get_command_from_info(info, pretty_exceptions_short=False, rich_markup_mode=None)
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List the verbs; what a narrow terminal has no room for is wrapped and not cut."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self.summary(ctx, name)) for name in self.commands])
+
+    def summary(self, ctx: Any, name: str) -> str:
+        """Return what a verb does, in a sentence."""
+        return str(self.get_command(ctx, name).get_short_help_str(1000))
+
 
 class RootGroup(PoGroup):
     """`po` itself: commands out of the table, and the place where errors become exit codes."""
@@ -122,10 +131,9 @@ class RootGroup(PoGroup):
         command.name = cmd_name
         return command
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
-        """List the commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+    def summary(self, ctx: Any, name: str) -> str:  # noqa: ARG002
+        """Return what a command does, without importing it."""
+        return COMMANDS[name]
 
     def main(
         self,

@@ -454,6 +454,8 @@ COMMANDS = {
         ),
         (),
         (
+            (('--format',), "Print a line like '{id} {name}' for each.", ''),
+            (('--null', '-0'), 'End each id or line with a NUL instead of a line end.', None),
         ),
     ),
     'model default': (
@@ -487,6 +489,8 @@ COMMANDS = {
         ),
         (),
         (
+            (('--format',), "Print a line like '{id} {name}' for each.", ''),
+            (('--null', '-0'), 'End each id or line with a NUL instead of a line end.', None),
         ),
     ),
     'config get': (

@@ -16,6 +16,7 @@ from po_sessions.cli.root import PoCommand, WaitingCommand, noun
 from po_sessions.cli.times import local_time
 from po_sessions.errors import InvalidInput, SessionNotFound, Unreadable
 from po_sessions.selector import short_ids
+from po_sessions.sizes import format_size
 from po_sessions.storage.backups import Backup
 
 app = noun(
@@ -115,8 +116,6 @@ def _of_session(run: Invocation, ref: str | None, po: str | None) -> Sequence[Ba
 
 
 def _show_table(run: Invocation, found: Sequence[Backup]) -> None:
-    from rich.filesize import decimal
-
     shown = short_ids(run.environment().session_manager.backups.ids())
     sessions = short_ids({one.session.id for one in found})
     rows = (
@@ -127,7 +126,7 @@ def _show_table(run: Invocation, found: Sequence[Backup]) -> None:
             one.session.name,
             sessions[one.session.id],
             str(one.session.message_count),
-            decimal(one.size),
+            format_size(one.size),
             one.session.preview,
         ]
         for one in found

@@ -10,6 +10,7 @@ import typer
 from po_sessions.cli import config
 from po_sessions.cli.config import InForce
 from po_sessions.cli.config_files import SettingsFile, environments_file, users_file
+from po_sessions.cli.faces import Face, Format, Null
 from po_sessions.cli.input import as_text
 from po_sessions.cli.invocation import Invocation, raise_any
 from po_sessions.cli.root import PoCommand, noun
@@ -31,12 +32,13 @@ Environments = Annotated[bool, typer.Option("--environment", help="Use the envir
 
 
 @app.command("list", cls=PoCommand)
-def list_(ctx: typer.Context) -> None:
+def list_(ctx: typer.Context, template: Format = None, null: Null = False) -> None:
     """List the settings in force.
 
     Tab-separated in a pipe: name; value; where it comes from: `$PO_MODEL`, the path of a file, or `default`.
     """
     run: Invocation = ctx.obj
+    face = Face(run.out, _FIELDS, template=template, null=null)
     files = config.files(run.find_root())
     found, failed = list[InForce](), list[PoError]()
     for name in config.SETTINGS:
@@ -45,9 +47,7 @@ def list_(ctx: typer.Context) -> None:
         except PoError as error:
             if str(error) not in map(str, failed):  # a file that cannot be read is one failure
                 failed.append(error)
-    if run.out.as_json:
-        run.out.json([to_json(one) for one in found])
-    else:
+    if not face.printed(found, to_json):
         run.out.rows(["Name", "Value", "From"], [[one.setting.name, one.value, one.source] for one in found])
     raise_any(failed)
 
@@ -135,6 +135,9 @@ def _tell(run: Invocation, key: str, file: SettingsFile) -> InForce:
     else:
         run.out.note(f"{key} is now {one.value} ({one.source}).")
     return one
+
+
+_FIELDS = ("name", "value", "source", "description")
 
 
 def to_json(one: InForce) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from po_sessions.cli import model_names
+from po_sessions.cli.faces import Face, Format, Null
 from po_sessions.cli.invocation import Invocation
 from po_sessions.cli.root import PoCommand, noun
 
@@ -13,21 +15,24 @@ app = noun("List the models, choose the default, fetch the embedded one.")
 
 
 @app.command("list", cls=PoCommand)
-def list_(ctx: typer.Context) -> None:
+def list_(ctx: typer.Context, template: Format = None, null: Null = False) -> None:
     """List the models.
 
-    Tab-separated in a pipe: name; `ready` or `missing`; description.
+    Tab-separated in a pipe: name; `ready` or `not ready`; description.
     """
+    from dataclasses import asdict, fields
+
     from po_sessions import models
 
     run: Invocation = ctx.obj
+    face = Face(run.out, [field.name for field in fields(models.ModelInfo)], template=template, null=null)
+    origin = model_names.origin()
     found = models.known(run.model_paths, run.out.warn)
-    if run.out.as_json:
-        from dataclasses import asdict
-
-        return run.out.json([{"version": 1, **asdict(one)} for one in found])
-    rows = [[one.name, "ready" if one.ready else "missing", one.description] for one in found]
-    return run.out.rows(["Name", "State", "Description"], rows)
+    model_names.store([(one.name, one.description) for one in found], origin)  # completion waits for no second
+    if face.printed(found, lambda one: {"version": 1, **asdict(one)}):
+        return None
+    rows = [[one.name, "ready" if one.ready else "not ready", one.description] for one in found]
+    return run.out.rows(["Name", "State", "Description"], rows, whole=["Name"])
 
 
 @app.command(cls=PoCommand)

@@ -45,7 +45,7 @@ def list_(ctx: typer.Context, template: Format = None, null: Null = False) -> No
         return None
     no = "" if run.out.is_terminal else "-"
     rows = [["*" if one.name == current else no, one.name, one.model or no, one.description] for one in found]
-    return run.out.rows(["", "Name", "Model", "Description"], rows)
+    return run.out.rows(["", "Name", "Model", "Description"], rows, whole=["Name"])
 
 
 @app.command(cls=PoCommand)
