@@ -18,6 +18,8 @@ from po_sessions.storage import SessionStorage
 
 SHORTEST_FRAGMENT = 4
 SHORTEST_SHOWN = 6
+SHORTEST_TIME = len("143005.123Z")
+"""What is shown of the id of something set aside: at least the time of day, in UTC; less could be anything."""
 
 
 def select(ref: str, storage: SessionStorage, po_name: str | None) -> SessionSummary:
@@ -140,13 +142,13 @@ def _only(ref: str, found: list[SessionSummary]) -> SessionSummary | None:
     return found[0] if found else None
 
 
-def short_ids(ids: Iterable[str]) -> dict[str, str]:
-    """Return for each id its shortest suffix, of at least 6 characters, that no other of these ids has."""
+def short_ids(ids: Iterable[str], shortest: int = SHORTEST_SHOWN) -> dict[str, str]:
+    """Return for each id its shortest suffix, of at least `shortest` characters, that no other of these ids has."""
     backwards = sorted(id[::-1] for id in ids)
     shown = {}
     for before, id, after in zip(["", *backwards], backwards, [*backwards[1:], ""], strict=False):
         length = 1 + max(_common(id, before), _common(id, after))
-        shown[id[::-1]] = id[: max(length, SHORTEST_SHOWN)][::-1]
+        shown[id[::-1]] = id[: max(length, shortest)][::-1]
     return shown
 
 

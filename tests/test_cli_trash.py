@@ -10,7 +10,7 @@ import time
 import pytest
 from conftest import command
 from scripted import Script
-from test_cli_session import on_terminal
+from test_cli_session import on_terminal, plain
 from test_session import ULID
 
 from po_sessions import errors
@@ -452,3 +452,13 @@ def test_another_name_makes_another_session_of_what_is_there_already(talk, root,
     made = po("trash", "restore", entry, "--as", "Copy").stdout.strip()
     assert made != talk
     assert contents(po, "Copy") == contents(po, talk) == ["One", "One", "Two", "Two"]
+
+
+@pytest.mark.parametrize("noun", ["trash", "backup"])
+def test_the_id_on_a_terminal_tells_the_time_of_day_and_is_taken(noun, talk, root, po):
+    assert po("backup", "create").exit_code == 0
+    assert po("session", "undo").exit_code == 0
+    id = po(noun, "list", "--ids").stdout.split()[0]
+    shown = plain(on_terminal(noun, "list")[1]).splitlines()[1].split()[0]
+    assert (shown, len(shown)) == (id.partition("T")[2][-11:], 11)
+    assert po(noun, "restore", shown).exit_code == 0

@@ -15,7 +15,7 @@ from po_sessions.cli.output import counted
 from po_sessions.cli.root import PoCommand, WaitingCommand, noun
 from po_sessions.cli.times import local_time
 from po_sessions.errors import InvalidInput, SessionNotFound, Unreadable
-from po_sessions.selector import short_ids
+from po_sessions.selector import SHORTEST_TIME, short_ids
 from po_sessions.sizes import format_size
 from po_sessions.storage.backups import Backup
 
@@ -116,7 +116,7 @@ def _of_session(run: Invocation, ref: str | None, po: str | None) -> Sequence[Ba
 
 
 def _show_table(run: Invocation, found: Sequence[Backup]) -> None:
-    shown = short_ids(run.environment().session_manager.backups.ids())
+    shown = short_ids(run.environment().session_manager.backups.ids(), SHORTEST_TIME)
     sessions = short_ids({one.session.id for one in found})
     rows = (
         [

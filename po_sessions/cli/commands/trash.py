@@ -14,7 +14,7 @@ from po_sessions.cli.output import counted
 from po_sessions.cli.root import PoCommand, WaitingCommand, noun
 from po_sessions.cli.times import local_time
 from po_sessions.durations import parse_duration
-from po_sessions.selector import short_ids
+from po_sessions.selector import SHORTEST_TIME, short_ids
 from po_sessions.storage.trash import TrashEntry
 
 app = noun("List, restore and empty what was deleted or undone.")
@@ -44,7 +44,7 @@ def list_(ctx: typer.Context, ids: Ids = False, template: Format = None, null: N
         run.out.note(f"Also in {run.environment().root}/trash: {named}. 'po trash empty' removes all.")
     if not found:
         return None if others else run.out.note("The trash is empty.")
-    shown = short_ids(one.id for one in found)
+    shown = short_ids((one.id for one in found), SHORTEST_TIME)
     rows = (
         [
             shown[one.id] if run.out.is_terminal else one.id,
