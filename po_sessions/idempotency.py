@@ -19,8 +19,22 @@ def check_key(key: str) -> str:
     return key
 
 
-def check_turns(session: SessionSummary, wanted: int | None) -> None:
-    """Raise Conflict if a session has another number of turns than is wanted."""
+def begun(session: Session, message: str, key: str | None, if_turns: int | None) -> Turn | None:
+    """Return the turn that a message with this key began, None if it is to begin one.
+
+    Raises Conflict if the key is another message's, or if the session has not `if_turns` turns for a new one.
+    """
+    try:
+        earlier = None if key is None else _earlier_turn(session, key, message)
+        if earlier is None:
+            _check_turns(session.summary(), if_turns)
+    except Conflict as error:
+        error.session_id = session.id
+        raise
+    return earlier
+
+
+def _check_turns(session: SessionSummary, wanted: int | None) -> None:
     if wanted not in (None, session.turn_count):
         raise Conflict(
             f"{session.name!r} has {session.turn_count or 'no'} turn{'s' * (session.turn_count != 1)}, not {wanted}.",
@@ -28,7 +42,7 @@ def check_turns(session: SessionSummary, wanted: int | None) -> None:
         )
 
 
-def earlier_turn(session: Session, key: str, message: str) -> Turn | None:
+def _earlier_turn(session: Session, key: str, message: str) -> Turn | None:
     """Return the turn that was begun with this key, or None.
 
     Raises Conflict if it was begun with another message, or has no answer and turns after it.

@@ -9,7 +9,7 @@ from typing import Any
 
 from po_sessions.definition import Definition
 from po_sessions.errors import Conflict, Interrupted, InvalidInput, PoError, ReplyNotStored
-from po_sessions.idempotency import KEY, answer_in, check_turns, earlier_turn
+from po_sessions.idempotency import KEY, answer_in, begun
 from po_sessions.manager import SessionManager
 from po_sessions.models import Chunk, ModelBackend, Reply, check_unasked
 from po_sessions.session import STANDS_FOR, Message, Session, SessionSummary, Turn
@@ -87,19 +87,15 @@ class PromptObject:
             raise InvalidInput("The message is empty.", hint="Give a MESSAGE, or '-' to read it from standard input.")
         self.check_own(session)
         key, manager = context.idempotency_key, context.session_manager
-        asked = self._asked(context)
         with manager.turn(session.id, "send"):
             with manager.reading(session.id) as stored:
-                before = stored.summary()
-                earlier = None if key is None else earlier_turn(stored, key, message)
-                if earlier is None:
-                    check_turns(before, context.if_turns)
-                elif earlier.state == "done":
+                before, earlier = stored.summary(), begun(stored, message, key, context.if_turns)
+                if earlier and earlier.state == "done":  # whatever has become of the model
                     return self._stored(earlier, before, context)
                 again = 0 if earlier is None else len(earlier.messages)
                 sent = self.window(stored, message, context.limit, passed_over=again)
             new = Message("user", message, manager.now(), {} if key is None else {KEY: key})
-            return self._ask(asked, sent, context, before, None if earlier else new)
+            return self._ask(self._asked(context), sent, context, before, None if earlier else new)
 
     def retry(self, *, context: Context, session: SessionSummary | None = None) -> Answer:
         """Ask again what failed or was interrupted: the reply is added to the last turn, which keeps its number.

@@ -10,7 +10,7 @@ import pytest
 from scripted import Script
 from test_cli_send import history
 
-from po_sessions.errors import Unreachable
+from po_sessions.errors import Unreachable, WeightsMissing
 
 
 def send(po, text, *more):
@@ -97,6 +97,29 @@ def test_a_refusal_names_the_session_to_programs(options, root, po, backend):
     id = json.loads(send(po, "Hello", "--json").stdout)["session_id"]
     refused = po("send", "greeter", *options, "--json")
     assert (refused.exit_code, json.loads(refused.stderr)["error"]["session_id"]) == (5, id)
+
+
+@pytest.mark.parametrize("options", [(), ("--model", "nonsuch"), ("-o", "nonsuch=1"), ("--model", "gguf:nowhere")])
+def test_a_stored_reply_needs_no_model(options, root, po, backend, monkeypatch):
+    first = json.loads(send(po, "Hello", "--json").stdout)
+    backend.script = Script(unavailable=WeightsMissing("They are gone."))
+    again = send(po, "Hello", "--json", *options)
+    assert (again.exit_code, again.stderr) == (0, "")
+    assert json.loads(again.stdout)["reply"] == first["reply"]
+    assert send(po, "Hello", "--create", "-s", "Other", *options).exit_code in (2, 8)
+    assert len(po("session", "list", "--ids").stdout.split()) == 1
+
+
+def test_a_dry_run_refuses_what_the_send_would(root, po, backend):
+    assert send(po, "Hello").exit_code == 0
+    for options in (["Goodbye", "--idempotency-key", "night-1"], ["Goodbye", "--if-turns", "7"]):
+        dry, done = po("send", "greeter", "--dry-run", *options), po("send", "greeter", *options)
+        assert (dry.exit_code, dry.stderr) == (done.exit_code, done.stderr)
+        assert (dry.exit_code, dry.stdout) == (5, "")
+    assert po("send", "greeter", "--dry-run", "--if-turns", "1", "-s", "New", "--create", "Hi").exit_code == 5
+    assert po("send", "greeter", "--dry-run", "--if-turns", "1", "Hi").stdout.endswith("[user]\nHi\n")
+    assert send(po, "Hello", "--dry-run").stdout == ""
+    assert json.loads(send(po, "Hello", "--dry-run", "--json").stdout)["messages"] == []
 
 
 def test_both(root, po, backend):

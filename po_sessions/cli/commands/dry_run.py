@@ -18,6 +18,15 @@ def is_exact(ref: str) -> bool:
     return ref.startswith("@") or is_session_id(ref)
 
 
+def find(run: Invocation, ref: str | None, po_name: str) -> SessionSummary:
+    """Return the session that a message goes to, which has to be there. Raises SessionNotFound, NoCurrent."""
+    try:
+        return run.environment().session_manager.find(ref, po_name)
+    except SessionNotFound as error:
+        error.hint = f"{(error.hint or '').removesuffix('.')}, or add --create to make it."
+        raise
+
+
 def target(run: Invocation, po_name: str, named: str | None, *, new: bool, create: bool) -> SessionSummary:
     """Return the session that the message would go to; one that would be made has no id."""
     manager = run.environment().session_manager
@@ -25,7 +34,7 @@ def target(run: Invocation, po_name: str, named: str | None, *, new: bool, creat
     ref = run.session_ref(named)
     try:
         if not new:
-            return manager.find(ref, po_name)
+            return find(run, ref, po_name)
         if named is not None:
             manager.check_free(po_name, named)
     except SessionNotFound:
@@ -38,8 +47,11 @@ def target(run: Invocation, po_name: str, named: str | None, *, new: bool, creat
     return would_be
 
 
-def show(run: Invocation, prompt_object: PromptObject, context: Context, text: str) -> None:
-    """Print the exact messages that would be sent. Raises Conflict, UnknownModel, InvalidInput."""
+def show(run: Invocation, prompt_object: PromptObject, context: Context, text: str, *, answered: bool) -> None:
+    """Print the exact messages that would be sent: none if it is `answered` already.
+
+    Raises Conflict, UnknownModel, InvalidInput.
+    """
     to = context.session
     prompt_object.check_own(to)
     chosen = prompt_object.model(context.model or "", context.default_model)
@@ -52,7 +64,7 @@ def show(run: Invocation, prompt_object: PromptObject, context: Context, text: s
         pass  # what would be sent can be told without it
     nothing = nullcontext(Session(to.id, to.name, to.po_name, created_at="", updated_at=""))
     with context.session_manager.reading(to.id) if to.id else nothing as session:
-        messages = prompt_object.window(session, text, context.limit).messages
+        messages = [] if answered else prompt_object.window(session, text, context.limit).messages
     if run.out.as_json:
         about = {
             "version": 1,
@@ -63,6 +75,8 @@ def show(run: Invocation, prompt_object: PromptObject, context: Context, text: s
             "messages": messages,
         }
         return run.out.json(about)
+    if answered:
+        run.out.note("Nothing would be sent: it was answered before.")
     for number, message in enumerate(messages):
         run.out.line(f"{chr(10) * (number > 0)}[{message['role']}]\n{message['content'] or ''}")
     return None

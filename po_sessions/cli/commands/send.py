@@ -15,12 +15,13 @@ from po_sessions.cli.invocation import Invocation
 from po_sessions.cli.options import ContextLimit, Model, ModelOptions, NoStream
 from po_sessions.cli.places import model_name
 from po_sessions.cli.root import WaitingCommand
-from po_sessions.errors import Conflict, InvalidInput, SessionNotFound
-from po_sessions.idempotency import check_key
+from po_sessions.errors import Conflict, InvalidInput
+from po_sessions.idempotency import begun, check_key
 from po_sessions.session import SessionSummary, check_po_name
 
 if TYPE_CHECKING:
     from po_sessions.environment import Environment
+    from po_sessions.prompt_object import PromptObject
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -117,13 +118,15 @@ def send(
     env = run.environment(to_send=True, save=not no_save)
     prompt_object = run.prompt_object(check_po_name(run.po_name(po) or po))
     text = _read_message(run, message, file or [], stdin=stdin)
-    if dry_run:
+    answered = False
+    if dry_run or key is not None or if_turns is not None:
         would_be = dry_run_.target(run, prompt_object.name, session, new=new, create=create)
-        context = env.context(would_be, model=model, options=options, limit=limit)
-        return dry_run_.show(run, prompt_object, context, text)
-    if if_turns and (new or create or not run.session_ref(session)):
-        _refuse_to_make(dry_run_.target(run, prompt_object.name, session, new=new, create=create), if_turns)
-    make_ready(run, env, prompt_object, model, options)
+        answered = _is_answered(env, prompt_object, would_be, text, key, if_turns)
+        if dry_run:
+            context = env.context(would_be, model=model, options=options, limit=limit)
+            return dry_run_.show(run, prompt_object, context, text, answered=answered)
+    if not answered:
+        make_ready(run, env, prompt_object, model, options)
     if not no_save:
         run.environment(to_write_for=prompt_object.name)
     target = _target(run, env, prompt_object.name, session, new=new, create=create)
@@ -139,12 +142,21 @@ def _refuse_with_no_save(given: dict[str, bool]) -> None:
         raise InvalidInput(f"--no-save and {name} contradict each other.", hint="Leave one of them out.")
 
 
-def _refuse_to_make(target: SessionSummary, turns: int) -> None:
-    if not target.id:
+def _is_answered(
+    env: Environment, prompt_object: PromptObject, target: SessionSummary, text: str, key: str | None, turns: int | None
+) -> bool:
+    """Tell whether the reply is there already. Raises Conflict, as the turn would, before anything is made."""
+    if target.id:
+        prompt_object.check_own(target)
+        with env.session_manager.reading(target.id) as session:
+            earlier = begun(session, text, key, turns)
+        return earlier is not None and earlier.state == "done"
+    if turns:
         raise Conflict(
             f"{target.name!r} would be made, and so has no turns, not {turns}.",
             hint="Leave --if-turns out, or give 0 to begin a session.",
         )
+    return False
 
 
 def _read_message(run: Invocation, message: str | None, files: list[str], *, stdin: bool) -> str:
@@ -172,8 +184,4 @@ def _target(
         return manager.begin(po_name)
     if create and not dry_run_.is_exact(ref):
         return manager.ensure(po_name, ref)[0]
-    try:
-        return manager.find(ref, po_name)
-    except SessionNotFound as error:
-        error.hint = f"{(error.hint or '').removesuffix('.')}, or add --create to make it."
-        raise
+    return dry_run_.find(run, ref, po_name)
