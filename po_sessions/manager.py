@@ -277,7 +277,10 @@ class SessionManager:
         return self.storage.trash()
 
     def empty_trash(self, older_than: timedelta | None = None) -> Sequence[str]:
-        """Remove for good what is in the trash, or what has lain there so long; return the names. Raises Unreadable."""
+        """Remove for good what is in the trash, or what has lain there so long; return the names.
+
+        The backups of a session go with its last trace. Raises Unreadable, WriteFailed.
+        """
         return self.storage.empty_trash(self.now(), self.trashed_before(older_than))
 
     def trashed_before(self, older_than: timedelta | None) -> str | None:

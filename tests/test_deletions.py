@@ -50,7 +50,14 @@ def test_each_verb_leaves_its_line(store, root):
     assert len(store.empty_trash("2025-03-01T10:00:00.000Z")) == 4
     about = {"version": 1, "time": NOW, "id": ULID, "name": "Tea", "po_name": "greeter", "messages": 2}
     undo, prune, purge, *emptied = lines(root)
-    assert undo == {**about, "verb": "undo", "bytes": undo["bytes"], "trash_id": undone, "purged": False}
+    assert undo == {
+        **about,
+        "undone_at": 2,
+        "verb": "undo",
+        "bytes": undo["bytes"],
+        "trash_id": undone,
+        "purged": False,
+    }
     assert prune == {**about, "verb": "prune", "bytes": prune["bytes"], "trash_id": trashed, "purged": False}
     assert purge == {**about, "verb": "delete", "bytes": prune["bytes"], "trash_id": None, "purged": True}
     assert 0 < undo["bytes"] < size
@@ -60,6 +67,17 @@ def test_each_verb_leaves_its_line(store, root):
     assert [one.get("name") for one in emptied] == [None, "Tea", "Tea", None]
     assert [one.get("file") for one in emptied] == [None, None, None, "foreign"]
     assert emptied[0] == {**emptied[0], "bytes": len(SECRET), "trash_id": f"{ULID}.20250103T100000.000Z"}
+
+
+def test_backups_outlive_what_is_not_sure_to_have_been_deleted(root, store):
+    store.back_up(ULID, NOW)
+    store.cut(ULID, 2, 9, NOW)
+    os.unlink(store.path(ULID))  # it is in quarantine, or lost
+    store.empty_trash(NOW)
+    assert len(store.backups()) == 1
+    (root / "trash" / f"{ULID}.20250103T100000.000Z.json").write_text("damaged")
+    store.empty_trash(NOW)
+    assert len(store.backups()) == 1
 
 
 def test_commands_leave_lines(root, po, store, backend):
@@ -82,6 +100,17 @@ def test_what_takes_nothing_away_leaves_none(root, po, store):
     assert po("session", "prune", "--older-than", "1d", "--all").exit_code == 0
     assert po("send", "greeter", "x", "--dry-run").exit_code == 0
     assert len(lines(root)) == 1
+
+
+def test_what_a_restored_backup_replaces_leaves_a_line(root, store):
+    backup = store.back_up(ULID, NOW).id
+    _, entry = store.put_back(backup, "greeter", NOW)
+    (line,) = lines(root)
+    assert (line["verb"], line["id"], line["messages"]) == ("backup restore", ULID, 4)
+    assert (line["trash_id"], line["purged"]) == (entry, False)
+    store.delete(ULID, NOW)
+    assert store.put_back(backup, "greeter", NOW)[1] is None  # nothing was replaced
+    assert [one["verb"] for one in lines(root)] == ["backup restore", "delete"]
 
 
 def test_any_layout_is_described(root, store):

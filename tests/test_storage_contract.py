@@ -165,6 +165,27 @@ def test_a_turn_that_does_not_wait(open_store):
     assert time.monotonic() - began < 5
 
 
+def test_the_backups_of_a_session_go_with_its_last_trace(store):
+    for id in (ULID, OTHER):
+        store.create(session(id, id, history=(user("x"), user("y"))))
+        store.back_up(id, NOW)
+    store.cut(ULID, 1, 2, NOW)
+    store.empty_trash(NOW)
+    assert len(store.backups()) == 2  # both are there
+    entry = store.delete(ULID, "2025-02-01T10:00:00.000Z")
+    store.cut(OTHER, 1, 2, NOW)
+    store.restore(entry)
+    store.empty_trash(NOW)
+    assert len(store.backups()) == 2  # restored
+    store.delete(ULID, "2025-02-01T10:00:00.000Z")
+    store.restore(store.delete(OTHER, "2025-02-02T10:00:00.000Z"))
+    store.delete(OTHER, "2025-02-04T10:00:00.000Z")
+    store.empty_trash(NOW, "2025-02-03T10:00:00.000Z")
+    assert [one.session.id for one in store.backups()] == [OTHER]  # still in the trash
+    store.empty_trash(NOW)
+    assert store.backups() == []
+
+
 def test_emptying_the_trash_of_what_came_before(store):
     for id, day in ((ULID, "01"), (OTHER, "02")):
         store.create(session(id, id))

@@ -674,7 +674,9 @@ class Managed(RuleBasedStateMachine):
     @rule(hours=st.sampled_from([None, 1, 40]))
     def empty_trash(self, hours: int | None) -> None:
         age = None if hours is None else timedelta(hours=hours)
-        self.purging(self.in_trash(), lambda: self.manager.empty_trash(age))
+        deleted = {one.session.id for one in self.manager.trash()} - {one.id for one in self.manager.list()}
+        victims = self.in_trash().union(*map(self.in_backups, deleted))
+        self.purging(victims, lambda: self.manager.empty_trash(age))
 
     @rule(number=st.integers(0, 9))
     def back_up(self, number: int) -> None:

@@ -127,7 +127,10 @@ class SessionStorage(Protocol):
         """
 
     def empty_trash(self, now: str, before: str | None = None) -> list[str]:
-        """Remove for good what `trash_names` tells; return its names. Raises Unreadable."""
+        """Remove for good what `trash_names` tells, and the backups of a session with its last trace; return the names.
+
+        Raises Unreadable.
+        """
 
     def back_up(self, id: str, now: str) -> Backup:
         """Copy a session as it is. Raises SessionNotFound, Busy, Unreadable."""

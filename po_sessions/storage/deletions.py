@@ -16,6 +16,9 @@ from po_sessions.json_text import dumps
 from po_sessions.session import Session, SessionSummary
 from po_sessions.storage import Notice, atomic, locks, session_file
 
+UNDONE_AT = "undone_at"
+"""The key of undone messages in the trash: how many messages stand before them."""
+
 _PATIENCE = 1.0
 """Seconds to wait for others, who hold the log for an instant."""
 
@@ -25,10 +28,14 @@ def described(fd: int) -> dict[str, Any]:
     about: dict[str, Any] = {"bytes": os.fstat(fd).st_size}
     tail = session_file.read_tail(fd)
     found: Session | SessionSummary | None = tail.summary if tail else None
+    undone_at = tail.head.get(UNDONE_AT) if tail else None
     with suppress(PoError):
-        found = found or session_file.parse(atomic.read_all(fd, ""), "").session
+        if found is None:
+            found = session_file.parse(atomic.read_all(fd, ""), "").session
+            undone_at = found.extra.get(UNDONE_AT)
     if found is not None:
         about |= {"id": found.id, "name": found.name, "po_name": found.po_name, "messages": found.message_count}
+        about |= {} if undone_at is None else {UNDONE_AT: undone_at}
     return about
 
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, TypeVar
 from po_sessions.errors import Busy, PoError, SessionNotFound, Unreadable, WriteFailed
 from po_sessions.json_text import dumps
 from po_sessions.session import Message, Session, SessionSummary, check_kept, check_writable
-from po_sessions.storage import About, Notice, Watch, atomic, locks, session_file, state
+from po_sessions.storage import About, Notice, Watch, atomic, entry_ids, locks, session_file, state
 from po_sessions.storage.catalogue import Catalogue
-from po_sessions.storage.deletions import Deletions, described, described_at
+from po_sessions.storage.deletions import UNDONE_AT, Deletions, described, described_at
 from po_sessions.storage.index import Index, Row
 from po_sessions.storage.renaming import Renaming
 from po_sessions.storage.session_files import SUMMARY_FIELDS, SessionFiles, link_new, not_its_own, to_row
@@ -245,11 +245,21 @@ class FileStorage:
         return self._trash.names(before)
 
     def empty_trash(self, now: str, before: str | None = None) -> list[str]:
-        """Remove for good what `trash_names` tells; return its names. Raises Unreadable, WriteFailed."""
-        gone = []
+        """Remove for good what `trash_names` tells, and the backups of a session with its last trace; return the names.
+
+        Raises Unreadable, WriteFailed.
+        """
+        gone, deleted = [], set[str]()
         for name, what, entry_id in self._trash.clear(before):
             self._deletions.add("trash empty", now, what, trash_id=entry_id, purged=True)
             gone.append(name)
+            if entry_id and what.get("id") == entry_ids.split(entry_id)[0] and UNDONE_AT not in what:
+                deleted.add(what["id"])  # of what cannot be read, the backups may be all that there is
+        left = {entry_ids.split(name)[0] for name in self._trash.names()}
+        for id in deleted - left:
+            if not os.path.lexists(self._files.path(id)):
+                with atomic.writing(self._files.path(id)):
+                    self._backups.clear(id)
         return gone
 
     # Backups
@@ -303,12 +313,15 @@ class FileStorage:
                 entry_id = self._trash.link(path, session.id, now)
                 try:
                     mode = os.fstat(fd).st_mode & 0o777
-                    return self._files.publish(session, os.replace, mode=mode, data=data), entry_id
+                    summary = self._files.publish(session, os.replace, mode=mode, data=data)
                 except PoError:
                     self._take_out_of_trash(entry_id, fd, path)
                     raise
+                gone = described(fd)
         except SessionNotFound:
             return self._files.publish(session, link_new(session.id), data=data), None
+        self._deletions.add("backup restore", now, {"id": session.id, **gone}, trash_id=entry_id, purged=False)
+        return summary, entry_id
 
     def path(self, id: str) -> str:
         """Return the file that holds a session. Raises SessionNotFound."""

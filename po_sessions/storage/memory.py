@@ -11,6 +11,7 @@ from po_sessions.errors import Busy, SessionNotFound
 from po_sessions.session import Message, Session, SessionSummary, check_kept, check_writable
 from po_sessions.storage import About, backups, entry_ids, session_file
 from po_sessions.storage.backups import Backup
+from po_sessions.storage.deletions import UNDONE_AT
 from po_sessions.storage.state import State
 from po_sessions.storage.trash import TrashEntry, cut_apart, entry, id_taken, not_there
 
@@ -151,11 +152,14 @@ class MemoryStorage:
         return session.summary()
 
     def empty_trash(self, now: str, before: str | None = None) -> list[str]:  # noqa: ARG002
-        """Remove for good what `trash_names` tells; return its names."""
+        """Remove for good what `trash_names` tells, and a session's backups with its last trace; return the names."""
         with self._changed:
             gone = self.trash_names(before)
-            for id in gone:
-                del self._trash[id]
+            removed = [self._trash.pop(id) for id in gone]
+            left = {one.id for one in (*self._sessions.values(), *self._trash.values())}
+            for id in {one.id for one in removed if UNDONE_AT not in one.extra} - left:
+                for backup_id in self.backup_ids(id):
+                    del self._backups[backup_id]
         return gone
 
     def trash_names(self, before: str | None = None) -> list[str]:

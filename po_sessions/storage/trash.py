@@ -17,10 +17,7 @@ from po_sessions.errors import Conflict, NotFound, PoError, Unreadable
 from po_sessions.near import did_you_mean
 from po_sessions.session import VERSION, Session, SessionSummary, timestamp
 from po_sessions.storage import atomic, entry_ids, session_file
-from po_sessions.storage.deletions import described_at
-
-UNDONE_AT = "undone_at"
-"""The key of undone messages: how many messages stand before them."""
+from po_sessions.storage.deletions import UNDONE_AT, described_at
 
 
 class TrashEntry(NamedTuple):

@@ -98,7 +98,10 @@ def empty(
     ] = None,
     yes: Yes = False,
 ) -> None:
-    """Remove what is in the trash for good, whatever it is."""
+    """Remove what is in the trash for good, whatever it is.
+
+    The backups of a session go with it, unless it has been restored.
+    """
     run: Invocation = ctx.obj
     length = None if older_than is None else parse_duration(older_than)
     manager = run.environment().session_manager
