@@ -235,7 +235,7 @@ class SessionManager:
             there = list(stored.turns())
             if not 1 <= turns <= len(there):
                 raise InvalidInput(
-                    f"Cannot undo {turns} turns of {stored.name!r}, which has {len(there)}.",
+                    f"Cannot undo {turns} turn{'s' * (turns != 1)} of {stored.name!r}, which has {len(there)}.",
                     hint=f"Run 'po session show {session.id}' to see them.",
                 )
             cut = sum(len(turn.messages) for turn in there[-turns:])

@@ -188,7 +188,7 @@ def test_a_value_that_cannot_be_used_is_not_shown_as_one(key, value, file, po, m
     table, name = key.split(".")
     file.write_text(f"[{table}]\n{name} = {value if name == 'keep' else repr(value)}\n")
     result = po("config", "get", key)
-    assert (result.exit_code, result.stdout) == (2, "")
+    assert (result.exit_code, result.stdout) == (7, "")
     assert result.stderr.startswith(f"po: {key} ({file}): '{value}' is no")
     monkeypatch.setenv(f"PO_{key.upper().replace('.', '_')}", "1d" if name == "interval" else "3")
     assert po("config", "get", key).exit_code == 0
@@ -449,7 +449,7 @@ def test_a_value_that_is_none_tells_where_it_is(value, shared, root, po, backend
     shared.write_text(f"[backup]\ninterval = {value}".replace("'", '"'))
     assert po("session", "new", "x", "--po", "greeter", "--switch").exit_code == 0
     result = po("backup", "create")
-    assert (result.exit_code, result.stderr.startswith(f"po: backup.interval ({shared}): ")) == (2, True)
+    assert (result.exit_code, result.stderr.startswith(f"po: backup.interval ({shared}): ")) == (7, True)
 
 
 def test_a_file_that_cannot_be_changed_without_loss_is_left_alone(file, shared, root, po, backend):

@@ -81,7 +81,16 @@ def test_what_comes_another_way_is_text(root, po, backend, tmp_path):
 
 @pytest.mark.parametrize(
     "options",
-    [("--model", "x"), ("--new",), ("--no-save",), ("--dry-run",), ("--if-turns", "1"), ("--stdin",), ("--file", "x")],
+    [
+        ("--model", "x"),
+        ("--new",),
+        ("--no-save",),
+        ("--dry-run",),
+        ("--if-turns", "1"),
+        ("--stdin",),
+        ("--file", "x"),
+        ("--yes",),
+    ],
 )
 def test_what_means_nothing_with_a_command_is_refused(options, say):
     done = say("/sessions", *options)
@@ -95,6 +104,15 @@ def test_what_is_nearly_a_command_is_sent_with_a_remark(text, told, root):
     remark = f"{text!r} is no conversation command, see 'po send --help': it is sent as text.\n"
     assert (code, remark in shown) == (0, told)
     assert "no conversation command" not in on_terminal("send", "greeter", "--no-save", "--literal", text)[1]
+
+
+@pytest.mark.parametrize("text", ["/sessions", "/session new x", "/session switch x", "/session info"])
+def test_a_session_is_refused_where_it_means_nothing(text, say):
+    done = say(text, "--session", "nosuch")
+    if text == "/session info":
+        assert (done.exit_code, "No session matches 'nosuch'" in done.stderr) == (3, True)
+    else:
+        assert (done.exit_code, "--session means nothing with" in done.stderr) == (2, True)
 
 
 def test_a_prompt_object_that_is_not_there(say, po, backend):

@@ -84,10 +84,10 @@ def test_what_is_no_template_is_refused(text, why):
 def test_a_field_does_not_end_a_line_unless_the_line_ends_with_nul(root, po):
     id = po("session", "new", "Tea", "--po", "greeter").stdout.strip()
     path = root / "sessions" / f"{id}.json"
-    path.write_bytes(path.read_bytes().replace(b'"preview":""', rb'"preview":"one\ntwo\tthree"'))
+    path.write_bytes(path.read_bytes().replace(b'"preview":""', rb'"preview":"one\ntwo\t\u0000three"'))
     args = ("session", "list", "--all", "--format", "{preview}|{name}")
-    assert po(*args).stdout == "one two three|Tea\n"
-    assert po(*args, "-0").stdout == "one\ntwo\tthree|Tea\0"
+    assert po(*args).stdout == "one two  three|Tea\n"
+    assert po(*args, "-0").stdout == "one\ntwo\t three|Tea\0"
 
 
 def test_ids_with_nul_are_for_xargs(filled, po):

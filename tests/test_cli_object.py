@@ -112,6 +112,17 @@ def test_what_a_file_says_never_becomes_a_path(names, talk, root, po):
     assert sorted(path.name for path in root.parent.rglob("*.md")) == before
 
 
+def test_a_file_that_has_to_be_mended_is_found_and_can_be_deleted(talk, root, po):
+    file = root / "objects" / "greeter.md"
+    file.write_text("---\nname: [\n---\nHi\n")
+    assert po("object", "show", "greeter").exit_code == 7
+    assert po("object", "path", "greeter").stdout == f"{file}\n"
+    assert po("object", "path", "nobody").exit_code == 3
+    assert po("object", "delete", "greeter").exit_code == 0
+    (kept,) = (root / "trash").iterdir()
+    assert (file.exists(), kept.read_text()) == (False, "---\nname: [\n---\nHi\n")
+
+
 @pytest.mark.parametrize("round", range(4))
 def test_two_renamings_at_once_do_not_merge_what_they_rename(round, talk, root, po, po_process):
     po_process("send", "reader", "One")

@@ -493,6 +493,31 @@ def test_help_is_wrapped_and_not_cut_where_the_terminal_is_narrow(po_process, mo
     assert {len(texts) for texts in shown.values()} == {1}
 
 
+def test_a_variable_that_names_what_is_not_there_is_named(root, po, backend, tmp_path, monkeypatch):
+    monkeypatch.setenv("PO_SESSION", "bogus")
+    for args in (["session", "show"], ["send", "greeter", "x"], ["session", "path", "--po", "greeter"]):
+        shown = po(*args).stderr
+        assert "$PO_SESSION names it. " in shown or "no current prompt object" in shown, args
+    assert "$PO_SESSION" not in po("session", "show", "Nope", "--po", "greeter").stderr
+    monkeypatch.setenv("PO_ROOT", str(tmp_path / "nowhere"))
+    assert po("session", "list").stderr.startswith(
+        f"po: There is no environment at {tmp_path}/nowhere, which $PO_ROOT names.\n"
+    )
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("PO_ROOT", str(tmp_path / "file"))
+    shown = po("session", "list").stderr
+    assert shown.startswith(f"po: There is no directory {tmp_path}/file, which $PO_ROOT names: it is something else.\n")
+    assert "$PO_ROOT" not in po("--root", str(tmp_path / "file"), "session", "list").stderr
+
+
+def test_init_inside_an_environment_is_refused(root, po, monkeypatch):
+    for place in (root, root / "objects"):
+        monkeypatch.chdir(place)
+        result = po("init")
+        assert (result.exit_code, result.stderr.splitlines()[0]) == (2, f"po: {place} is inside an environment.")
+        assert not (place / ".prompt_objects").exists()
+
+
 def test_the_version(po):
     assert po("--version").stdout == f"po {__version__}\n"
 

@@ -413,7 +413,7 @@ def test_each_status_has_its_error(tiny, backend, model, status, kind, said):
     assert type(caught.value) is kind
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert caught.value.retryable == (kind in (RateLimited, Unreachable))
+    assert caught.value.retryable == (status in (429, 500, 503))
     assert getattr(caught.value, "status", status) == status
 
 

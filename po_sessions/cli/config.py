@@ -15,7 +15,7 @@ from po_sessions.backups import BackupPolicy
 from po_sessions.cli import places
 from po_sessions.cli.config_files import SettingsFile, environments_file, users_file
 from po_sessions.durations import parse_duration
-from po_sessions.errors import InvalidInput, NoKey, WeightsMissing
+from po_sessions.errors import InvalidInput, NoKey, Unreadable, WeightsMissing
 from po_sessions.near import did_you_mean
 
 DEFAULT = "default"
@@ -79,12 +79,15 @@ def in_force(name: str, files: Sequence[SettingsFile]) -> InForce:
 
 
 def checked(name: str, files: Sequence[SettingsFile]) -> InForce:
-    """Return what counts for a setting. Raises as `in_force`; InvalidInput, with its source, if it can be no value."""
+    """Return what counts for a setting. Raises as `in_force`; with its source, if it can be no value: InvalidInput of a
+    variable, Unreadable of a file.
+    """
     one = in_force(name, files)
     try:
         one.setting.check(one.value)
     except InvalidInput as error:
-        raise InvalidInput(f"{name} ({one.source}): {error}", hint=error.hint) from None
+        kind = InvalidInput if one.source.startswith("$") else Unreadable
+        raise kind(f"{name} ({one.source}): {error}", hint=error.hint) from None
     return one
 
 

@@ -75,7 +75,7 @@ def _line(template: Template, values: dict[str, Any], end: str) -> str:
 def _as_field(value: object, end: str) -> str:
     """Return a value as it stands in a line: text as it is, None as nothing, all else as JSON.
 
-    What would end the line, or separate columns, is a space, unless the line ends with a NUL.
+    What would end the line, or separate columns, is a space; a NUL where the line ends with one.
     """
     text = value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False)
-    return text if end == "\0" else separators_replaced(text)
+    return text.replace("\0", " ") if end == "\0" else separators_replaced(text)

@@ -14,7 +14,16 @@ from po_sessions import environment
 from po_sessions.cli import places
 from po_sessions.cli.output import Output
 from po_sessions.environment import DIRECTORY, Environment
-from po_sessions.errors import InvalidInput, NotFound, PoError, PromptObjectNotFound, Several, Unreadable
+from po_sessions.errors import (
+    AmbiguousSelector,
+    Interrupted,
+    InvalidInput,
+    NotFound,
+    PoError,
+    PromptObjectNotFound,
+    Several,
+    Unreadable,
+)
 from po_sessions.selector import no_current_po
 
 if TYPE_CHECKING:
@@ -37,6 +46,7 @@ class Invocation:
         self.root: str | None = None
         self.lock_timeout = LOCK_TIMEOUT
         self.debug = False
+        self._ref_is_variables = False
         self._environment: Environment | None = None
 
     def set(self, name: str, value: Any) -> None:
@@ -105,6 +115,7 @@ class Invocation:
         if self.root == "":
             raise InvalidInput("--root is empty.", hint="Give the directory of an environment.")
         named = self.root or os.environ.get("PO_ROOT")
+        says = "" if self.root else ", which $PO_ROOT names"
         try:
             if not named:
                 return environment.find_root(os.getcwd(), places.home())
@@ -116,11 +127,16 @@ class Invocation:
             return inside
         known = [named] if os.path.basename(named) == DIRECTORY else []
         known += [os.path.join(named, name) for name in ("objects", "sessions")]
+        if os.path.exists(named) and not os.path.isdir(named):
+            raise NotFound(
+                f"There is no directory {named}{says}: it is something else.",
+                hint="Name the directory of an environment.",
+            )
         if not any(map(os.path.isdir, known)):
             parent = os.path.dirname(named) if os.path.basename(named) == DIRECTORY else named
             made = "" if os.path.isdir(parent) else f"'mkdir -p -- {shlex.quote(parent)}' and "
             hint = f"Run {made}'po init {shlex.quote(parent)}' to make one."
-            raise NotFound(f"There is no environment at {named}.", hint=hint)
+            raise NotFound(f"There is no environment at {named}{says}.", hint=hint)
         return named
 
     def po_name(self, given: str | None = None) -> str | None:
@@ -147,9 +163,9 @@ class Invocation:
         return name
 
     def confirm(self, question: str, *, yes: bool, command: str) -> None:
-        """Ask before what cannot be undone; a no ends the run, as nothing is left to do.
+        """Ask before what cannot be undone.
 
-        Raises InvalidInput where nobody can be asked; `command` is what does not ask.
+        Raises Interrupted for a no, InvalidInput where nobody can be asked; `command` is what does not ask.
         """
         if yes:
             return
@@ -158,8 +174,7 @@ class Invocation:
 
             if typer.confirm(question, err=True):
                 return
-            self.out.note("Nothing was done.")
-            raise typer.Exit
+            raise Interrupted("Nothing was done.")
         raise InvalidInput("Nothing was done: this cannot be undone, so it needs a yes.", hint=f"Run '{command}'.")
 
     def note_typing(self, what: str) -> None:
@@ -171,7 +186,17 @@ class Invocation:
         """Return the selector that is meant: the one given, or `$PO_SESSION`. Raises InvalidInput if it is empty."""
         if given == "":
             raise InvalidInput("The session's name is empty.", hint="Leave it out to mean the current session.")
+        self._ref_is_variables = not given
         return given or os.environ.get("PO_SESSION") or None
+
+    def explain(self, failure: PoError) -> None:
+        """Add to what went wrong that a variable and no argument named the session."""
+        if (
+            self._ref_is_variables
+            and os.environ.get("PO_SESSION")
+            and isinstance(failure, NotFound | AmbiguousSelector)
+        ):
+            failure.hint = f"$PO_SESSION names it. {failure.hint or ''}".rstrip()
 
     def session_ids(self, refs: Sequence[str] | None, po: str | None, *, all_: bool) -> list[str]:
         """Return the ids of the sessions that are meant: those of `refs`, else the current one, or all there are.

@@ -171,6 +171,7 @@ def _run(command: Callable[[], Any], args: list[str], run: Invocation) -> int:
         return end.exit_code
     except PoError as error:
         failure = error
+        run.explain(failure)
         _trace(run, error)
     except OSError as error:
         _trace(run, error)

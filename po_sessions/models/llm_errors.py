@@ -85,9 +85,10 @@ def _by_status(status: int, error: BaseException, model: Any, said: str) -> PoEr
         return RateLimited(f"{name} gets too many requests (429): {said}", delay=delay, hint=f"Try again {when}.")
     if status < 500:
         return Refused(f"{name} refused the request ({status}): {said}", status=status)
-    return ModelError(
-        f"{name} failed ({status}): {type(error).__name__}: {said}", hint="Try again, or choose another with --model."
-    )
+    hint = "Try again, or choose another with --model."
+    failed = ModelError(f"{name} failed ({status}): {type(error).__name__}: {said}", hint=hint)
+    failed.retryable = True
+    return failed
 
 
 def no_key(model: Any) -> NoKey:

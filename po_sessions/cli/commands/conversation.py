@@ -14,8 +14,14 @@ _COMMAND = re.compile(
     r"/(?:(?P<list>sessions)|session (?:(?P<bare>new|export|info|delete)"
     r"|(?P<verb>new|export|rename|switch) (?P<rest>\S.*)))"
 )
-_TAKEN = {"po", "message", "session", "switch", "yes"}
-"""The parameters of `po send` that mean something here."""
+_TAKEN = {
+    "new": {"switch"},
+    "rename": {"session"},
+    "export": {"session"},
+    "info": {"session"},
+    "delete": {"session", "yes"},
+}
+"""The options of `po send` that mean something for each verb."""
 
 
 def parse(message: str | None) -> tuple[str, str | None] | None:
@@ -34,7 +40,7 @@ def is_near(message: str | None) -> bool:
 def carry_out(ctx: Any, verb: str, rest: str | None, *, session: str | None, switch: bool, yes: bool) -> None:
     """Do what a command says, with the session that a message would go to, by the verb of `po session` that does it."""
     run: Invocation = ctx.obj
-    _refuse_others(ctx, verb, switch=switch)
+    _refuse_others(ctx, verb)
     po_name = run.known_po(ctx.params["po"]) or ""
     if verb == "sessions":
         return _session(ctx, "list", "--po", po_name)
@@ -57,10 +63,9 @@ def carry_out(ctx: Any, verb: str, rest: str | None, *, session: str | None, swi
     return _session(ctx, "delete", found.id)
 
 
-def _refuse_others(ctx: Any, verb: str, *, switch: bool) -> None:
-    given = [name for name in ctx.params if ctx.get_parameter_source(name).name == "COMMANDLINE" and name not in _TAKEN]
-    if switch and verb != "new":
-        given.append("switch")
+def _refuse_others(ctx: Any, verb: str) -> None:
+    taken = {"po", "message", *_TAKEN.get(verb, ())}
+    given = [name for name in ctx.params if ctx.get_parameter_source(name).name == "COMMANDLINE" and name not in taken]
     for param in ctx.command.params:
         if param.name in given:
             raise InvalidInput(

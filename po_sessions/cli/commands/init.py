@@ -41,6 +41,8 @@ def init(
         path = os.path.join(os.path.abspath(directory), DIRECTORY)
     except FileNotFoundError:
         raise NotFound("The working directory is not there any more.", hint="Run 'cd' to leave it.") from None
+    if DIRECTORY in path.split(os.sep)[:-1]:
+        raise InvalidInput(f"{os.path.dirname(path)} is inside an environment.", hint="Name a directory outside of it.")
     made = Environment.create(path)
     run.out.note(
         f"Made {path} with the prompt objects {', '.join(starters())}." if made else f"{path} is there already."
