@@ -172,7 +172,7 @@ def test_the_lines_for_cron(real, monkeypatch):
         run = ["sh", "-c", f"cd; {words[5]}".replace(r"\%", "%")]
         done = subprocess.run(run, env=env, capture_output=True, check=False, stdin=subprocess.DEVNULL)
         assert (done.returncode, done.stdout, done.stderr) == (0, b"", b""), line
-    assert (home / "morning.txt").read_text()
+    assert (home / "morning.txt").read_text() == script("po session show Morning --po greeter --last")
     assert turns("Morning", "greeter") == 1
 
 

@@ -49,7 +49,7 @@ EXAMPLES: dict[str, dict[str, str]] = {
         "po session list --all | cut -f 3,4,5": "Only prompt object, name and number of messages.",
         "po session list --ids | wc -l": "Count them.",
         r"po session list --format '{name}\t{message_count}'": "Choose the columns.",
-        "po session list --ids -0 | xargs -0 -n1 po session path": "Do something with each.",
+        "po session list --ids -0 | xargs -r0 -n1 po session path": "Do something with each.",
         "po session list --all --json | jq -r '.[] | select(.orphaned) | .name'": "Choose by what they are.",
     },
     "session show": {
@@ -76,7 +76,7 @@ EXAMPLES: dict[str, dict[str, str]] = {
         'po session delete "Debug task"': "Move a session to the trash.",
         'po trash restore "Debug task"': "Bring it back.",
         "po session delete nightly --purge --yes": "Remove one for good.",
-        "po session list --orphaned --ids | xargs po session delete": "Move all without a prompt object.",
+        "po session list --orphaned --ids | xargs -r po session delete": "Move all without a prompt object.",
     },
     "session duplicate": {
         'po session duplicate @current "Before the change"': "Keep a copy of the current session.",
@@ -112,7 +112,7 @@ EXAMPLES: dict[str, dict[str, str]] = {
     },
     "session prune": {
         "po session prune --older-than 90d": "Show the sessions that have been idle for 90 days,",
-        "po session prune --older-than 90d --yes": "and move it to the trash.",
+        "po session prune --older-than 90d --yes": "and move them to the trash.",
         "po session prune --older-than 90d --keep-last 20 --all --yes": "The same for all, every night, but for "
         "the newest 20 of each prompt object.",
         "po session prune --empty --all --yes": "Move those without messages.",
@@ -157,7 +157,7 @@ EXAMPLES: dict[str, dict[str, str]] = {
     },
     "doctor": {
         'po doctor || echo "Something is wrong."': "Check the environment.",
-        "po doctor --json | jq -r '.[].message'": "Only what is wrong, in a script.",
+        "po doctor --json | jq -r '.[] | select(.fault).message'": "Only what is wrong, in a script.",
         "po doctor --repair": "Repair what can be.",
     },
     "init": {

@@ -57,6 +57,10 @@ RELATED = {
 _MODELS = {"asks", "model", "config"}
 _SETTINGS = {"asks", "model", "config", "backup"}
 _PRINTS = {"session", "trash", "backup", "object", "model", "config"}
+_IN_COLOURS = {
+    *("session list", "session current", "session prune", "session show"),
+    *("trash", "backup", "object", "model", "config"),
+}
 ENVIRONMENT = {
     "PO_ROOT": ("The environment to use, as with --root.", {"store"}),
     "PO_SESSION": ("The session to use where no other is named.", {"falls back"}),
@@ -72,7 +76,11 @@ ENVIRONMENT = {
     ),
     "PO_GGUF": ("A GGUF file that stands in for the embedded model's weights.", _MODELS),
     "PAGER": ("Shows what is longer than the screen, on a terminal; less if not set, nothing if empty.", _PRINTS),
-    "NO_COLOR, FORCE_COLOR": ("No colours; colours in a pipe too.", _PRINTS),
+    "NO_COLOR": ("If not empty, nothing is printed in colours, and no head of a list in bold.", _IN_COLOURS),
+    "FORCE_COLOR": (
+        "If not empty, 'po session show' lays a conversation out in a pipe as on a terminal.",
+        {"session show"},
+    ),
     "XDG_RUNTIME_DIR, TMPDIR": ("Where the socket of the embedded model is made while it answers.", {"asks"}),
     "XDG_CACHE_HOME": (
         "Where the weights of the embedded model, and the names of models, are kept, below po/.",
@@ -152,7 +160,7 @@ class Page:
 
     @property
     def does(self) -> set[str]:
-        """What matters for variables, files and exit codes: its noun, and a word for each thing that it does."""
+        """What matters for variables, files and exit codes: it, its noun, and a word for each thing that it does."""
         if self.verbs:
             return {self.words}.union(*(verb.does for verb in self.verbs))
         arguments = {param.metavar for param in self.command.params if param.param_type_name == "argument"}
@@ -170,7 +178,7 @@ class Page:
             "writes files": "output" in names,
             "turn": self.words in {"send", "session retry"},
         }
-        return {noun, *(word for word, holds in told.items() if holds)}
+        return {self.words, noun, *(word for word, holds in told.items() if holds)}
 
     @property
     def exit_codes(self) -> list[int]:
@@ -237,7 +245,8 @@ class Page:
 
     def _record(self, param: Any) -> tuple[str, str]:
         name, text = param.get_help_record(self.context)
-        return term(name), self._prose(text.removesuffix("  [required]"))
+        needed = " It is required." if param.param_type_name == "option" and param.required else ""
+        return term(name), self._prose(text.removesuffix("  [required]") + needed)
 
     def _that_matter(self, table: Mapping[str, tuple[str, set[str]]]) -> list[str]:
         return items(

@@ -110,7 +110,7 @@ COMMANDS = {
         (),
         (
             (('--po',), 'The prompt object; the current one if not given.', 'objects'),
-            (('--all', '-a'), 'Those of every prompt object.', None),
+            (('--all', '-a'), 'Those of every prompt object; not with --po.', None),
             (('--limit', '-n'), 'At most N.', ''),
             (('--ids',), 'Print only the ids, one a line.', None),
             (('--format',), "Print a line like '{id} {name}' for each.", ''),
@@ -135,7 +135,7 @@ COMMANDS = {
         (),
         (
             (('--po',), 'The prompt object; the current one if not given.', 'objects'),
-            (('--all', '-a'), 'Those of every prompt object.', None),
+            (('--all', '-a'), 'Those of every prompt object; not with --po.', None),
             (('--ids',), 'Print only the ids, one a line.', None),
             (('--format',), "Print a line like '{id} {name}' for each.", ''),
             (('--null', '-0'), 'End each id or line with a NUL instead of a line end.', None),
@@ -261,8 +261,8 @@ COMMANDS = {
             (('--keep-last',), 'Not the newest N of each prompt object.', ''),
             (('--max-size',), 'The oldest, until the rest takes at most 500MB, 2GiB, ….', ''),
             (('--po',), 'Those of PO; of the current one if not given.', 'objects'),
-            (('--all', '-a'), 'Those of every prompt object.', None),
-            (('--purge',), 'Remove them for good instead.', None),
+            (('--all', '-a'), 'Those of every prompt object; not with --po.', None),
+            (('--purge',), 'Remove them and their backups for good instead.', None),
             (('--yes', '-y'), 'Do it; without this, only show what would go.', None),
             (('--lock-timeout',), 'Wait at most so long for other processes; 60 if not given.', ''),
             (('--no-wait',), 'Do not wait for other processes.', None),
@@ -347,7 +347,7 @@ COMMANDS = {
         ('sessions',),
         (
             (('--po',), 'The prompt object; the current one if not given.', 'objects'),
-            (('--all', '-a'), 'The backups of every session.', None),
+            (('--all', '-a'), 'Those of every session; not with S or --po.', None),
             (('--ids',), 'Print only the ids, one a line.', None),
             (('--format',), "Print a line like '{id} {name}' for each.", ''),
             (('--null', '-0'), 'End each id or line with a NUL instead of a line end.', None),

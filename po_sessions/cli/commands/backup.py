@@ -20,8 +20,9 @@ from po_sessions.sizes import format_size
 from po_sessions.storage.backups import Backup
 
 app = noun(
-    "Copy sessions, list the copies, put one back.\n\nThe first turn on a session whose latest backup is older than "
-    "backup.interval, a day, makes one of itself; the newest backup.keep of a session, 5, are kept. See po-config(1)."
+    "Copy sessions, list the copies, put one back.\n\nA turn on a session that has messages makes a backup first if "
+    "the latest is older than backup.interval, a day, or there is none; the newest backup.keep of a session, 5, are "
+    "kept. See po-config(1)."
 )
 
 
@@ -76,7 +77,7 @@ def list_(
         ),
     ] = None,
     po: Po = None,
-    all_: Annotated[bool, typer.Option("--all", "-a", help="The backups of every session.")] = False,
+    all_: Annotated[bool, typer.Option("--all", "-a", help="Those of every session; not with S or --po.")] = False,
     ids: Ids = False,
     template: Format = None,
     null: Null = False,

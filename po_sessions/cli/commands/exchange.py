@@ -50,7 +50,10 @@ def export(
     output: Annotated[
         str | None,
         typer.Option(
-            "--output", "-o", metavar="PATH", help="Write this file, or a file for each session into this directory."
+            "--output",
+            "-o",
+            metavar="PATH",
+            help="Write this file, or a file for each session into this directory; `-` is standard output.",
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,

@@ -36,17 +36,19 @@ def prune(
     po: Annotated[
         str | None, typer.Option("--po", metavar="PO", help="Those of PO; of the current one if not given.")
     ] = None,
-    all_: Annotated[bool, typer.Option("--all", "-a", help="Those of every prompt object.")] = False,
-    purge: Annotated[bool, typer.Option("--purge", help="Remove them for good instead.")] = False,
+    all_: Annotated[bool, typer.Option("--all", "-a", help="Those of every prompt object; not with --po.")] = False,
+    purge: Annotated[bool, typer.Option("--purge", help="Remove them and their backups for good instead.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do it; without this, only show what would go.")] = False,
 ) -> None:
     """Move old, empty or too many sessions to the trash.
 
-    A session goes if all that is given holds for it. One that is current, pinned, in use, of a newer version or of
-    unknown age, or cannot be read, always stays. Ages are those in the record, not those of the files.
+    A session goes if all that is given holds for it. One that is current, pinned, in use, of a newer version, cut in
+    its last write, of unknown age or from the future, or that cannot be read, always stays. One in use is not waited
+    for. Ages are those in the record, not those of the files.
 
     Without --yes nothing is changed and what would go is listed, oldest first; tab-separated in a pipe: id; prompt
-    object; name; messages; time of the last turn; bytes; reason. With --yes nothing is printed but with --json.
+    object; name; messages; time of the newest message, even an undone one, else of creation; bytes; reason. With --yes
+    nothing is printed but with --json.
     """
     from po_sessions.cli import pruning_views as views  # all of this would slow the other verbs down
     from po_sessions.durations import parse_duration

@@ -47,9 +47,16 @@ def send(
     session: Annotated[
         str | None, typer.Option("--session", "-s", metavar="S", help="The session; see 'po session show --help'.")
     ] = None,
-    new: Annotated[bool, typer.Option("--new", help="Make a session, named by --session.")] = False,
+    new: Annotated[
+        bool,
+        typer.Option("--new", help="Make a session, named by --session; without it, Session, Session 2 and so on."),
+    ] = False,
     create: Annotated[
-        bool, typer.Option("--create", help="Make the session named by --session if it is missing.")
+        bool,
+        typer.Option(
+            "--create",
+            help="Make the session named by --session if it is missing; without --session, $PO_SESSION names it.",
+        ),
     ] = False,
     switch: Annotated[bool, typer.Option("--switch", help="Make the session the current one.")] = False,
     no_save: Annotated[bool, typer.Option("--no-save", help="Ask outside any session, and store nothing.")] = False,
@@ -83,8 +90,11 @@ def send(
     is a blank line between them. With --file and no MESSAGE, standard input is read only if --stdin says so.
 
     With --idempotency-key a turn that failed is tried again in its place; another message with the same key is refused.
+    Where the session has the key already, --if-turns does not count.
 
-    With --no-save the prompt object gets this message alone, whatever was said before and whatever $PO_SESSION is.
+    With --no-save the prompt object gets this message alone, whatever was said before and whatever $PO_SESSION is. It
+    cannot be combined with --session, --create, --new, --switch, --if-turns or --idempotency-key; nor --new with
+    --create or --idempotency-key.
 
     A MESSAGE that is exactly one of these is not sent but done: /sessions, /session new [NAME], /session rename NAME,
     /session switch NAME, /session delete (with --yes), /session export [FORMAT], /session info.

@@ -39,7 +39,7 @@ Ref = Annotated[
         "@current, @previous or @last. The current one if not given.",
     ),
 ]
-All = Annotated[bool, typer.Option("--all", "-a", help="Those of every prompt object.")]
+All = Annotated[bool, typer.Option("--all", "-a", help="Those of every prompt object; not with --po.")]
 Switch = Annotated[bool, typer.Option("--switch", help="Make it the current session.")]
 
 
@@ -100,8 +100,8 @@ def list_(
     """List the sessions, newest activity first.
 
     In a pipe the columns are separated by tabs: `*` if current, else `-`; id; prompt object; name; messages; turns;
-    last turn (done, failed, interrupted, open, empty); time of the last turn; time of creation; beginning of the first
-    message; `orphaned` if its prompt object is not there, else `-`.
+    last turn (done, failed, interrupted, open, empty); time of the newest message, even an undone one, else of
+    creation; time of creation; beginning of the first message; `orphaned` if its prompt object is not there, else `-`.
     """
     run: Invocation = ctx.obj
     face = Face(run.out, views.FIELDS, ids=ids, template=template, null=null)
@@ -126,7 +126,9 @@ def show(
     ctx: typer.Context,
     ref: Ref = None,
     po: Po = None,
-    last: Annotated[bool, typer.Option("--last", help="Only the text of the last reply.")] = False,
+    last: Annotated[
+        bool, typer.Option("--last", help="Only the text of the last reply; after a failed turn that is an older one.")
+    ] = False,
     range_: Annotated[
         str | None,
         typer.Option(
@@ -280,7 +282,12 @@ def duplicate(
 def adopt(
     ctx: typer.Context,
     ref: Annotated[
-        str, typer.Argument(metavar="S", show_default=False, help="A session without a prompt object: its id.")
+        str,
+        typer.Argument(
+            metavar="S",
+            show_default=False,
+            help="A session without a prompt object: its name, its id, at least 4 characters of either end of the id.",
+        ),
     ],
     po: Annotated[str, typer.Option("--po", metavar="PO", help="The prompt object that gets it.")],
 ) -> None:
@@ -348,7 +355,11 @@ def retry(
 ) -> None:
     """Ask again what failed or was interrupted, and print the reply.
 
-    The reply is added to the last turn; what had arrived before stays in the record, and out of what the model is sent.
+    Only the last turn can be asked again; one with others after it cannot, nor one that was answered: exit 5. The reply
+    is added to the turn; what had arrived before stays in the record, and out of what the model is sent.
+
+    The model is chosen anew: --model, else the prompt object's, else the default. One that was named for the turn that
+    failed has to be named again.
     """
     from po_sessions.cli.commands.turn import ask, make_ready, to_limit, to_options
 
