@@ -54,6 +54,7 @@ def test_the_record_shows_and_exports_everything(root, po, talk):
     assert "I am Ada" in shown
     assert "[5] system" in shown
     assert "stands for what is before it" in shown
+    assert po("session", "show", "--last").stdout == "I have two cats\n"  # the summary is no reply
     exported = po("session", "export").stdout
     assert po("session", "import", "-", "--po", "greeter", input=exported).exit_code == 0
     assert "(5 messages, 2 turns" in shown

@@ -168,7 +168,7 @@ def test_weights_that_are_missing_or_corrupted(monkeypatch, tmp_path, weights):
     assert run("session", "list", "--all") == ""
     assert run("model", "list").split("\t")[:2] == ["smollm2", "not ready"]
     copy = tmp_path / "cache" / "po" / Path(weights).name
-    copy.parent.mkdir(parents=True)
+    copy.parent.mkdir(parents=True, exist_ok=True)
     copy.write_bytes(Path(weights).read_bytes()[:1000])
     error = run("send", "greeter", "Hello", code=8)
     assert "po model pull" in error

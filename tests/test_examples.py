@@ -66,8 +66,8 @@ def world(env: Environment, weights: str) -> Environment:
 
     Environment.create(Path.home() / ".prompt_objects")
     begin(Environment.open(Path.home() / ".prompt_objects"), "greeter", "At home", "Hello")
-    (Path.home() / ".cache").mkdir()
-    (Path.home() / ".cache" / "po").symlink_to(Path(weights).parent)
+    (Path.home() / ".cache" / "po").mkdir(parents=True)
+    (Path.home() / ".cache" / "po" / Path(weights).name).symlink_to(weights)
     Path("notes.txt").write_text("Water boils at 100 degrees at sea level.\n")
     for name, of in (("default.md", ["Default"]), ("saved.jsonl", ["--all"])):
         Path(name).write_bytes(

@@ -157,6 +157,6 @@ def test_every_kind_is_tried():
 def test_every_kind_is_described():
     page = (Path(errors.__file__).parent.parent / "man" / "man5" / "po-formats.5").read_text()
     described = dict[str, int]()
-    for number, names in re.findall(r"^(\d+) ([a-z_, ]+)", page.partition("The kinds are, by code:")[2], re.MULTILINE):
-        described |= dict.fromkeys(names.strip().split(", "), int(number))
+    for number, names in re.findall(r"^(\d+) ([a-z_,\s]+)", page.partition("The kinds are, by code:")[2], re.MULTILINE):
+        described |= dict.fromkeys(re.split(r",\s+", names.strip()), int(number))
     assert described == {kind: code(kind) for kind, one in kinds().items() if one is not Several}

@@ -135,9 +135,11 @@ def link_weights() -> None:
     """Let the home directory have the real weights."""
     from conftest import REAL_CACHE
 
-    cache = Path(os.environ["HOME"], ".cache")
-    cache.mkdir()
-    (cache / "po").symlink_to(REAL_CACHE)
+    from po_sessions.models.weights import FILE
+
+    cache = Path(os.environ["HOME"], ".cache", "po")
+    cache.mkdir(parents=True)
+    (cache / FILE).symlink_to(REAL_CACHE / FILE)
 
 
 def test_the_walk_takes_every_command():

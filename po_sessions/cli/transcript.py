@@ -17,7 +17,7 @@ from po_sessions.session import Message, Session
 
 def show_last(run: Invocation, session: Session) -> None:
     """Print the text of the last reply. Raises NotFound if there is none."""
-    reply = next((m for m in reversed(session.history) if m.turn_state == "done"), None)
+    reply = next((m for m in reversed(session.history) if m.role == "assistant" and m.turn_state == "done"), None)
     if reply is None:
         raise NotFound(f"{session.name!r} has no reply yet.", hint=f"Run 'po session show {session.id}' to see it.")
     if run.out.as_json:

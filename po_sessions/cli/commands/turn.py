@@ -95,8 +95,8 @@ def ask(
                 error.hint = "What had arrived of the reply is kept as a failed turn."
             error.hint = f"{error.hint}\n" if error.hint else ""
             error.hint += f"To ask again: {again}"  # not in quotes: it may have its own
-        if saved:
-            error.session_id = error.session_id or context.session.id
+        if saved and not isinstance(error, ModelError):  # of which it tells that the message is stored
+            error.session_id = context.session.id
         raise
     _show_answer(run, reply, answer, saved=saved)
 
