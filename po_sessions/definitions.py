@@ -52,13 +52,14 @@ class Definitions:
         return self._find(name)[0]
 
     def path(self, name: str) -> str:
-        """Return the file of a definition, also of one that has to be mended. Raises as `get` does."""
+        """Return the file of a definition, also of one whose text has to be mended. Raises as `get` does."""
         try:
             return self._path(self._find(name)[1])
         except Unreadable:
-            if os.path.lexists(path := self._path(name)):
-                return path
-            raise
+            path = self._path(name)
+            if os.path.islink(path) or not os.path.isfile(path):
+                raise
+            return path
 
     def create(self, made: Definition) -> str:
         """Write a new definition and return its file. Raises InvalidInput, Conflict if the name is taken."""
