@@ -26,6 +26,7 @@ TYPES: "dict[str, type]" = {
 ROOM = 100_000
 """How far from a mark steps may lead, in nanoseconds."""
 
+_KINDS = list(TYPES.values())
 _SMALL = 256 * 1024
 _BLOCK = 1 << 16
 _SETTLED = 2_000_000_000
@@ -129,7 +130,7 @@ def _row(line: bytes) -> "Row | None":
     row = quick.json_object(line)
     if row is None or not isinstance(row.get("id"), str) or not quick.is_session_id(row["id"]):
         return None
-    whole = "removed" in row or all(type(row.get(key)) is kind for key, kind in TYPES.items())
+    whole = "removed" in row or [*map(type, map(row.get, TYPES))] == _KINDS
     return row if whole and ("removed" in row or quick.is_time(row["updated_at"])) else None
 
 
