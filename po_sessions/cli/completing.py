@@ -9,7 +9,7 @@ come from the index as it stands, which no press of a key brings in step. Whatev
 import os
 
 from po_sessions import quick, quick_index
-from po_sessions.cli import fast
+from po_sessions.cli import quick_environment
 from po_sessions.cli.times import local_time
 from po_sessions.cli.words import COMMANDS, EVERYWHERE, WORDS
 
@@ -146,7 +146,7 @@ def _values(kind: str, line: _Line, typed: str) -> "Iterable[Found]":
     if kind == "models" or (kind == "values" and line.arguments == ["model"]):
         return _models()
     named = line.given.get("--root")
-    root = fast.find_root(os.path.expanduser(named) if named is not None else None)
+    root = quick_environment.find_root(os.path.expanduser(named) if named is not None else None)
     if root is None:
         return ()
     if kind == "objects":
@@ -198,7 +198,7 @@ def _sessions(root: str, line: _Line, typed: str) -> "Iterator[Found]":
     Without a prompt object only ids mean a session. A name that two sessions have, or that cannot be typed, is no help
     either.
     """
-    said = fast.pointers(root)
+    said = quick_environment.pointers(root)
     named = line.given.get("--po") or (line.arguments[0] if line.path == "send" and line.arguments else ".")
     po_name = named if named != "." else said and said[0]
     if line.path == "session switch" and not typed and said and po_name and "previous" in said[1].get(po_name, {}):

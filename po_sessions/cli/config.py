@@ -13,33 +13,13 @@ from dataclasses import dataclass
 from po_sessions import models
 from po_sessions.backups import BackupPolicy
 from po_sessions.cli import places
-from po_sessions.cli.config_files import SettingsFile, environments_file, users_file
+from po_sessions.cli.config_files import Setting, SettingsFile, environments_file, users_file
 from po_sessions.durations import parse_duration
 from po_sessions.errors import InvalidInput, NoKey, Unreadable, WeightsMissing
 from po_sessions.near import did_you_mean
 
 DEFAULT = "default"
 """The source of a value that nobody set."""
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One thing that can be chosen once and for all."""
-
-    name: str
-    """`TABLE.KEY`, or `KEY` outside any table of the file."""
-    meaning: str
-    variable: str
-    """The environment variable that goes over the files."""
-    default: str
-    accept: Callable[[str, Callable[[str], None]], str]
-    """Returns a value as it is to be written; may remark on it. Raises InvalidInput, ModelUnavailable."""
-    check_environments: Callable[[str, str], None]
-    """Sees that a value is one that an environment may choose; the second is its file. Raises InvalidInput."""
-    check: Callable[[str], object] = str
-    """Sees, without looking at anything else, that a text can be a value. Raises InvalidInput."""
-    is_number: bool = False
-    """Whether it is a number in a file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,23 +1,40 @@
-"""The files of settings: the user's, and that of an environment."""
+"""What a setting is, and the files of settings: the user's, and that of an environment."""
 
 from __future__ import annotations
 
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from stat import S_IMODE
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from platformdirs import user_config_path
 
 from po_sessions.errors import InvalidInput, Unreadable
 from po_sessions.storage import atomic, settings
 
-if TYPE_CHECKING:
-    from po_sessions.cli.config import Setting
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One thing that can be chosen once and for all."""
+
+    name: str
+    """`TABLE.KEY`, or `KEY` outside any table of the file."""
+    meaning: str
+    variable: str
+    """The environment variable that goes over the files."""
+    default: str
+    accept: Callable[[str, Callable[[str], None]], str]
+    """Returns a value as it is to be written; may remark on it. Raises InvalidInput, ModelUnavailable."""
+    check_environments: Callable[[str, str], None]
+    """Sees that a value is one that an environment may choose; the second is its file. Raises InvalidInput."""
+    check: Callable[[str], object] = str
+    """Sees, without looking at anything else, that a text can be a value. Raises InvalidInput."""
+    is_number: bool = False
+    """Whether it is a number in a file."""
 
 
 @dataclass(frozen=True, slots=True)

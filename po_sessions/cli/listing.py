@@ -8,7 +8,7 @@ import os
 import sys
 
 from po_sessions import quick, quick_index
-from po_sessions.cli import fast
+from po_sessions.cli import quick_environment
 from po_sessions.cli.cells import separators_replaced
 
 _COLUMNS = (
@@ -23,8 +23,8 @@ def answer(named: str | None, args: list[str]) -> bytes | None:
     if given is None or sys.stdout.isatty():
         return None
     try:
-        root = fast.find_root(named)
-        said = root and fast.pointers(root)
+        root = quick_environment.find_root(named)
+        said = root and quick_environment.pointers(root)
         return _list(root, given, *said) if root and said else None
     except OSError:
         return None
