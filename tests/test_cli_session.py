@@ -499,6 +499,7 @@ def test_a_variable_that_names_what_is_not_there_is_named(root, po, backend, tmp
         shown = po(*args).stderr
         assert "$PO_SESSION names it. " in shown or "no current prompt object" in shown, args
     assert "$PO_SESSION" not in po("session", "show", "Nope", "--po", "greeter").stderr
+    assert "$PO_SESSION" not in po("session", "show", "--po", "nobody").stderr
     monkeypatch.setenv("PO_ROOT", str(tmp_path / "nowhere"))
     assert po("session", "list").stderr.startswith(
         f"po: There is no environment at {tmp_path}/nowhere, which $PO_ROOT names.\n"

@@ -21,6 +21,7 @@ from po_sessions.errors import (
     NotFound,
     PoError,
     PromptObjectNotFound,
+    SessionNotFound,
     Several,
     Unreadable,
 )
@@ -194,7 +195,7 @@ class Invocation:
         if (
             self._ref_is_variables
             and os.environ.get("PO_SESSION")
-            and isinstance(failure, NotFound | AmbiguousSelector)
+            and isinstance(failure, SessionNotFound | AmbiguousSelector)
         ):
             failure.hint = f"$PO_SESSION names it. {failure.hint or ''}".rstrip()
 
