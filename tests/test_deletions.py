@@ -12,6 +12,7 @@ import pytest
 from test_cli_session import on_terminal
 from test_session import ULID, assistant, session, user
 
+from po_sessions.errors import WriteFailed
 from po_sessions.storage import open_storage
 from po_sessions.storage.deletions import Deletions
 
@@ -78,6 +79,27 @@ def test_backups_outlive_what_is_not_sure_to_have_been_deleted(root, store):
     (root / "trash" / f"{ULID}.20250103T100000.000Z.json").write_text("damaged")
     store.empty_trash(NOW)
     assert len(store.backups()) == 1
+
+
+def test_an_emptying_that_fails_has_taken_the_backups_of_what_went(root, store, monkeypatch):
+    other = ULID[:-1] + "W"
+    store.create(replace(session(), id=other))
+    for id in (ULID, other):
+        store.back_up(id, NOW)
+        store.delete(id, NOW)
+    unlink = os.unlink
+
+    def fail(path, **more):
+        if other in str(path):
+            raise OSError(5, "Input/output error")
+        unlink(path, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "unlink", fail)
+        with pytest.raises(WriteFailed):
+            store.empty_trash(NOW)
+    assert [one.session.id for one in store.trash()] == [other]
+    assert [one.session.id for one in store.backups()] == [other]
 
 
 def test_commands_leave_lines(root, po, store, backend):

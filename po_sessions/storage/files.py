@@ -249,15 +249,16 @@ class FileStorage:
 
         Raises Unreadable, WriteFailed.
         """
-        gone, deleted = [], set[str]()
+        gone = []
+        staying = set(self._trash.names()) - set(self._trash.names(before))
+        with_traces = {entry_ids.split(name)[0] for name in staying}
         for name, what, entry_id in self._trash.clear(before):
             self._deletions.add("trash empty", now, what, trash_id=entry_id, purged=True)
             gone.append(name)
-            if entry_id and what.get("id") == entry_ids.split(entry_id)[0] and UNDONE_AT not in what:
-                deleted.add(what["id"])  # of what cannot be read, the backups may be all that there is
-        left = {entry_ids.split(name)[0] for name in self._trash.names()}
-        for id in deleted - left:
-            if not os.path.lexists(self._files.path(id)):
+            id = entry_ids.split(name)[0]
+            # Of what cannot be read, and of what only lost its end, the backups may be all that there is.
+            is_deleted = bool(entry_id) and what.get("id") == id and UNDONE_AT not in what
+            if is_deleted and id not in with_traces and not os.path.lexists(self._files.path(id)):
                 with atomic.writing(self._files.path(id)):
                     self._backups.clear(id)
         return gone
