@@ -15,7 +15,7 @@ from po_sessions.definitions import Definitions
 from po_sessions.errors import Conflict, InvalidInput, NotFound, PoError
 from po_sessions.manager import SessionManager
 from po_sessions.session import SessionSummary
-from po_sessions.storage import Notice, Watch, atomic, open_storage
+from po_sessions.storage import Notice, Watch, atomic, folders, open_storage
 
 if TYPE_CHECKING:  # what only a turn needs is imported by the turn
     from po_sessions.backups import BackupPolicy
@@ -64,6 +64,7 @@ class Environment:
         model_paths: ModelPaths | None = None,
         default_model: Callable[[], str | None] = lambda: None,
         backup_policy: Callable[[], BackupPolicy] | None = None,
+        may_be_link: Callable[[str], bool] | None = None,
         save: bool = True,
     ) -> Environment:
         """Open the directory `path`, which need not be there: reading then finds nothing, and nothing is made.
@@ -71,11 +72,19 @@ class Environment:
         `lock_timeout` is in seconds; `notice` hears of files that cannot be shown, of plugins that cannot be loaded and
         of backups that cannot be made; `watch` is given what takes long in a large store; `model_paths` is needed to
         send; `default_model` is asked for the model where nobody names one; the embedded one answers if it says None;
-        `backup_policy` is asked in a turn. Without `save` there are no sessions but those that are made, in memory, and
-        sending leaves the directory as it is.
+        `backup_policy` is asked in a turn; `may_be_link` tells of the path of a directory whether it may be a symbolic
+        link, which only `objects` may be if it is not given. Without `save` there are no sessions but those that are
+        made, in memory, and sending leaves the directory as it is.
         """
         root = os.path.abspath(path)
-        storage = open_storage("files", root=root, lock_timeout=lock_timeout, notice=notice, watch=watch)
+        storage = open_storage(
+            "files",
+            root=root,
+            lock_timeout=lock_timeout,
+            notice=notice,
+            watch=watch,
+            may_be_link=may_be_link or os.path.join(root, "objects").__eq__,
+        )
         manager = SessionManager(
             storage if save else open_storage("memory"), clock=clock, backup_policy=backup_policy, notice=notice
         )
@@ -110,8 +119,13 @@ class Environment:
             for name in starters():
                 with open(os.path.join(_STARTERS, f"{name}.md"), "rb") as file:
                     atomic.create(os.path.join(inside, f"{name}.md"), file.read())
+            if owner := folders.owner_of(os.path.dirname(target)):
+                for directory, _, names in os.walk(made):
+                    for name in (".", *names):
+                        os.chown(os.path.join(directory, name), *owner, follow_symlinks=False)
             try:
                 os.rename(made, target)
+                atomic.sync_name(target)
             except OSError as error:
                 if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
                     return False  # somebody else was faster

@@ -162,6 +162,7 @@ def _values(kind: str, line: _Line, typed: str) -> "Iterable[Found]":
         return _set_aside({name: f"{root}/trash/{name}" for name in os.listdir(f"{root}/trash")})
     if kind == "backups":
         ids = [name for name in os.listdir(f"{root}/backups") if quick.is_session_id(name)]
+        ids = [id for id in ids if not os.path.islink(f"{root}/backups/{id}")]
         found = [(id, name) for id in ids for name in os.listdir(f"{root}/backups/{id}")]
         return _set_aside({f"{id}.{name}": f"{root}/backups/{id}/{name}" for id, name in found})
     return ()

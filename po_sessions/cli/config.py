@@ -77,6 +77,30 @@ def backup_policy(files: Sequence[SettingsFile]) -> BackupPolicy:
     return BackupPolicy(parse_duration(interval), _whole_number(keep))
 
 
+def is_allowed_link(path: str) -> bool:
+    """Tell whether the user's own settings allow a directory of an environment to be a symbolic link."""
+    value = in_force("links.allow", [users_file()]).value
+    return _spot(path) in map(_spot, filter(None, value.split(os.pathsep)))
+
+
+def _spot(path: str) -> str:
+    """Return where a link is, by whatever path its directory was reached."""
+    directory, name = os.path.split(os.path.abspath(os.path.expanduser(path)))
+    return os.path.join(os.path.realpath(directory), name)
+
+
+def _accept_links(value: str, remark: Callable[[str], None]) -> str:  # noqa: ARG001
+    paths = [os.path.expanduser(path) for path in value.split(os.pathsep) if path]
+    for path in paths:
+        if not os.path.isabs(path):
+            raise InvalidInput(f"{path!r} is not an absolute path.", hint="Give the whole path of the link.")
+    return os.pathsep.join(path.rstrip("/") or path for path in paths)
+
+
+def _refuse_links(value: str, file: str) -> None:  # noqa: ARG001
+    raise InvalidInput(f"{file} sets links.allow, which only your own settings can.", hint="Run 'po config path'.")
+
+
 def _whole_number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
         raise InvalidInput(
@@ -145,6 +169,14 @@ SETTINGS = {
             check_environments=_anything,
             check=_whole_number,
             is_number=True,
+        ),
+        Setting(
+            "links.allow",
+            f"Directories of environments that may be symbolic links: their paths, with {os.pathsep!r} between.",
+            variable="PO_LINKS_ALLOW",
+            default="",
+            accept=_accept_links,
+            check_environments=_refuse_links,
         ),
     ]
 }

@@ -86,6 +86,7 @@ class Invocation:
                 model_paths=self.model_paths if to_send else None,
                 default_model=lambda: _default_model(root),
                 backup_policy=lambda: _backup_policy(root),
+                may_be_link=self.may_be_link(root),
                 save=save,
             )
         root = self._environment.root
@@ -139,6 +140,31 @@ class Invocation:
             hint = f"Run {made}'po init {shlex.quote(parent)}' to make one."
             raise NotFound(f"There is no environment at {named}{says}.", hint=hint)
         return named
+
+    def may_be_link(self, root: str) -> Callable[[str], bool]:
+        """Return what tells of the path of a directory of the environment whether it may be a symbolic link.
+
+        The prompt objects may, in an environment that was named or is the one in the home directory; others if the
+        user's settings allow it.
+        """
+
+        def allowed(path: str) -> bool:
+            from po_sessions.cli import config  # which few runs need
+
+            if path == os.path.join(root, "objects") and (self._is_named() or self._is_at_home(root)):
+                return True
+            return config.is_allowed_link(path)
+
+        return allowed
+
+    def _is_named(self) -> bool:
+        return bool(self.root or os.environ.get("PO_ROOT"))
+
+    def _is_at_home(self, root: str) -> bool:
+        try:
+            return root == os.path.join(places.home(), DIRECTORY)
+        except NotFound:
+            return False
 
     def po_name(self, given: str | None = None) -> str | None:
         """Return the prompt object that is meant: the one given, where `.` is the current one, or the current one."""

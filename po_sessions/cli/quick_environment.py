@@ -23,17 +23,33 @@ def find_root(named: str | None) -> str | None:
     if named is not None:
         is_one = os.path.basename(directory) == _DIRECTORY
         if not is_one and os.path.isdir(path := os.path.join(directory, _DIRECTORY)):
-            return path
+            return _if_plain(path)
         inside = [directory] if is_one else [os.path.join(directory, name) for name in ("objects", "sessions")]
-        return directory if any(map(os.path.isdir, inside)) else None
+        return _if_plain(directory) if any(map(os.path.isdir, inside)) else None
     while not os.path.isdir(path := os.path.join(directory, _DIRECTORY)):
         parent = os.path.dirname(directory)
         if parent == directory:
             home = os.environ.get("HOME", "")
-            return os.path.join(home, _DIRECTORY) if os.path.isabs(home) else None
+            return _if_plain(os.path.join(home, _DIRECTORY)) if os.path.isabs(home) else None
         directory = parent
     about = os.stat(path)
-    return path if about.st_uid == os.geteuid() and not about.st_mode & 0o022 else None
+    return _if_plain(path) if about.st_uid == os.geteuid() and not about.st_mode & 0o022 else None
+
+
+def _if_plain(root: str) -> str | None:
+    """Return an environment if none of its directories is a link or another user's: what may be one, others know."""
+    try:
+        owners = (os.stat(root).st_uid, os.geteuid())
+    except OSError:
+        return root  # it need not be there
+    for name in ("sessions", "sessions/.locks", "objects", "trash", "backups"):
+        try:
+            about = os.lstat(f"{root}/{name}")
+        except OSError:
+            continue
+        if about.st_mode & 0o170000 == 0o120000 or about.st_uid not in owners:
+            return None
+    return root
 
 
 def pointers(root: str) -> tuple[str | None, dict[str, dict[str, str]]] | None:

@@ -111,20 +111,29 @@ class SessionStorage(Protocol):
     def trashed(self, entry_id: str) -> Session:
         """Return the session, or the undone messages as one, of an entry. Raises NotFound, Unreadable."""
 
-    def restore(self, entry_id: str, name: str | None = None) -> SessionSummary:
-        """Put a deleted session back as it was, or with another name; the entry stays.
+    def trash_entry(self, entry_id: str) -> TrashEntry:
+        """Return one of what is in the trash. Raises NotFound."""
 
-        Raises NotFound, Unreadable, Conflict.
+    def trash_held(self, entry_id: str) -> AbstractContextManager[object]:
+        """Hold an entry, so that nobody else restores, removes or renames it. Raises NotFound, Busy."""
+
+    def restore(self, entry_id: str, name: str | None = None) -> None:
+        """Put a deleted session back as it was, damaged or not, or with another name; the entry stays.
+
+        Whoever calls this holds the entry. Raises NotFound, Unreadable, Conflict.
         """
 
     def discard(self, entry_id: str) -> None:
         """Remove an entry from the trash for good. Raises NotFound."""
 
     def trash_names(self, before: str | None = None) -> list[str]:
-        """Return the names of everything in the trash, also of what is no entry; if given, of what came `before` then.
+        """Return the names of what the store put into the trash; if given, of what came `before` then.
 
         Raises Unreadable.
         """
+
+    def trash_others(self) -> list[str]:
+        """Return the names of what others put into the trash, which stays there. Raises Unreadable."""
 
     def empty_trash(self, now: str, before: str | None = None) -> list[str]:
         """Remove for good what `trash_names` tells, and the backups of a session with its last trace; return the names.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from po_sessions.errors import Busy, PoError, SessionNotFound, Unreadable, WriteFailed
 from po_sessions.json_text import dumps
 from po_sessions.session import Message, Session, SessionSummary, check_kept, check_writable
-from po_sessions.storage import About, Notice, Watch, atomic, entry_ids, locks, session_file, state
+from po_sessions.storage import About, Notice, Watch, atomic, entry_ids, folders, locks, session_file, state
 from po_sessions.storage.catalogue import Catalogue
 from po_sessions.storage.deletions import UNDONE_AT, Deletions, described, described_at
 from po_sessions.storage.index import Index, Row
@@ -40,11 +40,14 @@ class FileStorage:
         lock_timeout: float = 60.0,
         notice: Notice = lambda _: None,
         watch: Watch = lambda _, things: things,
+        may_be_link: folders.MayBeLink = lambda _: False,
     ) -> None:
         """`lock_timeout` is in seconds, for each lock; `notice` hears of files that cannot be shown.
 
-        `watch` is given what takes long where there are many sessions.
+        `watch` is given what takes long where there are many sessions; `may_be_link` tells which directories below the
+        root the user wants to be symbolic links.
         """
+        folders.guard(root, may_be_link)
         self._root = root
         self._sessions = os.path.join(root, "sessions")
         self._locks = os.path.join(self._sessions, ".locks")
@@ -69,7 +72,7 @@ class FileStorage:
 
     def create(self, session: Session) -> SessionSummary:
         """Add a session. Raises Conflict if its id is taken."""
-        if os.path.lexists(self._files.path(session.id)):  # before the index hears of it
+        if folders.lexists(self._files.path(session.id)):  # before the index hears of it
             raise id_taken(session.id)
         self._make_dirs()
         session = replace(session, po_name=self.po_name(session.po_name))
@@ -168,10 +171,17 @@ class FileStorage:
         """Move a session's file to the trash as it is; return the entry's id. Raises SessionNotFound, Busy."""
         with self._files.write_locked(id) as fd:
             # First the second name, so that a crash leaves the session in its place.
-            entry_id = self._trash.link(self._files.path(id), id, now)
-            self._files.remove(id)
+            path = self._files.path(id)
+            entry_id = self._trash.take(path, id, now)
+            try:
+                self._files.remove(id)
+            except BaseException:
+                self._take_out_of_trash(entry_id, fd, path)
+                raise
             gone = described(fd)
         self._deletions.add(verb, now, {"id": id, **gone}, trash_id=entry_id, purged=False)
+        if damage := self._trash.damage(entry_id):
+            self._notice(f"{damage} 'po trash restore {entry_id}' puts the file back as it is.")
         return entry_id
 
     def purge(self, id: str, now: str, verb: str = "delete") -> None:
@@ -199,38 +209,67 @@ class FileStorage:
         with self._files.write_locked(id) as fd:
             try:
                 summary, repaired = self._rewrite(id, fd, keep, may_cut=True)
-            except PoError:
+            except BaseException:
                 self._take_out_of_trash(entry_id, fd, path)
                 raise
         self._tell_repaired(path, repaired)
         self._deletions.add("undo", now, described_at(self._trash.path(entry_id)), trash_id=entry_id, purged=False)
         return summary, entry_id
 
-    def restore(self, entry_id: str, name: str | None = None) -> SessionSummary:
-        """Put a deleted session's file back as it is, or made anew with another name; the entry stays.
+    def restore(self, entry_id: str, name: str | None = None) -> None:
+        """Put a deleted session's file back as it is, damaged or not, or made anew with another name; the entry stays.
 
         Raises NotFound, Unreadable, Conflict.
         """
-        if name is not None:
+        one = self._trash.entry(entry_id)
+        owner = self.po_name(one.session.po_name) if one.session.po_name else ""
+        if name is not None or (owner != one.session.po_name and not one.damage):
             parsed = self._trash.parse(entry_id)
-            summary = self.create(replace(parsed.session, name=name))
+            summary = self.create(replace(parsed.session, name=name or parsed.session.name))
             self._tell_repaired(self._files.path(summary.id), self._keep_torn(summary.id, parsed))
-            return summary
-        session = self.trashed(entry_id)
+            return
         self._make_dirs()
-        source, path = self._trash.path(entry_id), self._files.path(session.id)
-        summary = self._renamed(session.summary())
-        link = link_new(session.id)
+        source, path = self._trash.path(entry_id), self._files.path(one.session.id)
         try:
-            with locks.locked(source, timeout=self._timeout, flags=os.O_RDWR) as fd, atomic.writing(path):
-                self._files.place(summary, fd, lambda: link(source, path))
+            fd = atomic.open_regular(source)
         except FileNotFoundError:
             raise not_there(entry_id) from None
-        return summary
+        try:
+            with atomic.writing(path):
+                self._bring(one, source, path, fd)
+        finally:
+            os.close(fd)
+
+    def _bring(self, one: TrashEntry, source: str, path: str, fd: int) -> None:
+        """Bring a file out of the trash to a session's place, by a second name or, from another file system, a copy."""
+        link = link_new(one.session.id)
+        try:
+            if one.damage:  # no row can be made of it: it is seen as what another program brings
+                link(source, path)
+                atomic.sync_dir(self._sessions)
+            else:
+                self._files.place(one.session, fd, lambda: link(source, path))
+        except OSError as error:
+            if error.errno not in atomic.NO_LINKS:
+                raise
+            with atomic.staged(path, (), durable=False, aside=self._locks) as (copy, temporary):
+                atomic.copy(fd, copy)
+                atomic.sync(copy)
+                self._bring(one, temporary, path, copy)
+
+    @contextmanager
+    def trash_held(self, entry_id: str) -> Iterator[None]:
+        """Hold an entry, so that nobody else restores, removes or renames it. Raises NotFound, Busy."""
+        with self._trash.held(entry_id, timeout=self._timeout):
+            yield
 
     def trash(self) -> list[TrashEntry]:
         """Return what is in the trash, newest first; `notice` hears of what cannot be read."""
         return self._trash.entries()
+
+    def trash_entry(self, entry_id: str) -> TrashEntry:
+        """Return one of what is in the trash. Raises NotFound."""
+        return self._trash.entry(entry_id)
 
     def trashed(self, entry_id: str) -> Session:
         """Return what an entry holds. Raises NotFound, Unreadable."""
@@ -241,8 +280,12 @@ class FileStorage:
         self._trash.discard(entry_id)
 
     def trash_names(self, before: str | None = None) -> list[str]:
-        """Return the names of everything in the trash, or of what came `before` then. Raises Unreadable."""
+        """Return the names of what po put into the trash, or of what came `before` then. Raises Unreadable."""
         return self._trash.names(before)
+
+    def trash_others(self) -> list[str]:
+        """Return the names of the files in the trash that po did not put there. Raises Unreadable."""
+        return self._trash.others()
 
     def empty_trash(self, now: str, before: str | None = None) -> list[str]:
         """Remove for good what `trash_names` tells, and the backups of a session with its last trace; return the names.
@@ -252,13 +295,13 @@ class FileStorage:
         gone = []
         staying = set(self._trash.names()) - set(self._trash.names(before))
         with_traces = {entry_ids.split(name)[0] for name in staying}
-        for name, what, entry_id in self._trash.clear(before):
+        for name, what, entry_id in self._trash.clear(before, timeout=self._timeout):
             self._deletions.add("trash empty", now, what, trash_id=entry_id, purged=True)
             gone.append(name)
             id = entry_ids.split(name)[0]
             # Of what cannot be read, and of what only lost its end, the backups may be all that there is.
             is_deleted = bool(entry_id) and what.get("id") == id and UNDONE_AT not in what
-            if is_deleted and id not in with_traces and not os.path.lexists(self._files.path(id)):
+            if is_deleted and id not in with_traces and not folders.lexists(self._files.path(id)):
                 with atomic.writing(self._files.path(id)):
                     self._backups.clear(id)
         return gone
@@ -311,11 +354,11 @@ class FileStorage:
         path = self._files.path(session.id)
         try:
             with self._files.write_locked(session.id) as fd:
-                entry_id = self._trash.link(path, session.id, now)
+                entry_id = self._trash.take(path, session.id, now)
                 try:
                     mode = os.fstat(fd).st_mode & 0o777
-                    summary = self._files.publish(session, os.replace, mode=mode, data=data)
-                except PoError:
+                    summary = self._files.publish(session, folders.rename, mode=mode, data=data)
+                except BaseException:
                     self._take_out_of_trash(entry_id, fd, path)
                     raise
                 gone = described(fd)
@@ -327,7 +370,7 @@ class FileStorage:
     def path(self, id: str) -> str:
         """Return the file that holds a session. Raises SessionNotFound."""
         path = self._files.path(id)
-        if not os.path.lexists(path):
+        if not folders.lexists(path):
             raise SessionNotFound(id)
         return path
 
@@ -351,8 +394,9 @@ class FileStorage:
         after = change(before)
         if not may_cut:
             check_kept(before, after)
-        kept = self._keep_torn(id, parsed)
-        return self._files.publish(after, os.replace, mode=os.fstat(fd).st_mode & 0o777), kept
+        kept, about = self._keep_torn(id, parsed), os.fstat(fd)
+        mode = about.st_mode & 0o777 if about.st_nlink == 1 else atomic.FILE_MODE
+        return self._files.publish(after, folders.rename, mode=mode), kept
 
     def _tell_repaired(self, path: str, kept: str) -> None:
         """Tell of a repair; never while holding a lock, since whoever reads it may be slow."""
@@ -450,7 +494,7 @@ class FileStorage:
     # Paths and rows
 
     def _make_dirs(self) -> None:
-        if not os.path.isdir(self._locks):
+        if not folders.is_dir(self._locks):
             for directory in (self._root, self._sessions, self._locks):
                 atomic.make_dir(directory)
             self._index.start()
@@ -503,7 +547,7 @@ class FileStorage:
                     continue
                 except Unreadable as error:
                     self._notice(f"{error} It keeps the prompt object {old}.")
-        self._trash.rename_po(old, new)
+        self._trash.rename_po(old, new, timeout=self._timeout)
         self.change_state(lambda pointers: pointers)
 
     def _renamed(self, one: S) -> S:

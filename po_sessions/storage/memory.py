@@ -141,7 +141,22 @@ class MemoryStorage:
         except KeyError:
             raise not_there(entry_id) from None
 
-    def restore(self, entry_id: str, name: str | None = None) -> SessionSummary:
+    def trash_entry(self, entry_id: str) -> TrashEntry:
+        """Return one of what is in the trash. Raises NotFound."""
+        return entry(entry_id, self.trashed(entry_id))
+
+    def trash_others(self) -> list[str]:
+        """Return nothing: nobody else can put anything there."""
+        return []
+
+    @contextmanager
+    def trash_held(self, entry_id: str) -> Iterator[None]:
+        """Hold an entry against other threads. Raises NotFound."""
+        with self._changed:
+            self.trashed(entry_id)
+            yield
+
+    def restore(self, entry_id: str, name: str | None = None) -> None:
         """Put a deleted session back, perhaps with another name; the entry stays. Raises NotFound, Conflict."""
         session = self.trashed(entry_id)
         session = replace(session, name=name or session.name)
@@ -149,7 +164,6 @@ class MemoryStorage:
             if session.id in self._sessions:
                 raise id_taken(session.id)
             self._sessions[session.id] = session
-        return session.summary()
 
     def empty_trash(self, now: str, before: str | None = None) -> list[str]:  # noqa: ARG002
         """Remove for good what `trash_names` tells, and a session's backups with its last trace; return the names."""

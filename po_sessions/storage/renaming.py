@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, suppress
 from po_sessions.errors import Busy, InvalidInput, PoError, Unfinished, Unreadable
 from po_sessions.json_text import dumps, loads
 from po_sessions.session import check_po_name
-from po_sessions.storage import Notice, atomic, locks
+from po_sessions.storage import Notice, atomic, folders, locks
 
 Move = Callable[[str, str], None]
 """Gives what is named like the first the name of the second."""
@@ -103,5 +103,5 @@ class Renaming:
 
     def _end(self) -> None:
         with atomic.writing(self._path):
-            os.unlink(self._path)
+            folders.unlink(self._path)
         atomic.sync_dir(os.path.dirname(self._path))

@@ -115,6 +115,14 @@ def read_tail(fd: int) -> Tail | None:
     return Tail(head, closing, closing_at, size, summary, len(opening))
 
 
+def read_head(fd: int) -> dict[str, Any]:
+    """Return the keys of a file's first line; none if it is not one of this layout. Raises OSError."""
+    try:
+        return _read_opening(_first_line(fd, os.fstat(fd).st_size))
+    except ValueError:
+        return {}
+
+
 def _summary(head: dict[str, Any], closing: dict[str, Any], last: Message | None) -> SessionSummary:
     summary = Session.from_dict({**head, "history": [], **closing}).summary()
     return replace(
