@@ -20,6 +20,7 @@ __all__ = ["Finding", "Store", "examine"]
 
 CHECKS: tuple[Callable[[Store], Iterator[Finding]], ...] = (
     mounts.check,
+    mounts.apart,
     layout.check,
     layout.strangers,
     leftovers.temporaries,

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from po_sessions.doctor.finding import Finding, Repair
 from po_sessions.doctor.store import Store
-from po_sessions.errors import Busy, PoError, Unreadable, WriteFailed
+from po_sessions.errors import Busy, ForeignDirectory, PoError, Unreadable, WriteFailed
 from po_sessions.json_text import loads
 from po_sessions.session import is_session_id
 from po_sessions.storage import atomic, folders, locks
@@ -124,7 +124,7 @@ def renaming(store: Store) -> Iterator[Finding]:
     try:
         about = folders.lstat(path)
         data = store.read(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError, ForeignDirectory):
         return
     except PoError as error:
         if not stat.S_ISREG(about.st_mode):

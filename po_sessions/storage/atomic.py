@@ -77,8 +77,7 @@ def make_parents(path: str) -> None:
 def _give_away_dir(path: str) -> None:
     """Give a directory that root made to the owner of the directory that it is in."""
     if wanted := folders.owner_of(os.path.dirname(path)):
-        with folders.opened(path) as fd:
-            os.fchown(fd, *wanted)
+        folders.chown_dir(path, *wanted)
 
 
 def _give_away(fd: int, path: str) -> None:

@@ -38,6 +38,7 @@ class _Folder(_Anywhere):
 
     def __init__(self, fd: int, root_owner: int | None, *, follows: bool) -> None:
         about = os.fstat(fd)
+        self.is_deep = False
         self.fd = fd
         self.id = about.st_ino, about.st_dev
         self.owner, self.group = about.st_uid, about.st_gid
@@ -86,7 +87,9 @@ def let_go(root: str) -> None:
 
 def _folder(path: str) -> _Folder | None:
     """Return a directory, opened; None if no guarded root has it. Raises OSError, ForeignDirectory."""
-    if (held := _held.get(path)) is not None and held.is_at(path):
+    held = _held.get(path)
+    # Where another directory lies between it and the root, its path may lead through a link by now.
+    if held is not None and held.is_at(path) and not (held.is_deep and _folder(os.path.dirname(path)) is None):
         return held
     root = path
     while root not in _guarded:
@@ -94,7 +97,11 @@ def _folder(path: str) -> _Folder | None:
         if parent == root:
             return None
         root = parent
-    made = _Folder(os.open(path, _HELD), None, follows=True) if path == root else _below(path, _guarded[root])
+    if path == root:
+        made = _Folder(os.open(path, _HELD), None, follows=True)
+    else:
+        made = _below(path, _guarded[root])
+        made.is_deep = os.path.dirname(path) != root
     _held.pop(path, None)
     while len(_held) >= _MOST:
         _held.pop(next(iter(_held)), None)
@@ -147,8 +154,12 @@ def owner_of(directory: str) -> tuple[int, int] | None:
     """Return the owner and the group that a new file of a directory gets from root; None from other users."""
     if os.geteuid() != 0:
         return None
-    about = stat_dir(directory)
-    return (about.st_uid, about.st_gid) if (about.st_uid, about.st_gid) != (0, 0) else None
+    if (folder := _held.get(directory) or _folder(directory)) is not None:
+        owner = folder.owner, folder.group
+    else:
+        about = os.stat(directory)
+        owner = about.st_uid, about.st_gid
+    return owner if owner != (0, 0) else None
 
 
 def open(path: str, flags: int, mode: int = 0o600) -> int:
@@ -234,6 +245,16 @@ def chmod_dir(path: str, mode: int) -> None:
         os.chmod(path, mode)
     else:
         os.chmod(".", mode, dir_fd=folder.fd)
+
+
+def chown_dir(path: str, owner: int, group: int) -> None:
+    """Give a directory to another user. Raises OSError, ForeignDirectory."""
+    folder = _folder(path)
+    if folder is None:
+        os.chown(path, owner, group)
+    else:
+        os.chown(".", owner, group, dir_fd=folder.fd)
+        folder.owner, folder.group = owner, group
 
 
 def chmod_file(path: str, mode: int) -> None:
