@@ -285,7 +285,7 @@ COMMANDS = {
         (
             ('list', 'List what is in the trash, newest first.'),
             ('restore', 'Bring back a deleted session, or undone messages.'),
-            ('empty', 'Remove what is in the trash for good, whatever it is.'),
+            ('empty', 'Remove what is in the trash for good.'),
         ),
         (),
         (
@@ -568,6 +568,7 @@ WORDS = {
         ('model', 'The model to ask.'),
         ('backup.interval', 'A turn makes a backup first if the latest is older.'),
         ('backup.keep', 'How many backups of a session are kept.'),
+        ('links.allow', 'Directories of environments that may be symbolic links.'),
     ),
     'shells': (
         ('bash', ''),
