@@ -175,7 +175,9 @@ class Actor:
 
         self._scripted("compact", do, one)
 
-    def _scripted(self, verb: str, do: Callable[[], dict[str, Any]], one: SessionSummary, *, fails: bool = False) -> None:
+    def _scripted(
+        self, verb: str, do: Callable[[], dict[str, Any]], one: SessionSummary, *, fails: bool = False
+    ) -> None:
         error = Unreachable("The script says so.") if fails else None
         ScriptedBackend.script = Script(error=error, error_at=1)
         self.log.act(verb, do, ids=[one.id])
@@ -412,7 +414,9 @@ class Crowd:
     def _export(self) -> None:
         self._with_some(
             lambda one: void(
-                self._actor.log.act("export", lambda: self._exported.append(self._actor.manager.load(one.id)), ids=[one.id])
+                self._actor.log.act(
+                    "export", lambda: self._exported.append(self._actor.manager.load(one.id)), ids=[one.id]
+                )
             )
         )
 

@@ -78,7 +78,9 @@ class Log:
             result = do() or {}
         except PoError as error:
             kinds = [one.__name__ for one in type(error).__mro__]
-            self.line(n=self.number, error=kinds[0], refused=isinstance(error, REFUSED), message=f"{error} ({error.hint})")
+            self.line(
+                n=self.number, error=kinds[0], refused=isinstance(error, REFUSED), message=f"{error} ({error.hint})"
+            )
             if not isinstance(error, DOCUMENTED) or type(error) is Unreadable:
                 self.line(wrong=f"#{self.number} {verb}: {traceback.format_exc()}")
             return None
@@ -195,7 +197,9 @@ class History:
         found = [
             str(one)
             for one in self.operations
-            if wanted & {*one.ids, *one.made} or one.about.get("entry") in entries or one.verb in ("empty", "rename object")
+            if wanted & {*one.ids, *one.made}
+            or one.about.get("entry") in entries
+            or one.verb in ("empty", "rename object")
         ]
         return "\n    ".join(["", *found])
 
@@ -383,7 +387,9 @@ class Verdict:
     def _order(self) -> Iterator[str]:
         """Yield the sessions in which what one process said is not in the order in which it did."""
         copied = self._history._closure(COPYING | MOVING)
-        moved = {id for one in self._history.operations if one.verb in MOVING and one.about.get("undone") for id in one.ids}
+        moved = {
+            id for one in self._history.operations if one.verb in MOVING and one.about.get("undone") for id in one.ids
+        }
         mixed = {id for source in moved for id in copied.get(source, {source})}
         for place in self._places:
             numbers: defaultdict[str, list[int]] = defaultdict(list)
