@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from po_sessions.errors import Conflict, NotFound, PoError, Unreadable
+from po_sessions.errors import Busy, Conflict, NotFound, PoError, Unreadable
 from po_sessions.near import did_you_mean
 from po_sessions.session import UNKNOWN_TIME, VERSION, Session, SessionSummary, timestamp
 from po_sessions.storage import atomic, entry_ids, folders, locks, session_file
@@ -175,22 +175,33 @@ class Trash:
     def clear(self, before: str | None = None, *, timeout: float) -> Iterator[tuple[str, dict[str, Any], str | None]]:
         """Remove what `names` tells for good; yield each name, what is known of it, and its id if it was an entry.
 
-        Raises Unreadable, WriteFailed, Busy.
+        An entry that another process holds stays, and `notice` hears of it. Raises Unreadable, WriteFailed.
         """
         for name in self.names(before):
             path, id = os.path.join(self._directory, name), name.removesuffix(".json")
-            with atomic.writing(path), suppress(FileNotFoundError, NotFound):  # somebody else was at it too
-                if not is_entry(name):
+            try:
+                with atomic.writing(path):
+                    what = self._remove(name, timeout)
+            except NotFound:
+                continue  # somebody else was at it too
+            except Busy as error:
+                self._notice(f"{error} It stays in the trash.")
+                continue
+            yield name, what, id if is_entry(name) else None
+
+    def _remove(self, name: str, timeout: float) -> dict[str, Any]:
+        """Remove something for good; return what is known of it. Raises OSError, NotFound, Busy."""
+        path = os.path.join(self._directory, name)
+        try:
+            if is_entry(name) and stat.S_ISREG(folders.lstat(path).st_mode):
+                with self.held(name.removesuffix(".json"), timeout=timeout) as fd:
+                    what = described(fd)
                     folders.unlink(path)
-                    yield name, {"file": name}, None
-                elif not stat.S_ISREG(folders.lstat(path).st_mode):
-                    folders.unlink(path)
-                    yield name, {}, id
-                else:
-                    with self.held(id, timeout=timeout) as fd:
-                        what = described(fd)
-                        folders.unlink(path)
-                    yield name, what, id
+                return what
+            folders.unlink(path)
+        except FileNotFoundError:
+            raise not_there(name) from None
+        return {} if is_entry(name) else {"file": name}
 
     def entries(self) -> list[TrashEntry]:
         """Return the sessions and the undone messages here, newest first; `notice` hears of what cannot be read.
