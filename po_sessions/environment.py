@@ -128,6 +128,7 @@ class Environment:
                 atomic.sync_name(target)
             except OSError as error:
                 if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+                    atomic.sync_name(target)
                     return False  # somebody else was faster
                 raise
         return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 
@@ -57,12 +56,10 @@ class Quarantine:
 
 
 def _move(path: str, target: str) -> None:
-    """Move whatever is at a path; a file from another file system as a copy. Raises OSError."""
-    try:
+    """Move whatever is at a path; a file so that a power cut leaves one of its names. Raises OSError."""
+    if not stat.S_ISREG(folders.lstat(path).st_mode):
         folders.rename(path, target)
-    except OSError as error:
-        if error.errno != errno.EXDEV or not stat.S_ISREG(folders.lstat(path).st_mode):
-            raise
-        atomic.link_or_copy(path, target)
-        atomic.sync_dir(os.path.dirname(target))
-        folders.unlink(path)
+        return
+    atomic.link_or_copy(path, target)
+    atomic.sync_dir(os.path.dirname(target))
+    folders.unlink(path)

@@ -122,8 +122,14 @@ class Backups:
         for id in self.ids(session_id):
             with suppress(NotFound):
                 self.discard(id)
-        with suppress(OSError):  # something else is there too
-            folders.rmdir(os.path.join(self._directory, session_id))
+        directory = os.path.join(self._directory, session_id)
+        try:
+            folders.rmdir(directory)
+            atomic.sync_dir(self._directory)
+        except FileNotFoundError:
+            pass
+        except OSError:  # something else is there too
+            atomic.sync_dir(directory)
 
     def path(self, id: str) -> str:
         """Return the file of a backup. Raises NotFound if `id` cannot be one."""

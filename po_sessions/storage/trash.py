@@ -177,6 +177,7 @@ class Trash:
 
         An entry that another process holds stays, and `notice` hears of it. Raises Unreadable, WriteFailed.
         """
+        gone = False
         for name in self.names(before):
             path, id = os.path.join(self._directory, name), name.removesuffix(".json")
             try:
@@ -187,7 +188,10 @@ class Trash:
             except Busy as error:
                 self._notice(f"{error} It stays in the trash.")
                 continue
+            gone = True
             yield name, what, id if is_entry(name) else None
+        if gone:
+            atomic.sync_dir(self._directory)
 
     def _remove(self, name: str, timeout: float) -> dict[str, Any]:
         """Remove something for good; return what is known of it. Raises OSError, NotFound, Busy."""
