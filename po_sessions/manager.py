@@ -25,6 +25,7 @@ from po_sessions.imports import UNNAMED, FreeNames, Imported, carried_name, hold
 from po_sessions.session import (
     DEFAULT_NAME,
     NAME_LENGTH,
+    End,
     Message,
     Session,
     SessionSummary,
@@ -400,9 +401,12 @@ class SessionManager:
         """Yield the sessions, of one prompt object or of all, newest turn first."""
         return self.storage.summaries(po_name=po_name)
 
-    def append(self, id: str, message: Message) -> SessionSummary:
-        """Add a message, durably. Raises SessionNotFound, Busy, Unreadable, WriteFailed."""
-        return self.storage.append(id, message)
+    def append(self, id: str, message: Message, *, after: End | None = None) -> SessionSummary:
+        """Add a message, durably, to a session that ends like `after`, if given.
+
+        Raises SessionNotFound, Busy, Unreadable, WriteFailed; Conflict if it ends otherwise.
+        """
+        return self.storage.append(id, message, after=after)
 
     def turn(self, id: str, verb: str) -> AbstractContextManager[object]:
         """Hold a session for one turn. Raises Busy, with the owner."""

@@ -167,10 +167,10 @@ def test_a_session_that_cannot_be_read_is_not_written_to(context, manager):
 def test_a_reply_that_cannot_be_stored_is_an_error(context, manager, monkeypatch):
     real = manager.storage.append
 
-    def full(id, message):
+    def full(id, message, **more):
         if message.role == "assistant":
             raise WriteFailed("The disk is full.")
-        return real(id, message)
+        return real(id, message, **more)
 
     monkeypatch.setattr(manager.storage, "append", full)
     with pytest.raises(ReplyNotStored, match="The disk is full") as error:

@@ -11,7 +11,7 @@ from po_sessions.cli.invocation import Invocation
 from po_sessions.cli.options import Model, ModelOptions, Po
 from po_sessions.cli.output import counted
 from po_sessions.cli.places import model_name
-from po_sessions.errors import InvalidInput
+from po_sessions.errors import InvalidInput, ReplyNotStored
 from po_sessions.session import SessionSummary
 
 
@@ -62,7 +62,12 @@ def _compact(run: Invocation, ref: str | None, po: str | None, model: str | None
     note_waiting(run, session)
     said = f"Summing up {counted(session.turn_count, 'turn')} of {session.name!r}…"
     context = env.context(session, model=model, options=options)
-    after, summary = prompt_object.compact(context=context, begin=lambda: run.out.note(said))
+    try:
+        after, summary = prompt_object.compact(context=context, begin=lambda: run.out.note(said))
+    except ReplyNotStored as error:
+        if not run.out.as_json:  # as JSON the error has it
+            run.out.line(error.reply)
+        raise
     if run.out.as_json:
         return run.out.json(_to_json(after, summary.to_dict()))
     run.out.line(summary.content or "")
