@@ -21,7 +21,7 @@ from po_sessions.errors import (
     SessionNotFound,
     WriteFailed,
 )
-from po_sessions.imports import UNNAMED, FreeNames, Imported, carried_name, holds, place_of
+from po_sessions.imports import UNNAMED, FreeNames, Imported, carried_name, holds, normal, place_of
 from po_sessions.session import (
     DEFAULT_NAME,
     NAME_LENGTH,
@@ -199,7 +199,7 @@ class SessionManager:
             **{key: session.metadata[key] for key in ("imported_from",) if key in session.metadata},
         }
         copy = replace(
-            session,
+            normal(session),
             id=id or new_session_id(self._clock()),
             name=names[owner].take(carried_name(session.name)),
             po_name=owner,

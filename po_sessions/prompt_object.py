@@ -115,13 +115,15 @@ class PromptObject:
                 sent = self.window(stored, message, context.limit, passed_over=len(last.messages))
             return self._ask(asked, sent, context, stored.summary(), last.messages[-1], is_new=False)
 
-    def compact(self, *, context: Context, begin: Callable[[], None] = lambda: None) -> tuple[SessionSummary, Message]:
+    def compact(
+        self, *, context: Context, begin: Callable[[Window], None] = lambda _: None
+    ) -> tuple[SessionSummary, Message]:
         """Have the model sum up the session, and add that as a message which stands for all before it from then on.
 
-        `begin` is called before the model is asked, which may take long. What it stands for stays in the record. Return
-        the session as it is then, and the message. Raises Conflict if there is nothing to sum up, or the last turn has
-        no answer; InvalidInput, ModelUnavailable, ModelError, Busy, Interrupted: then nothing is stored;
-        ReplyNotStored, with the summary.
+        `begin` is given what is summed up before the model is asked, which may take long. What it stands for stays in
+        the record. Return the session as it is then, and the message. Raises Conflict if there is nothing to sum up, or
+        the last turn has no answer; InvalidInput, ModelUnavailable, ModelError, Busy, Interrupted: then nothing is
+        stored; ReplyNotStored, with the summary.
         """
         from po_sessions.compaction import summarize
 
@@ -136,10 +138,13 @@ class PromptObject:
                 if last.state != "done":
                     hint = f"Run 'po session retry {stored.id}', or 'po session undo {stored.id}', first."
                     raise Conflict(f"The last turn of {stored.name!r} has no answer.", hint=hint)
-                said = window(stored, "").messages[:-1]
+                sent = window(stored, "")
+            if len(sent.messages) == 1:
+                hint = f"Run 'po session show {session.id}': no question there has an answer."
+                raise Conflict(f"There is nothing to sum up in {stored.name!r}.", hint=hint)
             self.check(backend, model, context.options)
-            begin()
-            reply = summarize(said, backend, model, options)
+            begin(sent)
+            reply = summarize(sent.messages[:-1], backend, model, options)
             message = _to_message(reply, manager.now())
             about = {STANDS_FOR: end.message_count, **message.extra}
             summary = Message("system", message.content, message.created_at, about)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,9 @@ from po_sessions.cli.output import counted
 from po_sessions.cli.places import model_name
 from po_sessions.errors import InvalidInput, ReplyNotStored
 from po_sessions.session import SessionSummary
+
+if TYPE_CHECKING:
+    from po_sessions.window import Window
 
 
 def compact(
@@ -51,7 +54,7 @@ def _undo(run: Invocation, session: SessionSummary) -> None:
 
 
 def _compact(run: Invocation, ref: str | None, po: str | None, model: str | None, option: list[str]) -> None:
-    from po_sessions.cli.commands.turn import make_ready, note_waiting, to_options
+    from po_sessions.cli.commands.turn import make_ready, note_left_out, note_waiting, to_options
 
     options = to_options(option)
     model = None if model is None else model_name(model)
@@ -60,10 +63,14 @@ def _compact(run: Invocation, ref: str | None, po: str | None, model: str | None
     prompt_object = env.prompt_object(session.po_name)
     make_ready(run, env, prompt_object, model, options)
     note_waiting(run, session)
-    said = f"Summing up {counted(session.turn_count, 'turn')} of {session.name!r}…"
     context = env.context(session, model=model, options=options)
+
+    def begin(window: Window) -> None:
+        run.out.note(f"Summing up {counted(session.turn_count, 'turn')} of {session.name!r}…")
+        note_left_out(run, window)
+
     try:
-        after, summary = prompt_object.compact(context=context, begin=lambda: run.out.note(said))
+        after, summary = prompt_object.compact(context=context, begin=begin)
     except ReplyNotStored as error:
         if not run.out.as_json:  # as JSON the error has it
             run.out.line(error.reply)
