@@ -90,8 +90,9 @@ class PromptObject:
         with manager.turn(session.id, "send"):
             with manager.reading(session.id) as stored:
                 before, earlier = stored.summary(), begun(stored, message, key, context.if_turns)
-                if earlier and earlier.state == "done":  # whatever has become of the model
-                    return self._stored(earlier, before, context)
+                if earlier and (reply := answer_in(earlier)):  # whatever has become of the model
+                    context.on_chunk(Chunk("text", reply.content or ""))
+                    return Answer(before, earlier.number, reply, None)
                 again = 0 if earlier is None else len(earlier.messages)
                 sent = self.window(stored, message, context.limit, passed_over=again)
             new = Message("user", message, manager.now(), {} if key is None else {KEY: key})
@@ -112,6 +113,9 @@ class PromptObject:
                 if last is None or last.state == "done":
                     raise self._nothing_to_retry(stored, last)
                 message = last.messages[0].content or ""
+                if not message.strip():
+                    hint = f"Run 'po session undo {stored.id}' to take it back."
+                    raise Conflict(f"The last turn of {stored.name!r} asks nothing: its message is empty.", hint=hint)
                 sent = self.window(stored, message, context.limit, passed_over=len(last.messages))
             return self._ask(asked, sent, context, stored.summary(), last.messages[-1], is_new=False)
 
@@ -224,12 +228,6 @@ class PromptObject:
         before = manager.append(session.id, last) if is_new else session
         reply = self._record(events, model, context, before, last)
         return Answer(reply[0], before.turn_count, reply[1], sent)
-
-    def _stored(self, turn: Turn, session: SessionSummary, context: Context) -> Answer:
-        """Return the answer that a turn has."""
-        reply = answer_in(turn)
-        context.on_chunk(Chunk("text", reply.content or ""))
-        return Answer(session, turn.number, reply, None)
 
     def _record(
         self, events: Generator[Chunk | Reply], model: str, context: Context, session: SessionSummary, last: Message

@@ -107,6 +107,22 @@ def test_a_session_without_anything_to_send_cannot_be_summed_up(imported, po):
     assert "There is nothing to sum up" in done.stderr
 
 
+def test_a_key_whose_turn_has_no_reply_of_an_assistant_is_tried_again(imported, po):
+    imported([{"role": "user", "content": "q", "idempotency_key": "k"}, {"role": "system", "content": "note"}])
+    done = po("send", "greeter", "q", "-s", "T", "--idempotency-key", "k")
+    assert (done.exit_code, done.stdout) == (0, "q\n")
+    assert [one["role"] for one in history(po, ULID)] == ["user", "system", "assistant"]
+
+
+@pytest.mark.parametrize("blank", ["", None, " "])
+def test_a_blank_question_is_not_asked_again(blank, imported, po):
+    imported([{"role": "user", "content": blank}])
+    done = po("session", "retry", ULID)
+    assert done.exit_code == 5
+    assert "asks nothing" in done.stderr
+    assert "po session undo" in done.stderr
+
+
 @pytest.fixture
 def wire(tiny, root, po):
     """A strict provider, with a session that is asked there."""

@@ -16,7 +16,7 @@ from po_sessions.cli.options import ContextLimit, Model, ModelOptions, NoStream
 from po_sessions.cli.places import model_name
 from po_sessions.cli.root import WaitingCommand
 from po_sessions.errors import Conflict, InvalidInput
-from po_sessions.idempotency import begun, check_key
+from po_sessions.idempotency import answer_in, begun, check_key
 from po_sessions.session import SessionSummary, check_po_name
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def _is_answered(
         prompt_object.check_own(target)
         with env.session_manager.reading(target.id) as session:
             earlier = begun(session, text, key, turns)
-        return earlier is not None and earlier.state == "done"
+        return earlier is not None and answer_in(earlier) is not None
     if turns:
         raise Conflict(
             f"{target.name!r} would be made, and so has no turns, not {turns}.",
