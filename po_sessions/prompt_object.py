@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from po_sessions.definition import Definition
 from po_sessions.errors import Conflict, Interrupted, InvalidInput, ModelError, PoError, ReplyNotStored, SessionNotFound
@@ -14,6 +14,9 @@ from po_sessions.manager import SessionManager
 from po_sessions.models import Chunk, ModelBackend, Reply, check_unasked
 from po_sessions.session import STANDS_FOR, End, Message, Session, SessionSummary, Turn
 from po_sessions.window import Limit, Window, window
+
+if TYPE_CHECKING:
+    from po_sessions.models.time_limit import TimeLimit
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,10 @@ class Context:
     """How much of the conversation is sent in this turn, whatever the prompt object says."""
     idempotency_key: str | None = None
     """Whoever sends the same message with the same key again gets the reply that was stored."""
+    timeout: float | None = None
+    """How many seconds the model may take for its whole reply."""
+    idle_timeout: float | None = None
+    """How many seconds the model may send nothing."""
     if_turns: int | None = None
     """How many turns the session has to have for a new one."""
     on_chunk: Callable[[Chunk], None] = lambda _: None
@@ -43,6 +50,12 @@ class Context:
     def session_id(self) -> str:
         """The id of the session."""
         return self.session.id
+
+    def time_limit(self) -> TimeLimit:
+        """Return how long the model may take, from when it is asked."""
+        from po_sessions.models.time_limit import TimeLimit  # which only a turn needs
+
+        return TimeLimit(self.timeout, self.idle_timeout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +161,7 @@ class PromptObject:
                 raise Conflict(f"There is nothing to sum up in {stored.name!r}.", hint=hint)
             self.check(backend, model, context.options)
             begin(sent)
-            reply = summarize(sent.messages[:-1], backend, model, options)
+            reply = summarize(sent.messages[:-1], backend, model, options, context.time_limit())
             message = _to_message(reply, manager.now())
             about = {STANDS_FOR: end.message_count, **message.extra}
             summary = Message("system", message.content, message.created_at, about)
@@ -223,7 +236,7 @@ class PromptObject:
         manager, (backend, model, options) = context.session_manager, asked
         self.check(backend, model, context.options)
         # Refuses now, and asks when it is iterated over.
-        events = backend.complete(sent.messages, model=model, options=options)
+        events = backend.complete(sent.messages, model=model, options=options, time_limit=context.time_limit())
         manager.backups.before_turn(session)
         before = manager.append(session.id, last) if is_new else session
         reply = self._record(events, model, context, before, last)

@@ -29,8 +29,8 @@ def meanwhile(monkeypatch):
     def have(happen):
         real = ScriptedBackend._reply
 
-        def reply(self, messages, most):
-            events = real(self, messages, most)
+        def reply(self, messages, most, limit):
+            events = real(self, messages, most, limit)
             done = False
             try:
                 for event in events:

@@ -182,7 +182,7 @@ def test_a_reply_that_cannot_be_stored_is_an_error(context, manager, monkeypatch
 
 def test_a_bug_in_a_back_end_leaves_a_failed_turn_and_keeps_its_traceback(context, manager):
     class Broken(ScriptedBackend):
-        def _reply(self, messages, most):
+        def _reply(self, messages, most, limit):
             yield from ()
 
     broken = dataclasses.replace(context, resolve=lambda model: Broken())

@@ -45,6 +45,20 @@ def to_limit(given: str | None) -> Limit | None:
     return None if given is None else Limit.parse(given)
 
 
+def to_seconds(given: str | None) -> float | None:
+    """Return the seconds of a length of time. Raises InvalidInput."""
+    from po_sessions.durations import parse_duration
+
+    return None if given is None else parse_duration(given).total_seconds()
+
+
+def idle_timeout(env: Environment) -> float | None:
+    """Return how many seconds a model may send nothing, None for any. Raises InvalidInput, Unreadable."""
+    from po_sessions.cli import config  # which imports what few commands need
+
+    return config.idle_timeout(config.files(env.root))
+
+
 def make_ready(
     run: Invocation, env: Environment, prompt_object: PromptObject, model: str | None, options: dict[str, str]
 ) -> None:
