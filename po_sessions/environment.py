@@ -187,10 +187,14 @@ class Environment:
         model: str | None = None,
         options: Mapping[str, Any] | None = None,
         limit: Limit | None = None,
+        timeout: float | None = None,
+        idle_timeout: float | None = None,
         on_chunk: Callable[[Chunk], None] = lambda _: None,
     ) -> Context:
-        """Return what surrounds a turn in `session`, or in the current one; `model`, `options` and
-        `limit` are for this turn.
+        """Return what surrounds a turn in `session`, or in the current one.
+
+        `model`, `options` and `limit` are for this turn. `timeout` is how many seconds the model may take for its whole
+        reply, `idle_timeout` how many it may send nothing; without them there is no limit.
 
         Raises NotFound if there is no session.
         """
@@ -209,6 +213,8 @@ class Environment:
             model=model,
             options=options or {},
             limit=limit,
+            timeout=timeout,
+            idle_timeout=idle_timeout,
             on_chunk=on_chunk,
         )
 

@@ -20,6 +20,7 @@ Each error is a sentence, a hint that says what to do next, and the exit code of
     │   │   └── WeightsMissing       not fetched yet
     │   ├── NoKey
     │   ├── Unreachable              (retryable)
+    │   ├── TimedOut                 no reply, or no more of it, in the time that was given (retryable)
     │   ├── Refused                  the provider said no, with its status
     │   ├── RateLimited              (retryable, with the delay)
     │   └── ContextTooLong
@@ -153,6 +154,12 @@ class NoKey(ModelError):
 
 class Unreachable(ModelError):
     """The provider did not answer."""
+
+    retryable = True
+
+
+class TimedOut(ModelError):
+    """The model took longer than it may."""
 
     retryable = True
 

@@ -22,10 +22,11 @@ from po_sessions.errors import (
     Unreadable,
     WriteFailed,
 )
-from po_sessions.imports import UNNAMED, FreeNames, Imported, carried_name, holds, place_of
+from po_sessions.imports import UNNAMED, FreeNames, Imported, carried_name, holds, normal, place_of
 from po_sessions.session import (
     DEFAULT_NAME,
     NAME_LENGTH,
+    End,
     Message,
     Session,
     SessionSummary,
@@ -199,7 +200,7 @@ class SessionManager:
             **{key: session.metadata[key] for key in ("imported_from",) if key in session.metadata},
         }
         copy = replace(
-            session,
+            normal(session),
             id=id or new_session_id(self._clock()),
             name=names[owner].take(carried_name(session.name)),
             po_name=owner,
@@ -435,9 +436,12 @@ class SessionManager:
         """Yield the sessions, of one prompt object or of all, newest turn first."""
         return self.storage.summaries(po_name=po_name)
 
-    def append(self, id: str, message: Message) -> SessionSummary:
-        """Add a message, durably. Raises SessionNotFound, Busy, Unreadable, WriteFailed."""
-        return self.storage.append(id, message)
+    def append(self, id: str, message: Message, *, after: End | None = None) -> SessionSummary:
+        """Add a message, durably, to a session that ends like `after`, if given.
+
+        Raises SessionNotFound, Busy, Unreadable, WriteFailed; Conflict if it ends otherwise.
+        """
+        return self.storage.append(id, message, after=after)
 
     def turn(self, id: str, verb: str) -> AbstractContextManager[object]:
         """Hold a session for one turn. Raises Busy, with the owner."""

@@ -18,6 +18,9 @@ from po_sessions.durations import parse_duration
 from po_sessions.errors import InvalidInput, NoKey, Unreadable, WeightsMissing
 from po_sessions.near import did_you_mean
 
+_SHORTEST_IDLE, _LONGEST_IDLE = 10, 3600
+"""Seconds: what an environment may set model.idle_timeout to."""
+
 DEFAULT = "default"
 """The source of a value that nobody set."""
 
@@ -101,6 +104,42 @@ def _refuse_links(value: str, file: str) -> None:  # noqa: ARG001
     raise InvalidInput(f"{file} sets links.allow, which only your own settings can.", hint="Run 'po config path'.")
 
 
+def idle_timeout(files: Sequence[SettingsFile]) -> float | None:
+    """Return how many seconds a model may send nothing, None for any. Raises as `checked`."""
+    return _seconds(checked("model.idle_timeout", files).value)
+
+
+def _seconds(text: str) -> float | None:
+    """Return the seconds of a length of time, None for 0."""
+    return None if text == "0" else parse_duration(text).total_seconds()
+
+
+def _accept_idle(value: str, remark: Callable[[str], None]) -> str:  # noqa: ARG001
+    value = value.strip()
+    _check_idle(value)
+    return value
+
+
+def _check_idle(value: str) -> None:
+    try:
+        _seconds(value)
+    except InvalidInput as error:
+        raise InvalidInput(str(error), hint=f"{error.hint} With 0 there is no limit.") from None
+
+
+def _check_environments_idle(value: str, file: str) -> None:
+    """See that an environment neither has po wait for ever nor makes every send fail."""
+    try:
+        seconds = _seconds(value)
+    except InvalidInput:
+        return  # `check` reports it
+    if seconds is None or not _SHORTEST_IDLE <= seconds <= _LONGEST_IDLE:
+        raise InvalidInput(
+            f"{file} sets model.idle_timeout to {value!r}; an environment may set it from 10s to 1h.",
+            hint="Set another in your own file: 'po config set model.idle_timeout D'.",
+        )
+
+
 def _whole_number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
         raise InvalidInput(
@@ -150,6 +189,16 @@ SETTINGS = {
             default=models.DEFAULT_MODEL,
             accept=_accept_model,
             check_environments=models.check_unasked,
+        ),
+        Setting(
+            "model.idle_timeout",
+            "How long a model may send nothing before the turn fails: 90s, 10min, 1h; 0 is for ever.",
+            variable="PO_MODEL_IDLE_TIMEOUT",
+            default="10min",
+            accept=_accept_idle,
+            check_environments=_check_environments_idle,
+            check=_check_idle,
+            key="model_idle_timeout",
         ),
         Setting(
             "backup.interval",

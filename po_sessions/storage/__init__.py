@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from po_sessions.session import Message, Session, SessionSummary
+from po_sessions.session import End, Message, Session, SessionSummary
 from po_sessions.storage.state import State
 
 if TYPE_CHECKING:
@@ -58,10 +58,11 @@ class SessionStorage(Protocol):
     def summary(self, id: str) -> SessionSummary:
         """Return a session without its history. Raises SessionNotFound, Unreadable."""
 
-    def append(self, id: str, message: Message) -> SessionSummary:
+    def append(self, id: str, message: Message, *, after: End | None = None) -> SessionSummary:
         """Add one message at the end, durably; return the session as it is then.
 
-        Raises SessionNotFound, Busy, Unreadable (NewerVersion).
+        `after` is how the session has to end, looked at in the same step as the message is added. Raises
+        SessionNotFound, Busy, Unreadable (NewerVersion); Conflict if it ends otherwise, and then it is left as it is.
         """
 
     def update(self, id: str, change: Callable[[Session], Session]) -> SessionSummary:

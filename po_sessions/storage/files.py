@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from po_sessions.errors import Busy, PoError, SessionNotFound, Unreadable, WriteFailed
 from po_sessions.json_text import dumps
-from po_sessions.session import Message, Session, SessionSummary, check_kept, check_writable
+from po_sessions.session import End, Message, Session, SessionSummary, check_kept, check_writable
 from po_sessions.storage import About, Notice, Watch, atomic, entry_ids, folders, locks, session_file, state
 from po_sessions.storage.catalogue import Catalogue
 from po_sessions.storage.deletions import UNDONE_AT, Deletions, described, described_at
@@ -136,11 +136,17 @@ class FileStorage:
         """Return a session without its history. Raises SessionNotFound, Unreadable."""
         return self._to_summary(self._read_row(id))
 
-    def append(self, id: str, message: Message) -> SessionSummary:
+    def append(self, id: str, message: Message, *, after: End | None = None) -> SessionSummary:
         """Add one message at the end, durably; the cost does not depend on the history.
 
-        Raises SessionNotFound, Busy, Unreadable (NewerVersion).
+        Raises SessionNotFound, Busy, Unreadable (NewerVersion); Conflict if the session does not end like `after`.
         """
+
+        def keep(session: Session) -> Session:
+            if after is not None:
+                after.check(session.summary(), End.of(session).last)
+            return session
+
         path = self._files.path(id)
         for _ in range(_ROUNDS):
             with self._files.write_locked(id) as fd:
@@ -148,13 +154,13 @@ class FileStorage:
                 if tail is not None and os.fstat(fd).st_nlink == 1:
                     if tail.summary.id != id:
                         raise not_its_own(path, tail.summary.id)
-                    append = session_file.plan_append(tail, message)
+                    append = session_file.plan_append(tail, message, after)
                     summary = self._renamed(append.summary)
                     self._index.record(to_row(append.summary, append.size, os.fstat(fd).st_ino))
                     session_file.write_append(fd, path, append)
                     return summary
                 # Another layout, a torn end or a second hard link: a file made anew has none of them.
-                _, repaired = self._rewrite(id, fd, lambda session: session)
+                _, repaired = self._rewrite(id, fd, keep)
             self._tell_repaired(path, repaired)
         raise WriteFailed(
             f"{path} changes whenever it is written.", hint="Look for what else writes to it, and repeat."

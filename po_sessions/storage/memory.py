@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 
 from po_sessions.errors import Busy, SessionNotFound
-from po_sessions.session import Message, Session, SessionSummary, check_kept, check_writable
+from po_sessions.session import End, Message, Session, SessionSummary, check_kept, check_writable
 from po_sessions.storage import About, backups, entry_ids, session_file
 from po_sessions.storage.backups import Backup
 from po_sessions.storage.deletions import UNDONE_AT
@@ -53,11 +53,13 @@ class MemoryStorage:
         """Return a session without its history. Raises SessionNotFound."""
         return self.load(id).summary()
 
-    def append(self, id: str, message: Message) -> SessionSummary:
-        """Add one message at the end. Raises SessionNotFound, NewerVersion."""
+    def append(self, id: str, message: Message, *, after: End | None = None) -> SessionSummary:
+        """Add one message at the end. Raises SessionNotFound, NewerVersion; Conflict unless it ends like `after`."""
         with self._changed:
             session = self.load(id)
             check_writable(session, session.version)
+            if after is not None:
+                after.check(session.summary(), End.of(session).last)
             updated_at = session.summary().with_message(message).updated_at
             session = replace(session, history=(*session.history, message), updated_at=updated_at)
             self._sessions[id] = session

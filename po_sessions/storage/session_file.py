@@ -28,6 +28,7 @@ from po_sessions.errors import PoError, Unreadable, WriteFailed
 from po_sessions.json_text import dumps, loads
 from po_sessions.session import (
     CLOSING_KEYS,
+    End,
     Message,
     Session,
     SessionSummary,
@@ -87,6 +88,8 @@ class Tail(NamedTuple):
     summary: SessionSummary
     history_at: int
     """Where the first message begins, in bytes."""
+    last: Message | None
+    """The last message, None if there is none."""
 
 
 def read_tail(fd: int) -> Tail | None:
@@ -112,7 +115,7 @@ def read_tail(fd: int) -> Tail | None:
         summary = _summary(head, closing, last)
     except (ValueError, OSError):
         return None
-    return Tail(head, closing, closing_at, size, summary, len(opening))
+    return Tail(head, closing, closing_at, size, summary, len(opening), last)
 
 
 def read_head(fd: int) -> dict[str, Any]:
@@ -188,9 +191,11 @@ class Append(NamedTuple):
     summary: SessionSummary
 
 
-def plan_append(tail: Tail, message: Message) -> Append:
-    """Return what adds `message` to a sound file. Raises NewerVersion."""
+def plan_append(tail: Tail, message: Message, after: End | None = None) -> Append:
+    """Return what adds `message` to a sound file. Raises NewerVersion; Conflict if it does not end like `after`."""
     check_writable(tail.summary, tail.head["version"])
+    if after is not None:
+        after.check(tail.summary, tail.last)
     Message.from_dict(message.to_dict())  # never write what could not be read
     summary = tail.summary.with_message(message)
     closing = {**tail.closing, **{key: getattr(summary, key) for key in CLOSING_KEYS}}
