@@ -231,7 +231,7 @@ def sample(first: str, calls: int) -> list[tuple[str, int]]:
     rng = random.Random(first)
     some = [(second, rng.randrange(calls)) for second in rng.sample(list(VERBS), 3)]
     step = max(3, calls // 16)
-    return some + [(second, at) for second in MUST.get(first, ()) for at in range(rng.randrange(3), calls, step)]
+    return some + [(second, at) for second in MUST.get(first, ()) for at in range(2, calls, step)]
 
 
 MUST = {
