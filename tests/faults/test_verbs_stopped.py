@@ -230,7 +230,7 @@ def sample(first: str, calls: int) -> list[tuple[str, int]]:
         return [(second, at) for second in VERBS for at in range(calls)]
     rng = random.Random(first)
     some = [(second, rng.randrange(calls)) for second in rng.sample(list(VERBS), 3)]
-    step = max(3, calls // 16)
+    step = max(2, calls // 24)
     return some + [(second, at) for second in MUST.get(first, ()) for at in range(2, calls, step)]
 
 
@@ -240,7 +240,7 @@ MUST = {
     "undo": ["empty"],
     "rename object": ["restore"],
 }
-"""Pairs that lost something, or failed, once; each run of the tests tries them at some sixteen of the calls."""
+"""Pairs that lost something, or failed, once; each run of the tests tries them at some two dozen of the calls."""
 
 
 @pytest.mark.parametrize("first", VERBS)
