@@ -255,6 +255,7 @@ def agreement(root: Path, removed: set[str]) -> Iterator[str]:
     notices: list[str] = []
     env = Environment.open(root, lock_timeout=1, notice=notices.append)
     manager = env.session_manager
+    list(manager.list())  # which notices rows without a file, and the next listing takes them out of the index
     listed = {one.id: one for one in manager.list()}
     files = {path.stem for path in (root / "sessions").glob("[0-9A-Z]*.json")}
     if files != set(listed):

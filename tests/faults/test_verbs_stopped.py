@@ -230,11 +230,17 @@ def sample(first: str, calls: int) -> list[tuple[str, int]]:
         return [(second, at) for second in VERBS for at in range(calls)]
     rng = random.Random(first)
     some = [(second, rng.randrange(calls)) for second in rng.sample(list(VERBS), 3)]
-    return some + [(second, at) for second in MUST.get(first, ()) for at in range(rng.randrange(3), calls, 3)]
+    step = max(2, calls // 24)
+    return some + [(second, at) for second in MUST.get(first, ()) for at in range(2, calls, step)]
 
 
-MUST = {"delete": ["restore"], "restore": ["empty"], "put back": ["delete"]}
-"""Pairs that are tried in each run of the tests, at a third of the calls."""
+MUST = {
+    "delete": ["restore"],
+    "restore": ["empty", "prune"],
+    "undo": ["empty"],
+    "rename object": ["restore"],
+}
+"""Pairs that lost something, or failed, once; each run of the tests tries them at some two dozen of the calls."""
 
 
 @pytest.mark.parametrize("first", VERBS)
