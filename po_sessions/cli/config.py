@@ -136,7 +136,7 @@ def _check_environments_idle(value: str, file: str) -> None:
     if seconds is None or not _SHORTEST_IDLE <= seconds <= _LONGEST_IDLE:
         raise InvalidInput(
             f"{file} sets model.idle_timeout to {value!r}; an environment may set it from 10s to 1h.",
-            hint="Set another in your own file: 'po config set model.idle_timeout D'.",
+            hint="Your own file may have any: 'po config set model.idle_timeout 1h'.",
         )
 
 

@@ -47,8 +47,7 @@ class TimeLimit:
             )
         return TimedOut(
             f"{who} has sent nothing for {_span(self._idle)}.",
-            hint="See that the provider is up, and try again. 'po config set model.idle_timeout D' sets how long to "
-            "wait, and 0 waits for ever.",
+            hint="See that the provider is up, and try again. 'po config set model.idle_timeout 1h' allows more.",
         )
 
 
