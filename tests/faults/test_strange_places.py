@@ -32,6 +32,9 @@ from strange import (
     kinds,
     link,
 )
+from test_cli_session import on_terminal
+
+from po_sessions import models
 
 ALL = bool(os.environ.get("PO_TEST_ALL_FAULTS"))
 
@@ -82,10 +85,12 @@ REFUSED: dict[str, set[str]] = {
 EITHER: dict[str, set[str]] = {
     # Half of a renaming may stand in it (`.rename`), so even a prompt object's name is not sure without;
     # what is in the trash or a backup can be told, but not whether its session is still there.
-    "sessions": named("object", "trash list", "trash empty", "backup list", "send, no save", "init"),
+    "sessions": named("object", "trash list", "trash empty", "backup list", "send, no save", "init", "config")
+    - {"object rename", "object switch"},
     # What was seen of the session files is kept there, so a look at them may have to be made anew each time, or not.
     "sessions/.locks": (READS | named("trash", "backup", "object delete", "object new", "ensure, there"))
     - ANYWHERE
+    - CHANGES
     - named("trash list", "backup list, all", "object list", "object show", "object path"),
     # A prompt object's new name is also written into what lies in the trash.
     "trash": {"object rename"},
@@ -94,10 +99,11 @@ EITHER: dict[str, set[str]] = {
     f"backups/{ALPHA}": {"backup list, all", "delete, purge", "prune, purge"},
     "quarantine": set(),
     # Whether a session is orphaned is not known; what stands behind `send PO` belongs to the prompt object PO.
-    "objects": named("list", "prune", "status", "init", "switch") | SLASHED,
+    "objects": named("list", "prune", "status", "init", "switch") | SLASHED - MAKES,
     "templates": set(),
 }
 """Which verbs may do either: end with 7, or do what they always do. All others do not need the directory, and work."""
+assert all(not REFUSED[place] & EITHER[place] for place in DIRECTORIES)
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +116,9 @@ def world(built: World, backend: object, monkeypatch: pytest.MonkeyPatch) -> Ite
     """The environment in the working directory, found from there."""
     monkeypatch.setenv("HOME", str(built.home))
     monkeypatch.chdir(built.clone)
+    monkeypatch.delitem(models.BACKENDS, "llm")  # whose plugins take longer to load than all the rest
+    for name in ("fsync", "fdatasync"):  # no power is cut here
+        monkeypatch.setattr(os, name, lambda _: None)
     monkeypatch.setattr("po_sessions.doctor.index.PATIENCE", 0.05, raising=False)  # there is nobody to wait for
     built.options, built.cwd = (), built.clone
     yield built
@@ -143,7 +152,7 @@ def sample(things: list[str], at: int, number: int) -> list[str]:
 
 
 def test_every_verb_does_what_it_does_where_nothing_is_strange(world, ends):
-    for name in sample(list(VERBS), 0, 30):
+    for name in sample(list(VERBS), 0, 10):
         ends(name)
 
 
@@ -151,6 +160,8 @@ def test_every_verb_does_what_it_does_where_nothing_is_strange(world, ends):
 def test_nothing_outside_changes_whatever_lies_in(place: str, world: World) -> None:
     wrong, first = [], sum(len(kinds(one)) for one in PLACES[: PLACES.index(place)])
     for at, (what, kind) in enumerate(kinds(place).items(), first):
+        if not ALL and place not in DIRECTORIES and at % 2 and what != "a hard link":
+            continue
         verbs = sample(list(VERBS), at, 1)
         if what in ("a hard link", "a link to a directory outside") and "doctor --repair" not in verbs:
             verbs.append("doctor --repair")
@@ -182,7 +193,7 @@ def test_only_the_verbs_that_need_it_refuse_to_work_without(place, world, ends):
     for what, kind in every.items():
         if what not in kinds(place):
             continue
-        for name in sample(sorted(set(VERBS) - named("doctor")), DIRECTORIES.index(place), 12):
+        for name in sample(sorted(set(VERBS) - named("doctor")), DIRECTORIES.index(place), 8):
             usually = ends(name)
             world.put(place, kind)
             result, _ = world.meet(name, place)
@@ -198,7 +209,7 @@ def test_only_the_verbs_that_need_it_refuse_to_work_without(place, world, ends):
 def test_doctor_names_a_linked_directory_and_looks_at_nothing_behind_it(place, world):
     if not (world.root / place).exists():
         pytest.skip("There is no such directory yet.")
-    for what in LINKS if ALL else list(LINKS)[:3]:
+    for what in LINKS if ALL else list(LINKS)[:2]:
         for name in ("doctor", "doctor --repair"):
             world.put(place, LINKS[what])
             result, wrong = world.meet(name, place)
@@ -215,7 +226,7 @@ def test_doctor_names_what_is_no_directory_or_belongs_to_another_user(place, wor
     if not (world.root / place).exists():
         pytest.skip("There is no such directory yet.")
     for what, kind in kinds(place).items():
-        if what in LINKS:
+        if what in LINKS or (not ALL and what not in ("a file", "of another user")):
             continue
         world.put(place, kind)
         result, wrong = world.meet("doctor", place)
@@ -227,15 +238,24 @@ def test_doctor_names_what_is_no_directory_or_belongs_to_another_user(place, wor
 # Where a link is allowed
 
 
-def works(world: World, ends: Callable[[str], int | None], names: list[str], put: Callable[[], object]) -> list[str]:
-    """Return which verbs do not end as they do where nothing is strange."""
+def works(
+    world: World,
+    ends: Callable[[str], int | None],
+    names: list[str],
+    put: Callable[[], object],
+    may_change: set[str] | None = None,
+) -> list[str]:
+    """Return which verbs do not end as they do where nothing is strange, or change what only `may_change` may."""
     wrong = []
     for name in names:
         usually = ends(name)
         put()
+        before = Snapshot.of(world.outside)
         result = world.ask(name)
         if result.code != usually:
             wrong.append(f"{name}: exit {result.code}: {result.stderr[:200]}")
+        if may_change is not None and name not in may_change:
+            wrong += [f"{name}: {one}" for one in before.changes(Snapshot.of(world.outside))]
     return wrong
 
 
@@ -246,7 +266,7 @@ def linked_root(world: World) -> None:
 
 
 def test_the_root_of_an_environment_may_be_a_link(world, ends):
-    assert works(world, ends, sample(list(VERBS), 3, 20), lambda: linked_root(world)) == []
+    assert works(world, ends, sample(list(VERBS), 3, 10), lambda: linked_root(world)) == []
 
 
 @pytest.mark.parametrize("how", ["--root", "$PO_ROOT", "home", "home, from below"])
@@ -266,13 +286,8 @@ def test_objects_may_be_a_link_where_the_environment_was_named_or_is_in_the_home
     else:
         monkeypatch.setenv("HOME", str(world.clone))
         world.cwd = world.clone if how == "home" else world.top / "out"
-    wrong = works(world, ends, names, lambda: world.put("objects", link))
-    for name in [name for name in names if not name.startswith("object ")]:
-        world.put("objects", link)
-        before = Snapshot.of(world.outside)
-        world.ask(name)
-        wrong += [f"{name}: {one}" for one in before.changes(Snapshot.of(world.outside))]
-    assert wrong == []
+    changing = {"object new", "object rename", "object delete"}
+    assert works(world, ends, names, lambda: world.put("objects", link), changing) == []
 
 
 def test_doctor_changes_no_modes_behind_objects_that_may_be_a_link(world):
@@ -345,6 +360,13 @@ def test_emptying_the_trash_leaves_alone_what_is_not_named_like_an_entry(world):
     assert (result.code, wrong) == (0, [])
     assert len(entries) == 4
     assert {path.name for path in trash.iterdir()} == {*others, "folder"}
+
+
+def test_emptying_the_trash_names_what_it_leaves(world):
+    (world.root / "trash" / "thesis.txt").write_text("Mine.\n")
+    code, shown = on_terminal("trash", "empty", "--yes")
+    assert code == 0
+    assert "thesis.txt" in shown
 
 
 # What changes while a verb runs
