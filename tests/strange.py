@@ -1,7 +1,7 @@
 """An environment in which something strange lies in one place, and what must be as it was after a verb has met it.
 
-`World` is the environment and what surrounds it; `PLACES` are the places of an environment; `KINDS` is what can lie in
-them; `VERBS` is everything that `po` can be asked. `World.meet` asks one thing and returns what was wrong with it.
+`World` is the environment and what surrounds it; `strange_verbs` has its places and everything that `po` can be asked;
+`strange_kinds` has what can lie in a place. `World.meet` asks one thing and returns what was wrong with it.
 """
 
 from __future__ import annotations
@@ -12,14 +12,34 @@ import re
 import resource
 import shutil
 import signal
-import socket
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from strange_verbs import (
+    ALPHA,
+    BETA,
+    BYSTANDERS,
+    DIRECTORIES,
+    EMPTY,
+    FAILED,
+    GONE,
+    IDS,
+    LOST,
+    MADE,
+    NAMES,
+    NOW,
+    PO,
+    PRIVATE,
+    STAMP,
+    SUMMED,
+    TEMPORARY,
+    TORN,
+    VERBS,
+)
 from typer.testing import CliRunner
 
 from po_sessions.cli import completing, fast, listing
@@ -29,169 +49,10 @@ from po_sessions.environment import Environment
 from po_sessions.errors import PoError
 from po_sessions.session import STANDS_FOR, Message, Session
 
-NAMES = ("alpha", "beta", "gamma", "failed", "torn", "empty", "gone", "notes", "lost", "summed")
-ALPHA, BETA, GAMMA, FAILED, TORN, EMPTY, GONE, NOTES, LOST, SUMMED = IDS = [
-    f"01ARZ3NDEKTSV4RRFFQ6900{number:03}" for number in range(len(NAMES))
-]
-PO = {"notes": "reader", "lost": "ghost"}
-BYSTANDERS = {GAMMA: "gamma", NOTES: "notes"}
-"""Sessions that no verb is about, and no place belongs to."""
-NOW = "2025-01-03T10:00:00.000Z"
-STAMP = "20250104T100000.000Z"
-ENTRY, UNDONE = f"{GONE}.{STAMP}", f"{BETA}.20250105T100000.000Z"
-BACKUP = f"{ALPHA}.{STAMP}"
-TEMPORARY = "4711.0a1b2c3d.tmp"
-PRIVATE = "PRIVATE-TEXT"
-"""Stands in files outside that no verb may show."""
 SECONDS = 10
 """How long a verb may take; none waits for another process here."""
 MEMORY = 1 << 30
 """How many bytes of memory more a verb may take."""
-
-
-class Verb(NamedTuple):
-    """One thing that `po` is asked."""
-
-    args: tuple[str, ...]
-    input: str | None = None
-    says: str = ""
-    """What it must have stored inside of the environment if it ends with 0."""
-    takes: tuple[str, ...] = ()
-    """The sessions of which messages may go for good."""
-
-
-def verb(line: str, *more: str, **about: Any) -> Verb:
-    return Verb((*line.split(), *more), **about)
-
-
-VERBS: dict[str, Verb] = {
-    "send": verb("send greeter -s alpha sent-to-alpha", says="sent-to-alpha"),
-    "send, torn": verb("send greeter -s torn sent-to-torn", says="sent-to-torn"),
-    "send, new": verb("send greeter --new -s fresh sent-to-fresh", says="sent-to-fresh"),
-    "send, create": verb("send reader --create -s made sent-to-made --switch", says="sent-to-made"),
-    "send, stdin": verb("send . -", input="sent-through-a-pipe", says="sent-through-a-pipe"),
-    "send, key": verb("send greeter --idempotency-key k sent-with-a-key", says="sent-with-a-key"),
-    "send, no save": verb("send reader --no-save Hello"),
-    "send, dry run": verb("send greeter --dry-run Hello"),
-    "/sessions": verb("send greeter", "/sessions"),
-    "/session new": verb("send greeter", "/session new slashed", says="slashed"),
-    "/session rename": verb("send greeter", "/session rename slashed", says="slashed"),
-    "/session switch": verb("send greeter", "/session switch beta"),
-    "/session delete": verb("send greeter --yes", "/session delete"),
-    "/session export": verb("send greeter", "/session export"),
-    "/session info": verb("send greeter", "/session info"),
-    "new": verb("session new made", says='"made"'),
-    "new, switch": verb("session new --po reader --switch"),
-    "ensure": verb("session ensure made", says='"made"'),
-    "ensure, there": verb("session ensure alpha"),
-    "list": verb("session list"),
-    "list, all": verb("session list --all --json"),
-    "list, orphaned": verb("session list --orphaned --ids"),
-    "list, fast": verb("fast session list --all"),
-    "show": verb("session show alpha"),
-    "show, json": verb("session show @last --json"),
-    "show, id": verb(f"session show {BETA}"),
-    "current": verb("session current"),
-    "current, all": verb("session current --all"),
-    "switch": verb("session switch beta"),
-    "switch, back": verb("session switch -"),
-    "rename": verb("session rename beta renamed", says='"renamed"'),
-    "delete": verb("session delete beta"),
-    "delete, several": verb(f"session delete alpha {TORN}"),
-    "delete, purge": verb("session delete beta --purge --yes", takes=("beta",)),
-    "duplicate": verb("session duplicate beta copied", says='"copied"'),
-    "duplicate, to": verb("session duplicate beta copied --to reader --switch", says='"copied"'),
-    "adopt": verb(f"session adopt {LOST} --po reader"),
-    "undo": verb("session undo beta -n 1"),
-    "retry": verb("session retry failed"),
-    "path": verb("session path alpha"),
-    "export": verb("session export alpha"),
-    "export, all": verb("session export --all --format jsonl -o ../out/all.jsonl"),
-    "export, each": verb("session export --all --format json -o ../out/each/"),
-    "import": verb("session import ../in/come.jsonl", says="come-says-0"),
-    "prune": verb("session prune --older-than 30d --all"),
-    "prune, yes": verb("session prune --older-than 30d --keep-last 2 --all --yes"),
-    "prune, empty": verb("session prune --empty --all --yes"),
-    "prune, size": verb("session prune --max-size 1kB --all --yes"),
-    "prune, purge": verb("session prune --older-than 30d --all --purge --yes", takes=NAMES),
-    "compact": verb("session compact beta"),
-    "compact, undo": verb("session compact summed --undo"),
-    "trash list": verb("trash list"),
-    "trash restore": verb(f"trash restore {ENTRY}"),
-    "trash restore, as": verb(f"trash restore {ENTRY} --as back", says='"back"'),
-    "trash restore, undone": verb(f"trash restore {UNDONE}"),
-    "trash empty": verb("trash empty --yes", takes=("gone", "beta")),
-    "trash empty, old": verb("trash empty --older-than 1d --yes", takes=("gone", "beta")),
-    "backup create": verb("backup create beta"),
-    "backup create, all": verb("backup create --all"),
-    "backup list": verb("backup list alpha"),
-    "backup list, all": verb("backup list --all --json"),
-    "backup restore": verb(f"backup restore {BACKUP}"),
-    "backup restore, as": verb(f"backup restore {BACKUP} --as earlier", says='"earlier"'),
-    "object list": verb("object list --json"),
-    "object show": verb("object show greeter"),
-    "object new": verb("object new made --body kind-words", says="kind-words"),
-    "object path": verb("object path greeter"),
-    "object switch": verb("object switch reader"),
-    "object rename": verb("object rename greeter host"),
-    "object delete": verb("object delete greeter"),
-    "model list": verb("model list"),
-    "model default": verb("model default smollm2"),
-    "config list": verb("config list"),
-    "config get": verb("config get backup.keep"),
-    "config set": verb("config set backup.keep 3"),
-    "config set, environment": verb("config set --environment backup.keep 3"),
-    "config unset, environment": verb("config unset --environment backup.keep"),
-    "config path": verb("config path --environment"),
-    "doctor": verb("doctor --json"),
-    "doctor --repair": verb("doctor --repair --json"),
-    "init": verb("init"),
-    "init, other": verb("init ../out/other"),
-    "status": verb("status"),
-    "status, json": verb("status --json"),
-    "status, fast": verb("fast status"),
-    "completion": verb("completion bash"),
-    "complete sessions": verb("fast __complete fish session show", ""),
-    "complete objects": verb("fast __complete zsh send", ""),
-    "complete trash": verb("fast __complete fish trash restore", ""),
-    "complete backups": verb("fast __complete fish backup restore", ""),
-}
-READS = {
-    *("send, no save", "send, dry run", "/sessions", "/session export", "/session info", "ensure, there"),
-    *(name for name in VERBS if name.startswith(("list", "show", "current", "export", "status", "complet", "model"))),
-    *("path", "prune", "trash list", "backup list", "backup list, all", "object list", "object show", "object path"),
-    *(name for name in VERBS if name.startswith("config ")),
-}
-"""Verbs that change no session."""
-
-
-def trashed_names() -> Iterator[str]:
-    yield from (f"{ENTRY}.json", f"{UNDONE}.json", f"{TORN}.0123456789abcdef.torn", "old.0a1b2c3d.md")
-
-
-DIRECTORIES = (
-    *("sessions", "sessions/.locks", "trash", "backups", f"backups/{ALPHA}", "quarantine", "objects", "templates"),
-)
-FILES = (
-    *(f"sessions/{ALPHA}.json", "sessions/index.json", "sessions/index.log", "sessions/index.log.1"),
-    *("sessions/.rename", f"sessions/.locks/{ALPHA}"),
-    *(f"sessions/.locks/{name}" for name in ("seen", "entries", "names", "index", "state", "rename")),
-    *("state.toml", "config.toml", "deletions.log", ".gitignore"),
-    *(f"trash/{name}" for name in trashed_names()),
-    *(f"backups/{ALPHA}/{STAMP}.json", "objects/greeter.md"),
-    *(f"sessions/.{ALPHA}.json.{TEMPORARY}", f"sessions/.locks/.{ALPHA}.json.{TEMPORARY}", f".state.toml.{TEMPORARY}"),
-    *(f"trash/.{ENTRY}.json.{TEMPORARY}", f"backups/{ALPHA}/.{STAMP}.json.{TEMPORARY}"),
-    *(f"objects/.greeter.md.{TEMPORARY}", ".po-0a1b2c3d"),
-    # What is named like nothing of po's, where po moves such things away.
-    *("sessions/stray.json", "sessions/index.log.bak", "sessions/.locks/stray", "trash/stray.txt", "state (1).toml"),
-)
-PLACES = (*DIRECTORIES, *FILES)
-MADE = {
-    "sessions/index.log.1": b"\n{}\n",
-    "sessions/.rename": b'{"version":1,"old":"greeter","new":"host"}\n',
-    ".gitignore": b"*\n",
-}
-"""What lies outside where there is nothing in the place itself as a rule."""
 
 
 class Snapshot(dict[str, tuple[object, ...]]):
@@ -464,6 +325,14 @@ class World:
             wrong += self._bystanders(place)
         return result, wrong
 
+    def refusal(self, place: str, result: Result, *, is_link: bool) -> list[str]:
+        """Return what is wrong with how a verb refused a directory that is none of ours."""
+        said = result.stderr.replace("\n", " ")
+        if result.code != 7:
+            return [f"exit {result.code} in the place of 7: {said[:200]}"]
+        wanted = [str(self.root / place), *(["links.allow"] if is_link else [])]
+        return [f"{one} is not named: {said[:200]}" for one in wanted if one not in said]
+
     def _bystanders(self, place: str) -> Iterable[str]:
         """Return what is wrong with the sessions that nothing here is about."""
         try:
@@ -482,113 +351,6 @@ class World:
                 yield f"cannot be listed afterwards: {error}"
         except Exception as error:
             yield f"listing fails afterwards: {error!r}"
-
-
-# What can lie in a place
-
-
-def link(world: World, path: Path) -> None:
-    """A link to what was there, outside: relative, as a repository has it."""
-    there = world.away(path)
-    path.symlink_to(os.path.relpath(there, path.parent.resolve()))
-
-
-def dangling(world: World, path: Path) -> None:
-    clear(path)
-    path.symlink_to(world.outside / "there" / "made")
-
-
-def to_itself(world: World, path: Path) -> None:
-    clear(path)
-    path.symlink_to(path.name)
-
-
-def inside(world: World, path: Path) -> None:
-    """A link to another place of the environment."""
-    was_directory = path.is_dir()
-    target = world.root / ("objects" if was_directory else "state.toml")
-    if target == path:
-        target = world.root / ("sessions" if was_directory else "config.toml")
-    elif path.name == f"{ALPHA}.json":
-        target = path.with_name(f"{GAMMA}.json")
-    elif path.parent.name == "trash" and path.suffix == ".json":
-        target = world.root / "sessions" / f"{NOTES}.json"
-    clear(path)
-    path.symlink_to(target)
-
-
-def inside_sessions(world: World, path: Path) -> None:
-    clear(path)
-    path.symlink_to(world.root / "sessions")
-
-
-def to_a_directory(world: World, path: Path) -> None:
-    there = world.away(world.root / "quarantine")
-    clear(path)
-    path.symlink_to(there)
-
-
-def to_a_private_file(world: World, path: Path) -> None:
-    clear(path)
-    path.symlink_to(world.outside / "id_rsa")
-
-
-def hard_link(world: World, path: Path) -> None:
-    """The file that was there has another name, outside."""
-    os.link(world.away(path), path)
-
-
-def hard_link_to_a_private_file(world: World, path: Path) -> None:
-    clear(path)
-    os.link(world.outside / "id_rsa", path)
-
-
-def fifo(world: World, path: Path) -> None:
-    clear(path)
-    os.mkfifo(path)
-
-
-def a_socket(world: World, path: Path) -> None:
-    clear(path)
-    before = os.getcwd()
-    os.chdir(path.parent)  # the names of sockets are short
-    with socket.socket(socket.AF_UNIX) as one:
-        one.bind(path.name)
-    os.chdir(before)
-
-
-def zero(world: World, path: Path) -> None:
-    clear(path)
-    os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 5))
-
-
-def null(world: World, path: Path) -> None:
-    clear(path)
-    os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 3))
-
-
-def directory(world: World, path: Path) -> None:
-    clear(path)
-    path.mkdir()
-
-
-def full_directory(world: World, path: Path) -> None:
-    clear(path)
-    path.mkdir()
-    for name in (f"{EMPTY}.json", "greeter.md", f".x.{TEMPORARY}"):
-        (path / name).write_text("Something.\n")
-
-
-def file(world: World, path: Path) -> None:
-    clear(path)
-    path.write_text("Something.\n")
-
-
-def of_another(world: World, path: Path) -> None:
-    """What was there, and everything in it, belongs to somebody else."""
-    path.mkdir(exist_ok=True)
-    for one in (path, *path.rglob("*")):
-        os.chown(one, 4242, 4242)
 
 
 def _empty(directory: str, keep: set[str]) -> None:
@@ -611,46 +373,3 @@ def clear(path: Path) -> None:
     else:
         with suppress(FileNotFoundError):
             path.unlink()
-
-
-LINKS: dict[str, Kind] = {
-    "a link to a directory outside": link,
-    "a dangling link": dangling,
-    "a link to itself": to_itself,
-    "a link to another place": inside,
-    "a link to the sessions": inside_sessions,
-    "a link to a file outside": to_a_private_file,
-}
-"""In the place of a directory."""
-NO_DIRECTORY: dict[str, Kind] = {
-    "a file": file,
-    "a fifo": fifo,
-    "a socket": a_socket,
-    "/dev/zero": zero,
-    "/dev/null": null,
-}
-OF_ANOTHER: dict[str, Kind] = {"of another user": of_another}
-DIRECTORY_KINDS = {**LINKS, **NO_DIRECTORY, **OF_ANOTHER}
-FILE_KINDS: dict[str, Kind] = {
-    "a link to a file outside": link,
-    "a link to a private file": to_a_private_file,
-    "a dangling link": dangling,
-    "a link to itself": to_itself,
-    "a link to another place": inside,
-    "a link to a directory outside": to_a_directory,
-    "a hard link": hard_link,
-    "a hard link to a private file": hard_link_to_a_private_file,
-    "a fifo": fifo,
-    "a socket": a_socket,
-    "/dev/zero": zero,
-    "/dev/null": null,
-    "a directory": directory,
-    "a directory with files": full_directory,
-}
-ROOT_ONLY = {"/dev/zero", "/dev/null", "of another user"}
-
-
-def kinds(place: str) -> dict[str, Kind]:
-    """Return what can lie in a place, as far as this user can put it there."""
-    of = DIRECTORY_KINDS if place in DIRECTORIES else FILE_KINDS
-    return {name: kind for name, kind in of.items() if os.geteuid() == 0 or name not in ROOT_ONLY}

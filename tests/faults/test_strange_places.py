@@ -11,27 +11,12 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
 
 import pytest
 from conftest import command
-from strange import (
-    ALPHA,
-    DIRECTORIES,
-    LINKS,
-    NO_DIRECTORY,
-    OF_ANOTHER,
-    PLACES,
-    PRIVATE,
-    READS,
-    VERBS,
-    Result,
-    Snapshot,
-    World,
-    kinds,
-    link,
-)
+from strange import PRIVATE, Result, Snapshot, World
+from strange_kinds import LINKS, NO_DIRECTORY, OF_ANOTHER, Swap, kinds, link
+from strange_verbs import ALPHA, DIRECTORIES, PLACES, READS, VERBS
 from test_cli_session import on_terminal
 
 from po_sessions import models
@@ -175,15 +160,6 @@ def test_nothing_outside_changes_whatever_lies_in(place: str, world: World) -> N
     assert wrong == []
 
 
-def refusal(world: World, place: str, result: Result, *, is_link: bool) -> list[str]:
-    """Return what is wrong with how a verb refused a directory."""
-    said = result.stderr.replace("\n", " ")
-    if result.code != 7:
-        return [f"exit {result.code} in the place of 7: {said[:200]}"]
-    wanted = [str(world.root / place), *(["links.allow"] if is_link else [])]
-    return [f"{one} is not named: {said[:200]}" for one in wanted if one not in said]
-
-
 @pytest.mark.parametrize("place", DIRECTORIES)
 def test_only_the_verbs_that_need_it_refuse_to_work_without(place, world, ends):
     if not (world.root / place).exists():
@@ -198,7 +174,7 @@ def test_only_the_verbs_that_need_it_refuse_to_work_without(place, world, ends):
             world.put(place, kind)
             result, _ = world.meet(name, place)
             if name in REFUSED[place] or (name in EITHER[place] and result.code == 7):
-                found = refusal(world, place, result, is_link=what in LINKS)
+                found = world.refusal(place, result, is_link=what in LINKS)
             else:
                 found = [] if result.code == usually else [f"exit {result.code}: {result.stderr[:200]}"]
             wrong += [f"{what}, {name}: {one}" for one in found]
@@ -222,7 +198,7 @@ def test_doctor_names_a_linked_directory_and_looks_at_nothing_behind_it(place, w
 
 
 @pytest.mark.parametrize("place", DIRECTORIES)
-def test_doctor_names_what_is_no_directory_or_belongs_to_another_user(place, world):
+def test_doctor_names_what_is_not_a_directory_or_belongs_to_another_user(place, world):
     if not (world.root / place).exists():
         pytest.skip("There is no such directory yet.")
     for what, kind in kinds(place).items():
@@ -306,7 +282,7 @@ def test_no_other_directory_may_be_a_link_where_the_environment_was_named(world)
     for place, name in (("trash", "trash list"), ("backups", "backup list, all"), ("sessions", "list, all")):
         world.put(place, link)
         result, wrong = world.meet(name, place)
-        assert wrong + refusal(world, place, result, is_link=True) == [], place
+        assert wrong + world.refusal(place, result, is_link=True) == [], place
 
 
 ALLOWED = [place for place in DIRECTORIES if place not in ("quarantine", "templates")]
@@ -370,40 +346,6 @@ def test_emptying_the_trash_names_what_it_leaves(world):
 
 
 # What changes while a verb runs
-
-CALLS = "open stat lstat scandir listdir mkdir rename replace link symlink unlink rmdir chmod utime readlink"
-
-
-class Swap:
-    """Puts a link in the place of a directory before the call number `due`, and leaves it there."""
-
-    def __init__(self, world: World, place: str, due: int = -1) -> None:
-        self.number = 0
-        self._due = due
-        self._path, self._aside = world.root / place, world.moved / "swapped"
-        self._there = world.outside / "there" / self._path.name
-
-    @contextmanager
-    def active(self) -> Iterator[None]:
-        real = {name: getattr(os, name) for name in CALLS.split()}
-        for name, call in real.items():
-            setattr(os, name, self._wrapped(call, real))
-        try:
-            yield
-        finally:
-            for name, call in real.items():
-                setattr(os, name, call)
-
-    def _wrapped(self, call: Callable[..., Any], real: dict[str, Callable[..., Any]]) -> Callable[..., Any]:
-        def wrapper(*args: Any, **more: Any) -> Any:
-            if self.number == self._due:
-                real["rename"](self._path, self._aside)
-                real["symlink"](self._there, self._path)
-            self.number += 1
-            return call(*args, **more)
-
-        return wrapper
-
 
 SWAPPED = {
     "sessions": ["send", "new", "rename", "delete", "import", "doctor --repair"],
