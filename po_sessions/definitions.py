@@ -62,7 +62,10 @@ class Definitions:
             return path
 
     def create(self, made: Definition) -> str:
-        """Write a new definition and return its file. Raises InvalidInput, Conflict if the name is taken."""
+        """Write a new definition and return its file. Raises InvalidInput, Conflict if the name is taken.
+
+        No other process may make, rename or delete one meanwhile, here and in `delete` and `rename`.
+        """
         check_po_name(made.name)
         if any(not isinstance(known, Unreadable) and known.name == made.name for known in self):
             raise _taken(made.name)
@@ -81,11 +84,16 @@ class Definitions:
         path = self.path(name)
         atomic.make_dir(trash)
         kept = os.path.join(trash, f"{name}.{os.urandom(4).hex()}.md")
-        with atomic.writing(path):
-            os.link(path, kept, follow_symlinks=False)
-            atomic.sync_dir(trash)
-            os.unlink(path)
-        self._known.clear()
+        try:
+            with atomic.writing(path):
+                try:
+                    os.link(path, kept, follow_symlinks=False)
+                    atomic.sync_dir(trash)
+                    os.unlink(path)
+                except FileNotFoundError:  # by the hand of a user
+                    raise PromptObjectNotFound(name) from None
+        finally:
+            self._known.clear()
         return kept
 
     def check_rename(self, old: str, new: str) -> None:
@@ -106,18 +114,18 @@ class Definitions:
         except PromptObjectNotFound:
             made, stem = None, old
         before, after = self._path(stem), self._path(new)
-        text = None if made is None else atomic.read(before)
+        text = None if made is None else self._text(stem, old)
         try:
             if made is not None:
                 self._write(before, self._renamed_text(made, stem, new))
-            if stem == old and os.path.lexists(before) and not os.path.lexists(after):
-                with atomic.writing(after):
-                    os.rename(before, after)
+            if stem == old and os.path.lexists(before):
+                if not _is_moved(before, after) and made is not None:
+                    raise _taken(new)
                 atomic.sync_dir(self._directory)
         except PoError as error:
             try:
                 if stem == old and not os.path.lexists(before):
-                    os.rename(after, before)
+                    _is_moved(after, before)
                 if text is not None:
                     self._write(before, text)
             except (PoError, OSError):
@@ -192,12 +200,19 @@ class Definitions:
         from po_sessions import definition
 
         path = self._path(stem)
-        for text in _with_name(atomic.read(path), json.dumps(new).encode()):
+        for text in _with_name(self._text(stem, made.name), json.dumps(new).encode()):
             with suppress(PoError):
                 if definition.parse(text.decode(), stem=new, where=path) == replace(made, name=new):
                     return text
         hint = f"Change it to {new} there, or mend it."
         raise Unreadable(f"The name in {path} is not on a line of its own.", hint=hint)
+
+    def _text(self, stem: str, name: str) -> bytes:
+        """Return a definition's file. Raises PromptObjectNotFound if it has gone since it was found; Unreadable."""
+        try:
+            return atomic.read(self._path(stem))
+        except FileNotFoundError:
+            raise PromptObjectNotFound(name) from None
 
     def _path(self, stem: str) -> str:
         return os.path.join(self._directory, f"{stem}.md")
@@ -215,6 +230,25 @@ def _with_name(text: bytes, name: bytes) -> Iterator[bytes]:
         for rest in (line[comment:].removesuffix(b"\r"), b"") if comment > 0 else (b"",):
             lines[at] = b"name: " + name + rest + end
             yield b"\n".join(lines)
+
+
+def _is_moved(before: str, after: str) -> bool:
+    """Give a file another name, from wherever an earlier call was cut; False if another file has it, and stays.
+
+    A rename could replace a file that an editor has just made. Raises WriteFailed.
+    """
+    with atomic.writing(after):
+        try:
+            os.link(before, after, follow_symlinks=False)
+            atomic.sync_dir(os.path.dirname(after))
+        except FileExistsError:
+            with suppress(Unreadable):  # the earlier call may have written its text anew since
+                if atomic.read(before) == atomic.read(after):
+                    os.unlink(before)
+                    return True
+            return False
+        os.unlink(before)
+    return True
 
 
 def _taken(name: str) -> Conflict:

@@ -15,10 +15,11 @@ from po_sessions.definitions import Definitions
 from po_sessions.errors import Conflict, InvalidInput, NotFound, PoError
 from po_sessions.manager import SessionManager
 from po_sessions.session import SessionSummary
-from po_sessions.storage import Notice, Watch, atomic, open_storage
+from po_sessions.storage import Notice, Watch, atomic, gitignore, open_storage
 
 if TYPE_CHECKING:  # what only a turn needs is imported by the turn
     from po_sessions.backups import BackupPolicy
+    from po_sessions.definition import Definition
     from po_sessions.models import Chunk, ModelBackend, ModelPaths
     from po_sessions.prompt_object import Context, PromptObject
     from po_sessions.window import Limit
@@ -110,6 +111,7 @@ class Environment:
             for name in starters():
                 with open(os.path.join(_STARTERS, f"{name}.md"), "rb") as file:
                     atomic.create(os.path.join(inside, f"{name}.md"), file.read())
+            gitignore.make(made if target == root else root)
             try:
                 os.rename(made, target)
             except OSError as error:
@@ -132,6 +134,11 @@ class Environment:
         from po_sessions.prompt_object import PromptObject
 
         return PromptObject(self.definitions.get(name))
+
+    def create_prompt_object(self, made: Definition) -> str:
+        """Write a new prompt object's file and return its path. Raises InvalidInput, Conflict, Busy."""
+        with self.session_manager.storage.prompt_objects():
+            return self.definitions.create(made)
 
     def rename_prompt_object(self, old: str, new: str) -> None:
         """Give a prompt object another name, in its file and in all its sessions; the rest of the file stays as it is.
@@ -157,10 +164,12 @@ class Environment:
     def delete_prompt_object(self, name: str) -> str:
         """Move a prompt object's file to the trash and return where it is; its sessions are kept.
 
-        It is not the current one afterwards. Raises PromptObjectNotFound, Unreadable, Conflict.
+        It is not the current one afterwards. Raises PromptObjectNotFound, Unreadable, Conflict, Busy.
         """
         self.session_manager.storage.state()  # whether it can be read is better known before
-        kept = self.definitions.delete(name, os.path.join(self.root, "trash"))
+        self.definitions.path(name)
+        with self.session_manager.storage.prompt_objects():
+            kept = self.definitions.delete(name, os.path.join(self.root, "trash"))
         with suppress(PoError):  # it is done, and a pointer at nothing is no harm
             self.session_manager.storage.change_state(lambda state: state.without_po(name))
         return kept

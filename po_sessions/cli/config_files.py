@@ -147,7 +147,7 @@ def users_file() -> SettingsFile:
     """Return the user's file. Raises NotFound if there is no home directory that can have it."""
     directory = places.config_dir()
     if directory is None:
-        hint = "Set HOME or XDG_CONFIG_HOME; 'po config set --environment KEY VALUE' sets it for one environment."
+        hint = "Set HOME or XDG_CONFIG_HOME, or add --environment to use the settings of the environment."
         raise NotFound("It is not known where your settings are: there is no home directory for you.", hint=hint)
     return SettingsFile(os.path.join(directory, "config.toml"))
 

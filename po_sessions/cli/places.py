@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from po_sessions.models import ModelPaths
 
 
-def home(instead: str = "name an environment: --root") -> str:
+def home(instead: str = "name an environment with --root, or make one here with 'po init'") -> str:
     """Return the home directory. Raises NotFound if there is none that this user may enter.
 
     The hint names what can be done `instead` of setting HOME.

@@ -45,9 +45,9 @@ _POLL = 0.1  # seconds
 
 
 def path(paths: ModelPaths) -> str:
-    """Return where the weights lie, or will lie. Raises ModelUnavailable if there is no directory for them."""
+    """Return where the weights lie, or will lie. Raises WeightsMissing if there is no directory for them."""
     if paths.cache is None:
-        raise ModelUnavailable(
+        raise WeightsMissing(
             "It is not known where the embedded model's weights are: there is no home directory for you.",
             hint="Set HOME or XDG_CACHE_HOME, or set PO_GGUF to a GGUF file.",
         )
