@@ -386,6 +386,7 @@ def test_what_is_harmed_is_found_repaired_and_not_lost(name, root, store, doctor
     assert {one.id for one in open_storage("files", root=str(root)).summaries()} == in_place
     kept_aside = [
         *(root / "quarantine").rglob("*"),
+        root / ".gitignore",
         root / "objects",
         *(root / "objects").iterdir(),
         *root.rglob(".kept"),

@@ -91,6 +91,7 @@ def raised(do: Callable[[], Any]) -> str:
 
 def no_environment(w: World) -> str:
     (w.root / "objects").rename(w.root.with_name("gone"))
+    (w.root / ".gitignore").unlink()
     w.root.rmdir()
     return w.po("send", "nobody", "Hello", "--no-save").stderr
 

@@ -146,7 +146,7 @@ def _values(kind: str, line: _Line, typed: str) -> "Iterable[Found]":
     if kind == "models" or (kind == "values" and line.arguments == ["model"]):
         return _models()
     named = line.given.get("--root")
-    root = quick_environment.find_root(os.path.expanduser(named) if named is not None else None)
+    root = quick_environment.find_root(os.path.expanduser(named) if named is not None else None, warns=False)
     if root is None:
         return ()
     if kind == "objects":

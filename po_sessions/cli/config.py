@@ -35,8 +35,11 @@ class InForce:
 
 
 def files(root: str) -> list[SettingsFile]:
-    """Return the files that count in the environment `root`; the first that sets something counts."""
-    return [environments_file(root), users_file()]
+    """Return the files that count in the environment `root`; the first that sets something counts.
+
+    The user's is not among them where there is no home directory.
+    """
+    return [environments_file(root), *([users_file()] if places.config_dir() else [])]
 
 
 def setting(name: str) -> Setting:

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from stat import S_IMODE
 from typing import Any
 
-from platformdirs import user_config_path
-
-from po_sessions.errors import InvalidInput, Unreadable
+from po_sessions.cli import places
+from po_sessions.errors import InvalidInput, NotFound, Unreadable
 from po_sessions.storage import atomic, settings
 
 
@@ -153,8 +152,12 @@ class SettingsFile:
 
 
 def users_file() -> SettingsFile:
-    """Return the user's file."""
-    return SettingsFile(str(user_config_path("po") / "config.toml"))
+    """Return the user's file. Raises NotFound if there is no home directory that can have it."""
+    directory = places.config_dir()
+    if directory is None:
+        hint = "Set HOME or XDG_CONFIG_HOME, or add --environment to use the settings of the environment."
+        raise NotFound("It is not known where your settings are: there is no home directory for you.", hint=hint)
+    return SettingsFile(os.path.join(directory, "config.toml"))
 
 
 def environments_file(root: str) -> SettingsFile:

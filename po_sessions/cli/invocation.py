@@ -47,6 +47,7 @@ class Invocation:
         self.root: str | None = None
         self.lock_timeout = LOCK_TIMEOUT
         self.debug = False
+        self._warned = set[str]()
         self._ref_is_variables = False
         self._environment: Environment | None = None
 
@@ -119,11 +120,12 @@ class Invocation:
         named = self.root or os.environ.get("PO_ROOT")
         says = "" if self.root else ", which $PO_ROOT names"
         try:
-            if not named:
-                return environment.find_root(os.getcwd(), places.home())
-            named = os.path.abspath(named)
+            here = os.getcwd() if not named else ""
+            named = named and os.path.abspath(named)
         except FileNotFoundError:
             raise NotFound("The working directory is not there any more.", hint="Run 'cd' to leave it.") from None
+        if not named:
+            return environment.find_root(here, places.home, self._warn_once)
         inside = os.path.join(named, DIRECTORY)
         if os.path.basename(named) != DIRECTORY and os.path.isdir(inside):
             return inside
@@ -165,6 +167,12 @@ class Invocation:
             return root == os.path.join(places.home(), DIRECTORY)
         except NotFound:
             return False
+
+    def _warn_once(self, sentence: str) -> None:
+        """Print a warning, but not again when the same thing is met once more in this run."""
+        if sentence not in self._warned:
+            self._warned.add(sentence)
+            self.out.warn(sentence)
 
     def po_name(self, given: str | None = None) -> str | None:
         """Return the prompt object that is meant: the one given, where `.` is the current one, or the current one."""

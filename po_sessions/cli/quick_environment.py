@@ -7,11 +7,12 @@ from po_sessions import quick
 _DIRECTORY = ".prompt_objects"
 
 
-def find_root(named: str | None) -> str | None:
+def find_root(named: str | None, *, warns: bool = True) -> str | None:
     """Return the environment that is used, which need not be there; None if it is not sure to be the one.
 
     As `Invocation` finds it: `named`, else `$PO_ROOT`, else the nearest on the way up, else the one in the home
-    directory.
+    directory. One that is skipped takes a warning, which the commands print; completion prints none and passes
+    `warns=False`.
     """
     named = os.environ.get("PO_ROOT") or None if named is None else named
     if named == "":
@@ -26,14 +27,32 @@ def find_root(named: str | None) -> str | None:
             return _if_plain(path)
         inside = [directory] if is_one else [os.path.join(directory, name) for name in ("objects", "sessions")]
         return _if_plain(directory) if any(map(os.path.isdir, inside)) else None
-    while not os.path.isdir(path := os.path.join(directory, _DIRECTORY)):
+    while True:
+        if os.path.isdir(path := os.path.join(directory, _DIRECTORY)):
+            if _is_own(path):
+                return None if os.stat(path).st_mode & 0o022 else _if_plain(path)
+            if warns or not _is_open_to_all(directory):
+                return None
         parent = os.path.dirname(directory)
         if parent == directory:
-            home = os.environ.get("HOME", "")
-            return _if_plain(os.path.join(home, _DIRECTORY)) if os.path.isabs(home) else None
+            break
         directory = parent
-    about = os.stat(path)
-    return _if_plain(path) if about.st_uid == os.geteuid() and not about.st_mode & 0o022 else None
+    home = os.environ.get("HOME", "")
+    if not os.path.isabs(home):
+        return None
+    path = os.path.join(home, _DIRECTORY)
+    if os.path.isdir(path) and _is_open_to_all(home) and not _is_own(path):
+        return None
+    return _if_plain(path)
+
+
+def _is_own(path: str) -> bool:
+    own = os.geteuid()
+    return os.stat(path).st_uid == own and os.lstat(path).st_uid in (own, 0)
+
+
+def _is_open_to_all(directory: str) -> bool:
+    return os.stat(directory).st_mode & 0o1002 == 0o1002
 
 
 def _if_plain(root: str) -> str | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 
-from po_sessions.doctor import index, layout, leftovers, mounts, pointers, sessions, set_aside, settings
+from po_sessions.doctor import git, index, layout, leftovers, mounts, pointers, sessions, set_aside, settings
 from po_sessions.doctor.finding import Finding
 from po_sessions.doctor.store import Store, foreign
 from po_sessions.errors import ForeignDirectory, InvalidInput, NotFound, PoError
@@ -35,6 +35,7 @@ CHECKS: tuple[Callable[[Store], Iterator[Finding]], ...] = (
     set_aside.backups,
     pointers.check,
     index.check,
+    git.check,
 )
 """In this order: what a repair leaves behind is seen by a later check."""
 

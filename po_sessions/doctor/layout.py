@@ -13,7 +13,7 @@ from po_sessions.doctor.quarantine import DIRECTORY as QUARANTINE
 from po_sessions.doctor.store import Entry, Store, foreign
 from po_sessions.errors import ForeignDirectory, WriteFailed
 from po_sessions.session import is_session_id
-from po_sessions.storage import atomic, folders, locks, settings, trash
+from po_sessions.storage import atomic, folders, gitignore, locks, settings, trash
 
 _COPY_OF_ROOT_FILE = re.compile(r"(state.*\.toml|deletions.*\.log).*")
 _LOCKS = {"entries", "names", "index", "seen", "state", "rename"}
@@ -40,8 +40,8 @@ def check(store: Store) -> Iterator[Finding]:
         )
     for place in _top(store):
         yield from _placed(place, store, owner)
-    settings_file = _Place(os.path.join(store.root, settings.NAME), may_be_read=True)
-    yield from _placed(settings_file, store, owner, any_kind=True)
+    for name in (settings.NAME, gitignore.NAME):
+        yield from _placed(_Place(os.path.join(store.root, name), may_be_read=True), store, owner, any_kind=True)
     for directory, listed in (
         (store.sessions, _in_sessions),
         (store.locks, bool),

@@ -63,8 +63,8 @@ class ModelInfo:
 class ModelPaths:
     """Where the models on this machine are; decided by the caller, since a library does not read the environment."""
 
-    cache: str
-    """The directory that holds fetched weights; made when it is needed."""
+    cache: str | None
+    """The directory that holds fetched weights; made when it is needed. None if there is none on this machine."""
     runtime: str
     """A directory for sockets, on a local file system, with a short path (under 60 bytes)."""
     gguf: str | None = None

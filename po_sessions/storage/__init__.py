@@ -89,6 +89,12 @@ class SessionStorage(Protocol):
         Return the session, and the entry's id. Raises SessionNotFound, Busy, Unreadable (NewerVersion).
         """
 
+    def prompt_objects(self) -> AbstractContextManager[object]:
+        """Hold the files of the prompt objects: nobody else makes, renames or deletes one. Raises Busy.
+
+        Held before the names, never while they are held.
+        """
+
     def rename_po(
         self, old: str, new: str, move: Callable[[str, str], None], check: Callable[[], None] = lambda: None
     ) -> None:

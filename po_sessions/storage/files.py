@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from po_sessions.errors import Busy, PoError, SessionNotFound, Unreadable, WriteFailed
 from po_sessions.json_text import dumps
 from po_sessions.session import End, Message, Session, SessionSummary, check_kept, check_writable
-from po_sessions.storage import About, Notice, Watch, atomic, entry_ids, folders, locks, session_file, state
+from po_sessions.storage import About, Notice, Watch, atomic, entry_ids, folders, gitignore, locks, session_file, state
 from po_sessions.storage.catalogue import Catalogue
 from po_sessions.storage.deletions import UNDONE_AT, Deletions, described, described_at
 from po_sessions.storage.index import Index, Row
@@ -53,6 +53,7 @@ class FileStorage:
         self._locks = os.path.join(self._sessions, ".locks")
         self._state = os.path.join(root, "state.toml")
         self._timeout = lock_timeout
+        self._is_ignored = False
         self._notice = notice
         self._index = Index(self._sessions, timeout=lock_timeout)
         self._deletions = Deletions(os.path.join(root, "deletions.log"), notice)
@@ -504,6 +505,9 @@ class FileStorage:
             for directory in (self._root, self._sessions, self._locks):
                 atomic.make_dir(directory)
             self._index.start()
+        if not self._is_ignored:  # once a process: an environment of an earlier version has none
+            gitignore.make(self._root)
+            self._is_ignored = True
 
     def _lock_path(self, id: str) -> str:
         self._files.path(id)
@@ -528,6 +532,10 @@ class FileStorage:
         return self._renamed(SessionSummary(**{name: row[name] for name in SUMMARY_FIELDS}))
 
     # A prompt object's other name
+
+    def prompt_objects(self) -> AbstractContextManager[object]:
+        """Hold the files of the prompt objects, before the names. Raises Busy."""
+        return self._renaming.alone()
 
     def rename_po(
         self, old: str, new: str, move: Callable[[str, str], None], check: Callable[[], None] = lambda: None

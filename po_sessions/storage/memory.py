@@ -105,6 +105,10 @@ class MemoryStorage:
             self._sessions[id] = after
         return after.summary(), taken
 
+    def prompt_objects(self) -> AbstractContextManager[object]:
+        """Hold nothing: what is in memory is one process's."""
+        return nullcontext()
+
     def rename_po(
         self, old: str, new: str, move: Callable[[str, str], None], check: Callable[[], None] = lambda: None
     ) -> None:

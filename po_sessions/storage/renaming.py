@@ -58,10 +58,15 @@ class Renaming:
         old, new = self.names() or ("", "")
         return new if po_name == old else po_name
 
+    def alone(self) -> AbstractContextManager[object]:
+        """Keep others from making, renaming and deleting prompt objects; taken before the names. Raises Busy."""
+        self._prepare()
+        busy = "The prompt objects are in use by another process."
+        return locks.locked(self._lock, timeout=self._timeout, busy=lambda: busy)
+
     def run(self, old: str, new: str, move: Move, check: Callable[[], None]) -> None:
         """Give a prompt object another name everywhere. Raises Busy, and what `check` and `move` raise."""
-        self._prepare()
-        with locks.locked(self._lock, timeout=self._timeout):
+        with self.alone():
             self._finish(move)
             with self._names():  # whoever makes a session now has done so, or will see the new name
                 check()
