@@ -92,6 +92,8 @@ class Renaming:
         try:
             self._prepare()
             with locks.locked(self._lock, timeout=0):
+                if self.names() is None:
+                    return  # its process was alive, and has finished
                 self._finish(move)
         except Busy:
             return
