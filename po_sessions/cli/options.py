@@ -34,8 +34,8 @@ Timeout = Annotated[
     typer.Option(
         "--timeout",
         metavar="D",
-        help="Give up if the whole reply takes longer: 90s, 5min, 2h; exit 8. The setting model.idle_timeout limits how "
-        "long the model may send nothing.",
+        help="Give up if the whole reply takes longer: 90s, 5min, 2h; exit 8. The setting model.idle_timeout limits "
+        "how long the model may send nothing.",
     ),
 ]
 NoStream = Annotated[bool, typer.Option("--no-stream", help="Print the reply when it is whole.")]
