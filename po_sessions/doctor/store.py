@@ -35,7 +35,7 @@ class Store:
         self.said: list[str] = []
         """What the storage told of while it repaired something."""
         self.storage = open_storage("files", root=root, lock_timeout=PATIENCE, notice=self.said.append)
-        self.index = Index(self.sessions, timeout=PATIENCE)
+        self.index = Index(self.sessions)
         self.definitions = Definitions(root)
         self.quarantine = Quarantine(root, timestamp(now).replace("-", "").replace(":", ""))
         self.rows: dict[str, Row] = {}
