@@ -500,7 +500,7 @@ class SessionManager:
         return next(iter(self.storage.summaries(po_name=po_name, name=name)), None)
 
     def _names(self, po_name: str, beginning: str = "") -> set[str]:
-        return {session.name for session in self.storage.summaries(po_name=po_name, beginning=beginning)}
+        return self.storage.taken_names(po_name, beginning)
 
     def _free_name(self, po_name: str, base: str) -> str:
         return FreeNames(self._names(po_name, base[: NAME_LENGTH - 20].rstrip())).take(

@@ -238,10 +238,10 @@ def test_a_session_whose_ends_are_sound(harm, full, po, backend):
 
 
 def test_a_session_damaged_in_place_with_its_size_kept(full, po):
-    """What is listed is what the index knows of that file; whatever reads the file tells."""
     path = full / "sessions" / f"{BAD}.json"
     ANYWHERE["NULs"](path)
-    assert [one["id"] for one in listed(po)] == [OTHER, FINE, BAD]
+    for _ in range(2):
+        assert [one["id"] for one in listed(po, path)] == [OTHER, FINE]
     refused(po("session", "show", BAD), 7, path)
     refused(po("session", "delete", BAD), 7, path)
 

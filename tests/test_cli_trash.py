@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import time
 
@@ -401,13 +402,15 @@ def test_deleting_a_damaged_session_says_so(talk, root, po):
     assert file.read_bytes() == damaged
 
 
-def test_a_delete_that_is_refused_leaves_one_name_and_no_entry(talk, root, po):
-    import fcntl
+def test_a_delete_that_is_refused_leaves_one_name_and_no_entry(talk, root, po, monkeypatch):
+    from po_sessions.storage.session_files import SessionFiles
+
+    def refused(self, id):
+        raise errors.Busy("It is busy.")
 
     file = root / "sessions" / f"{talk}.json"
-    with (root / "sessions" / ".locks" / "entries").open("a") as entries:
-        fcntl.flock(entries, fcntl.LOCK_SH)
-        assert po("--no-wait", "session", "delete", talk).exit_code == 6
+    monkeypatch.setattr(SessionFiles, "remove", refused)
+    assert po("session", "delete", talk).exit_code == 6
     assert (file.stat().st_nlink, po("trash", "list", "--ids").stdout) == (1, "")
 
 
@@ -418,8 +421,10 @@ def test_a_restore_waits_for_a_delete_that_has_not_ended(talk, root, po, po_proc
         fcntl.flock(entries, fcntl.LOCK_SH)  # as a process that makes a session does
         deleting = subprocess.Popen([*command(), "session", "delete", talk])
         while not list((root / "trash").glob(f"{talk}.*.json")):
-            time.sleep(0.01)
+            time.sleep(0.001)
+        deleting.send_signal(signal.SIGSTOP)
         assert po("--no-wait", "trash", "restore", talk).exit_code == 6
+        deleting.send_signal(signal.SIGCONT)
     assert deleting.wait() == 0
     assert po("trash", "restore", talk).exit_code == 0
     assert len(contents(po)) == 4

@@ -190,7 +190,8 @@ def _rows(root: str, typed: str) -> "Iterator[dict[str, object]]":
     """Yield what the index knows of the newest sessions, without many that do not hold what is typed."""
     plain = typed.isascii() and typed.isprintable() and not {"\\", '"', "'"} & {*typed}
     part = typed.lower().encode() if plain else b""  # anything else may be written otherwise in the index
-    yield from filter(None, quick_index.rows(f"{root}/sessions", lambda line: part in line.lower(), FARTHEST))
+    rows = quick_index.rows(f"{root}/sessions", lambda line: part in line.lower(), FARTHEST)
+    yield from (row for row in rows if row and "damaged" not in row)
 
 
 def _sessions(root: str, line: _Line, typed: str) -> "Iterator[Found]":

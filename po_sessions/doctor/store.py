@@ -66,7 +66,7 @@ class Store:
         self.storage = open_storage(
             "files", root=root, lock_timeout=PATIENCE, notice=self.said.append, may_be_link=may_be_link
         )
-        self.index = Index(self.sessions, timeout=PATIENCE)
+        self.index = Index(self.sessions)
         self.definitions = Definitions(root)
         self.quarantine = Quarantine(root, timestamp(now).replace("-", "").replace(":", ""))
         self.rows: dict[str, Row] = {}

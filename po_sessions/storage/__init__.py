@@ -175,8 +175,12 @@ class SessionStorage(Protocol):
     ) -> Iterator[SessionSummary]:
         """Yield the sessions, of one prompt object and with one name if given; newest turn first, ties by id.
 
-        Those whose name has this `beginning` are found without a look at all others.
+        Those whose name has this `beginning` are found without a look at all others. Raises Unreadable if no other than
+        a session that cannot be read has this name of this prompt object.
         """
+
+    def taken_names(self, po_name: str, beginning: str = "") -> set[str]:
+        """Return the names of a prompt object's sessions, those with this beginning, also of damaged ones."""
 
     def weighed(self, po_name: str | None = None) -> Iterator[tuple[SessionSummary, int]]:
         """Yield the sessions as `summaries` does, each with the bytes that it takes."""

@@ -17,7 +17,14 @@ from po_sessions.storage.catalogue import Catalogue
 from po_sessions.storage.deletions import UNDONE_AT, Deletions, described, described_at
 from po_sessions.storage.index import Index, Row
 from po_sessions.storage.renaming import Renaming
-from po_sessions.storage.session_files import SUMMARY_FIELDS, SessionFiles, link_new, not_its_own, to_row
+from po_sessions.storage.session_files import (
+    SUMMARY_FIELDS,
+    SessionFiles,
+    coming_row,
+    link_new,
+    not_its_own,
+    why_damaged,
+)
 from po_sessions.storage.state import State
 from po_sessions.storage.trash import Trash, TrashEntry, cut_apart, id_taken, not_there
 
@@ -55,11 +62,11 @@ class FileStorage:
         self._timeout = lock_timeout
         self._is_ignored = False
         self._notice = notice
-        self._index = Index(self._sessions, timeout=lock_timeout)
+        self._index = Index(self._sessions)
         self._deletions = Deletions(os.path.join(root, "deletions.log"), notice)
         self._files = SessionFiles(self._sessions, self._index, timeout=lock_timeout)
         self._trash = Trash(os.path.join(root, "trash"), notice)
-        self._catalogue = Catalogue(self._sessions, self._index, self._read_row, notice, watch)
+        self._catalogue = Catalogue(self._sessions, self._index, self._files.row_or_damage, notice, watch)
         self._renaming = Renaming(
             self._sessions,
             timeout=lock_timeout,
@@ -95,43 +102,30 @@ class FileStorage:
         """
         path = self._files.path(id)
         with self._files.opened(id) as fd:
-            tail = session_file.read_tail(fd)
-            if tail is None:  # perhaps it was being written
-                with locks.holding(fd, path, timeout=self._timeout, shared=True):
-                    tail = session_file.read_tail(fd)
-            if tail is not None:
+            found = self._files.tail(fd, path)
+            if found is not None:
                 from po_sessions.storage.opened_session import opened  # which few commands need
 
-                yield self._renamed(self._own(opened(fd, path, tail), id))
+                yield self._renamed(self._own(opened(fd, path, found.tail), id))
                 return
         yield self.load(id)
 
     def _parsed(self, id: str) -> session_file.Parsed:
-        path = self._files.path(id)
         with self._files.opened(id) as fd:
-            try:
-                parsed = session_file.parse(atomic.read_all(fd, path), path)
-            except Unreadable:
-                parsed = None
-            if parsed is None or parsed.torn is not None:
-                # Perhaps it was read while being written; nobody writes to it under the lock.
-                with locks.holding(fd, path, timeout=self._timeout, shared=True):
-                    data = atomic.read_all(fd, path)
-                parsed = session_file.parse(data, path)
-        return parsed
+            return self._files.parsed(fd, self._files.path(id))
 
     def about(self, id: str) -> About:
         """Return what its file says of a session but its messages. Raises SessionNotFound, Unreadable."""
         with self._files.opened(id) as fd:
-            size, tail = os.fstat(fd).st_size, session_file.read_tail(fd)
-        if tail is None:
+            size, found = os.fstat(fd).st_size, self._files.tail(fd, self._files.path(id))
+        if found is None:
             parsed = self._parsed(id)
             own = self._renamed(self._own(parsed.session, id))
             return session_file.about(own, size, whole=parsed.torn is None)
-        if tail.summary.id != id:
-            raise not_its_own(self._files.path(id), tail.summary.id)
-        found = session_file.about_tail(tail)
-        return found._replace(summary=self._renamed(found.summary))
+        if found.tail.summary.id != id:
+            raise not_its_own(self._files.path(id), found.tail.summary.id)
+        about = session_file.about_tail(found.tail)
+        return about._replace(summary=self._renamed(about.summary), whole=found.whole)
 
     def summary(self, id: str) -> SessionSummary:
         """Return a session without its history. Raises SessionNotFound, Unreadable."""
@@ -157,7 +151,7 @@ class FileStorage:
                         raise not_its_own(path, tail.summary.id)
                     append = session_file.plan_append(tail, message, after)
                     summary = self._renamed(append.summary)
-                    self._index.record(to_row(append.summary, append.size, os.fstat(fd).st_ino))
+                    self._index.record(coming_row(append.summary, append.size, os.fstat(fd).st_ino))
                     session_file.write_append(fd, path, append)
                     return summary
                 # Another layout, a torn end or a second hard link: a file made anew has none of them.
@@ -441,11 +435,36 @@ class FileStorage:
             needle = b'"name":' + (text[:-1] if name is None else text)
         elif po_name is not None and self._renaming.names() is None:
             needle = b'"po_name":' + dumps(po_name)
+        damaged, found = None, False
         for row in self._catalogue.rows(needle):
             if name in (None, row["name"]) and row["name"].startswith(beginning):
                 summary = self._to_summary(row)
-                if po_name in (None, summary.po_name):
+                if po_name not in (None, summary.po_name):
+                    continue
+                if "damaged" in row:
+                    damaged = damaged or row
+                else:
+                    found = True
                     yield summary, row["size"]
+        if damaged and not found and name is not None and po_name is not None:
+            raise self._name_is_held(damaged)
+
+    def _name_is_held(self, row: Row) -> Unreadable:
+        """Return the error for a name that a session has whose file cannot be read."""
+        id, why = row["id"], why_damaged(row, self._files.path(row["id"]))
+        hint = "It was left as it is; 'po doctor' tells what can be done."
+        with suppress(PoError):
+            if self._backups.ids(id):
+                hint = f"Run 'po backup restore {id}' to put it back to its last backup."
+        error = Unreadable(f"{row['po_name']} has a session named {row['name']!r}, {id}. {why}", hint=hint)
+        error.session_id = id
+        return error
+
+    def taken_names(self, po_name: str, beginning: str = "") -> set[str]:
+        """Return the names of a prompt object's sessions that have this beginning, also of those in damaged files."""
+        needle = b'"name":' + dumps(beginning)[:-1] if beginning else b""
+        rows = [row for row in self._catalogue.rows(needle) if row["name"].startswith(beginning)]
+        return {row["name"] for row in rows if self.po_name(row["po_name"]) == po_name}
 
     def ids_matching(self, fragment: str) -> list[str]:
         """Return the ids that begin or end with `fragment`, whatever its case."""
@@ -478,11 +497,14 @@ class FileStorage:
         path = self._lock_path(id)
         return (locks.owner(path) or "another process") if locks.is_held(path) else None
 
-    def names(self) -> AbstractContextManager[object]:
-        """Hold the names of all sessions. Raises Busy."""
+    @contextmanager
+    def names(self) -> Iterator[None]:
+        """Hold the names of all sessions, compared with their files not long ago. Raises Busy."""
         self._make_dirs()
         busy = "The names of the sessions are in use by another process."
-        return locks.locked(os.path.join(self._locks, "names"), timeout=self._timeout, busy=lambda: busy)
+        with locks.locked(os.path.join(self._locks, "names"), timeout=self._timeout, busy=lambda: busy):
+            self._catalogue.look_for_edits()
+            yield
 
     def state(self) -> State:
         """Return the pointers. Raises Unreadable."""
@@ -514,14 +536,7 @@ class FileStorage:
         return os.path.join(self._locks, id)
 
     def _read_row(self, id: str) -> Row:
-        with self._files.opened(id) as fd:
-            about = os.fstat(fd)
-            tail = session_file.read_tail(fd)
-            if tail is not None:
-                if tail.summary.id != id:
-                    raise not_its_own(self._files.path(id), tail.summary.id)
-                return to_row(tail.summary, about.st_size, about.st_ino)
-        return to_row(self._load(id).summary(), about.st_size, about.st_ino)
+        return self._files.row(id, self._catalogue.known)
 
     def _own(self, session: Session, id: str) -> Session:
         if session.id != id:

@@ -242,6 +242,10 @@ class MemoryStorage:
             if po_name in (None, row.po_name) and name in (None, row.name) and row.name.startswith(beginning):
                 yield row
 
+    def taken_names(self, po_name: str, beginning: str = "") -> set[str]:
+        """Return the names of a prompt object's sessions that have this beginning."""
+        return {one.name for one in self.summaries(po_name=po_name, beginning=beginning)}
+
     def weighed(self, po_name: str | None = None) -> Iterator[tuple[SessionSummary, int]]:
         """Yield the sessions as `summaries` does, each with the bytes that its file would have."""
         for one in self.summaries(po_name=po_name):

@@ -264,7 +264,7 @@ class Trash:
         with suppress(OSError, PoError):
             fd = atomic.open_regular(self._path(id))
             try:
-                head = session_file.read_head(fd)
+                head, _ = session_file.read_head(fd) or (head, 0)
             finally:
                 os.close(fd)
         name, po_name = (head.get(key) if isinstance(head.get(key), str) else "" for key in ("name", "po_name"))
