@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
@@ -33,6 +32,7 @@ from po_sessions.session import (
     new_session_id,
     timestamp,
 )
+from po_sessions.shell import command_line
 from po_sessions.storage import Notice, SessionStorage
 from po_sessions.storage.trash import TrashEntry, entry, not_there, without_undone
 
@@ -85,7 +85,7 @@ class SessionManager:
     def check_free(self, po_name: str, name: str) -> None:
         """Raise InvalidInput if no new session may have this name, Conflict if one has it."""
         if taken := self._named(po_name, check_session_name(name)):
-            command = f"po session ensure {shlex.quote(taken.name)} --po {po_name}"
+            command = command_line("session ensure", taken.name, po=po_name)
             raise Conflict(
                 f"{po_name} has a session named {taken.name!r}: {taken.id}.",
                 hint=f"Choose another name; '{command}' prints the id of the one that is there.",
@@ -218,7 +218,7 @@ class SessionManager:
             if there.po_name != session.po_name:
                 raise Conflict(
                     f"{there.name!r} belongs to {there.po_name} by now.",
-                    hint=f"Run 'po session duplicate {there.id} --to {owner}' to copy it.",
+                    hint=f"Run '{command_line('session duplicate', there.id, to=owner)}' to copy it.",
                 )
             name = self._free_name(owner, there.name)
             adopted = self.storage.update(session.id, lambda one: replace(one, po_name=owner, name=name))
@@ -236,7 +236,7 @@ class SessionManager:
             if not 1 <= turns <= len(there):
                 raise InvalidInput(
                     f"Cannot undo {turns} turn{'s' * (turns != 1)} of {stored.name!r}, which has {len(there)}.",
-                    hint=f"Run 'po session show {session.id}' to see them.",
+                    hint=f"Run '{command_line('session show', session.id)}' to see them.",
                 )
             cut = sum(len(turn.messages) for turn in there[-turns:])
             end = stored.message_count
@@ -253,7 +253,8 @@ class SessionManager:
                 at = stored.summary_at()
             if at is None:
                 raise Conflict(
-                    f"{session.name!r} has no summary.", hint=f"Run 'po session compact {session.id}' to add one."
+                    f"{session.name!r} has no summary.",
+                    hint=f"Run '{command_line('session compact', session.id)}' to add one.",
                 )
             return self.storage.cut(session.id, at, at + 1, self.now())
 
@@ -320,6 +321,7 @@ class SessionManager:
     def _restore_session(self, entry: TrashEntry, name: str | None) -> SessionSummary:
         wanted = entry.session.name if name is None else check_session_name(name)
         session = self.storage.trashed(entry.id)
+        again = command_line("trash restore", entry.id, as_="NAME")
         with self.storage.names():
             there = self._there(session.id)
             is_back = there is not None and entry.undone_at is None and holds(there, session)
@@ -329,12 +331,12 @@ class SessionManager:
             if there is not None and name is None:
                 raise Conflict(
                     f"There is another session with the id {session.id}.",
-                    hint=f"Run 'po trash restore {entry.id} --as NAME' to give this one another id and name.",
+                    hint=f"Run '{again}' to give this one another id and name.",
                 )
             if self._named(owner, wanted):
                 raise Conflict(
                     f"{owner} has a session named {wanted!r}.",
-                    hint=f"Run 'po trash restore {entry.id} --as NAME' to give it another name.",
+                    hint=f"Run '{again}' to give it another name.",
                 )
             if there is None and entry.undone_at is None and wanted == session.name:
                 return self.storage.restore(entry.id)  # as it is, whatever its layout and version
@@ -351,7 +353,7 @@ class SessionManager:
             return None
 
     def _restore_messages(self, entry: TrashEntry, undone_at: int) -> SessionSummary:
-        hint = f"Run 'po trash restore {entry.id} --as NAME' to make a session of them."
+        hint = f"Run '{command_line('trash restore', entry.id, as_='NAME')}' to make a session of them."
         messages = self.storage.trashed(entry.id).history
 
         def with_messages(one: Session) -> Session:
@@ -379,9 +381,10 @@ class SessionManager:
             raise selector.no_current_po()
         found = self.current(po_name) or self._named(po_name, DEFAULT_NAME)
         if found is None:
+            send, switch = command_line("send", po_name, "MESSAGE"), command_line("session switch NAME", po=po_name)
             raise NoCurrent(
                 f"{po_name} has no current session, and none named {DEFAULT_NAME!r}.",
-                hint=f"Run 'po send {po_name} MESSAGE' to begin one, or 'po session switch NAME --po {po_name}'.",
+                hint=f"Run '{send}' to begin one, or '{switch}'.",
             )
         return found
 

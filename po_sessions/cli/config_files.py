@@ -14,6 +14,7 @@ from typing import Any
 from platformdirs import user_config_path
 
 from po_sessions.errors import InvalidInput, Unreadable
+from po_sessions.shell import command_line
 from po_sessions.storage import atomic, settings
 
 
@@ -52,12 +53,14 @@ class SettingsFile:
             return str(value)
         if not isinstance(value, str | None):
             kind = "a number" if one.is_number else "text"
-            hint = f"Run 'po config set {one.name} VALUE'."
+            hint = f"Run '{command_line('config set', one.name, 'VALUE')}'."
             if self.is_environments:
-                hint = f"Run 'po config set --environment {one.name} VALUE'."
+                hint = f"Run '{command_line('config set --environment', one.name, 'VALUE')}'."
             raise Unreadable(f"{self.path}: {one.name!r} is not {kind}.", hint=hint)
         if value:
-            self.check(one, value, f"'po config unset --environment {one.name}' takes it out of the file.")
+            self.check(
+                one, value, f"'{command_line('config unset --environment', one.name)}' takes it out of the file."
+            )
         return value
 
     def check(self, one: Setting, value: str, hint: str) -> None:

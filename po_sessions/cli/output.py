@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import Any, TextIO, TypeVar
 
 from po_sessions.cli.cells import separators_replaced
 from po_sessions.errors import PoError, ReplyNotStored, WriteFailed
+from po_sessions.shell import joined, quoted
 
 T = TypeVar("T")
 
@@ -168,13 +168,13 @@ class Output:
     def command(self, *words: str) -> str:
         """Return a command line, which means the environment that this one meant."""
         root = () if self.root is None else ("--root", self.root)
-        return shlex.join([words[0], *root, *words[1:]])
+        return joined([words[0], *root, *words[1:]])
 
     def with_root(self, text: str) -> str:
         """Return a text whose command lines mean the environment that this one meant."""
         if self.root is None:
             return text
-        return _COMMAND.sub(lambda found: f"{found[0]}--root {shlex.quote(self.root or '')} ", text)
+        return _COMMAND.sub(lambda found: f"{found[0]}--root {quoted(self.root or '')} ", text)
 
     def write_escaped(self, text: str) -> None:
         """Write what holds nothing that could act on a terminal but our own."""

@@ -13,6 +13,7 @@ from po_sessions.doctor.quarantine import DIRECTORY as QUARANTINE
 from po_sessions.doctor.store import Store
 from po_sessions.errors import WriteFailed
 from po_sessions.session import is_session_id
+from po_sessions.shell import joined
 from po_sessions.storage import atomic, entry_ids, locks, settings
 
 _TRASHED = re.compile(r".+\.torn|[A-Za-z0-9_-]{1,64}\.[0-9a-f]{8}\.md")
@@ -89,7 +90,7 @@ def _placed(place: _Place, store: Store, owner: int, *, any_kind: bool = False) 
                 "owner",
                 place.path,
                 f"{place.path} belongs to another user than the environment.",
-                hint=f"Run 'sudo chown {owner} {place.path}'.",
+                hint=f"Run '{joined(['sudo', 'chown', str(owner), place.path])}'.",
             )
         if not place.is_directory and place.path.endswith(".json"):
             store.size += about.st_size

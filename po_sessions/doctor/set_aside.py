@@ -10,6 +10,7 @@ from po_sessions.doctor.layout import is_entry
 from po_sessions.doctor.store import Store
 from po_sessions.errors import Unreadable
 from po_sessions.session import is_session_id
+from po_sessions.shell import command_line
 from po_sessions.storage import entry_ids, session_file
 
 
@@ -35,7 +36,7 @@ def backups(store: Store) -> Iterator[Finding]:
                 sound += [] if found else [name.removesuffix(".json")]
         if sound and id not in trashed and not os.path.lexists(store.path(id)):
             message = f"The session {id} is neither here nor in the trash; {directory.path} has copies of it."
-            hint = f"'po backup restore {sound[-1]}' makes it again."
+            hint = f"'{command_line('backup restore', sound[-1])}' makes it again."
             yield Finding("stray-backup", directory.path, message, session_id=id, fault=False, hint=hint)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Callable, Generator
 from datetime import datetime
 
@@ -12,6 +11,7 @@ from po_sessions.doctor.finding import Finding, Repair
 from po_sessions.doctor.quarantine import Quarantine
 from po_sessions.errors import Busy, Conflict
 from po_sessions.session import timestamp
+from po_sessions.shell import command_line
 from po_sessions.storage import atomic, locks, open_storage, session_file
 from po_sessions.storage.index import Index, Row
 from po_sessions.storage.session_files import to_row
@@ -82,7 +82,7 @@ class Store:
         def do() -> str:
             self.check_same(path, about)
             target = self.quarantine.take(path)
-            command = f"; 'po session import {shlex.quote(target)}' brings in what it holds" if can_be_imported else ""
+            command = f"; '{command_line('session import', target)}' brings in what it holds" if can_be_imported else ""
             return f"Moved to {target}{command}."
 
         return Repair("It will be moved to the quarantine.", do)

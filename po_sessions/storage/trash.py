@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from po_sessions.errors import Conflict, NotFound, PoError, Unreadable
 from po_sessions.near import did_you_mean
 from po_sessions.session import VERSION, Session, SessionSummary, timestamp
+from po_sessions.shell import command_line
 from po_sessions.storage import atomic, entry_ids, session_file
 from po_sessions.storage.deletions import UNDONE_AT, described_at
 
@@ -64,7 +65,9 @@ def not_there(id: str, names: Iterable[str] = ()) -> NotFound:
 
 def id_taken(id: str) -> Conflict:
     """Return the error for a session whose id another one has."""
-    return Conflict(f"There is a session with the id {id}.", hint=f"Run 'po session show {id}' to see it.")
+    return Conflict(
+        f"There is a session with the id {id}.", hint=f"Run '{command_line('session show', id)}' to see it."
+    )
 
 
 def _came_at(file: os.DirEntry[str]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +19,7 @@ from po_sessions.cli.options import Po
 from po_sessions.cli.output import counted
 from po_sessions.errors import Conflict, InvalidInput, NotFound, PoError, WriteFailed
 from po_sessions.session import Session
+from po_sessions.shell import quoted
 from po_sessions.storage import atomic
 
 if TYPE_CHECKING:
@@ -236,9 +236,7 @@ def _check_target(path: str, *, force: bool, to_make: bool = False) -> None:
     """Raise an error if a file cannot be written here; with `to_make` its directory may be missing."""
     directory = os.path.dirname(path) or "."
     if not to_make and not os.path.isdir(directory):
-        raise NotFound(
-            f"There is no directory {directory!r}.", hint=f"Run 'mkdir -p -- {shlex.quote(directory)}' first."
-        )
+        raise NotFound(f"There is no directory {directory!r}.", hint=f"Run 'mkdir -p -- {quoted(directory)}' first.")
     if not os.path.lexists(path):
         return
     if not stat.S_ISREG(os.lstat(path).st_mode):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +13,7 @@ from po_sessions.cli.root import PoCommand, WaitingCommand, noun
 from po_sessions.definition import Definition
 from po_sessions.errors import InvalidInput
 from po_sessions.session import check_po_name
+from po_sessions.shell import joined
 
 app = noun("List, show, make, rename and delete prompt objects.")
 
@@ -142,7 +142,7 @@ def delete(ctx: typer.Context, po: Name) -> None:
     name = run.po_name(po) or po
     path = env.definitions.path(name)
     kept = env.delete_prompt_object(name)
-    run.out.note(f"Deleted {name}; '{shlex.join(['mv', '-n', kept, path])}' brings it back.")
+    run.out.note(f"Deleted {name}; '{joined(['mv', '-n', kept, path])}' brings it back.")
     if run.out.as_json:
         run.out.json({"version": 1, "name": name, "trash_path": kept})
 
