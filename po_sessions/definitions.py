@@ -14,10 +14,13 @@ from po_sessions import quick
 from po_sessions.errors import Conflict, InvalidInput, NotFound, PoError, PromptObjectNotFound, Unfinished, Unreadable
 from po_sessions.near import did_you_mean
 from po_sessions.session import check_po_name
-from po_sessions.storage import atomic
+from po_sessions.storage import atomic, bounded
 
 if TYPE_CHECKING:  # what parses is imported by what reads a file; `list` only sees whether there is one
     from po_sessions.definition import Definition
+
+LIMIT = quick.LARGEST
+"""Bytes of a definition's file."""
 
 
 class Definitions:
@@ -106,7 +109,7 @@ class Definitions:
         except PromptObjectNotFound:
             made, stem = None, old
         before, after = self._path(stem), self._path(new)
-        text = None if made is None else atomic.read(before)
+        text = None if made is None else bounded.read(before, LIMIT)
         try:
             if made is not None:
                 self._write(before, self._renamed_text(made, stem, new))
@@ -176,7 +179,7 @@ class Definitions:
 
         path = self._path(stem)
         try:
-            text = atomic.read(path).decode()
+            text = bounded.read(path, LIMIT).decode()
         except UnicodeDecodeError as error:
             raise Unreadable(f"{path} is not UTF-8 text (byte {error.start}).", hint="Save it as UTF-8.") from None
         return definition.parse(text, stem=stem, where=path)
@@ -192,7 +195,7 @@ class Definitions:
         from po_sessions import definition
 
         path = self._path(stem)
-        for text in _with_name(atomic.read(path), json.dumps(new).encode()):
+        for text in _with_name(bounded.read(path, LIMIT), json.dumps(new).encode()):
             with suppress(PoError):
                 if definition.parse(text.decode(), stem=new, where=path) == replace(made, name=new):
                     return text

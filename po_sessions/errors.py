@@ -12,7 +12,8 @@ Each error is a sentence, a hint that says what to do next, and the exit code of
     ├── Conflict                 5   a taken name, another prompt object's session
     ├── Busy                     6   another process holds what is needed (retryable)
     ├── Unreadable               7   data that cannot be read whole; never written to
-    │   └── NewerVersion
+    │   ├── NewerVersion
+    │   └── OutOfMemory              more than fits into memory
     ├── ModelError               8   the model failed or is not available
     │   ├── ModelUnavailable         unknown, not installed, weights damaged
     │   │   ├── UnknownModel
@@ -118,6 +119,10 @@ class Unreadable(PoError):
 
 class NewerVersion(Unreadable):
     """Data of a newer version: readable, not writable."""
+
+
+class OutOfMemory(Unreadable):
+    """Data that does not fit into memory."""
 
 
 class ModelError(PoError):

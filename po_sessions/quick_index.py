@@ -32,6 +32,8 @@ _BLOCK = 1 << 16
 _SETTLED = 2_000_000_000
 """A time that is no mark is believed if it was looked at this long after it: two changes can fall into one tick."""
 _PUT_OFF = 100
+_LONG = 1e12
+"""More seconds than any machine is up."""
 _LOOK = {"mtime", "marked", "inode", "boot", "at", "took", "strange", "unread"}
 
 
@@ -49,12 +51,13 @@ def last_look(sessions: str) -> "dict[str, Any] | None":
 
     None if there is none, or it is of another directory. Raises OSError.
     """
-    look = quick.json_object(quick.read(f"{sessions}/.locks/seen") or b"")
+    look = quick.json_object(quick.read(f"{sessions}/.locks/seen", quick.LARGEST) or b"")
     if look is None or look.keys() != _LOOK:
         return None
     lists = all(isinstance(look[key], list) for key in ("strange", "unread"))
+    lists = lists and all(isinstance(one, str) for one in look["strange"] + look["unread"])
     numbers = all(type(look[key]) is int for key in ("mtime", "inode"))
-    spans = all(type(look[key]) in (int, float) and look[key] >= 0 for key in ("at", "took"))
+    spans = all(type(look[key]) in (int, float) and 0 <= look[key] < _LONG for key in ("at", "took"))
     return look if lists and numbers and spans and look["inode"] == os.stat(sessions).st_ino else None
 
 
@@ -130,7 +133,7 @@ def _row(line: bytes) -> "Row | None":
     row = quick.json_object(line)
     if row is None or not isinstance(row.get("id"), str) or not quick.is_session_id(row["id"]):
         return None
-    whole = "removed" in row or [*map(type, map(row.get, TYPES))] == _KINDS
+    whole = "removed" in row or ([*map(type, map(row.get, TYPES))] == _KINDS and quick.is_po_name(row["po_name"]))
     return row if whole and ("removed" in row or quick.is_time(row["updated_at"])) else None
 
 

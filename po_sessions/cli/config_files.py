@@ -127,7 +127,7 @@ class SettingsFile:
                 return settings.read(self.path)
             if os.path.isfile(self.path) or not os.path.exists(self.path):
                 with open(self.path, "rb") as file:
-                    return settings.parse(file.read(), self.path)
+                    return settings.parse(file.read(settings.LIMIT + 1), self.path)
             raise OSError(errno.EINVAL, "it is no file")  # but a fifo, which nobody may be writing to
         except (FileNotFoundError, NotADirectoryError):
             return {}, ""
@@ -138,7 +138,7 @@ class SettingsFile:
     def _replace(self, data: bytes) -> None:
         """Make or replace the file: the user's behind a link that leads to it; with the mode that it has."""
         file = self._file
-        if self.is_environments and len(data) > settings.LIMIT:
+        if len(data) > settings.LIMIT:
             raise Unreadable(f"{file} would be too long to be read.", hint="Shorten it with an editor.")
         with atomic.writing(file), atomic.staged(file, [data]) as (fd, temporary):
             if os.path.lexists(file):

@@ -12,7 +12,7 @@ from po_sessions.doctor.store import PATIENCE, Store, is_gone
 from po_sessions.errors import Conflict, PoError, Unreadable
 from po_sessions.session import is_session_id
 from po_sessions.shell import command_line
-from po_sessions.storage import atomic, locks, state
+from po_sessions.storage import atomic, bounded, locks, state
 from po_sessions.storage.state import Pointer, State
 
 
@@ -37,7 +37,7 @@ def check(store: Store) -> Iterator[Finding]:
         about = os.lstat(store.state)
         if not stat.S_ISREG(about.st_mode):
             return  # which has been told
-        atomic.read(store.state)
+        bounded.beginning(store.state, 1)
     except FileNotFoundError:
         return
     except Unreadable as error:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from po_sessions.doctor.finding import Finding, Repair
-from po_sessions.doctor.store import PATIENCE, Store, busy
+from po_sessions.doctor.store import AS_IT_IS, PATIENCE, WITH_OWNER, Store, busy
 from po_sessions.errors import Busy, Conflict, InvalidInput, PoError, Unreadable
 from po_sessions.session import VERSION, Session, SessionSummary, check_session_name, is_session_id
 from po_sessions.shell import command_line
@@ -96,12 +96,14 @@ class _Damaged(Unreadable):
 
     def __init__(self, error: Unreadable) -> None:
         super().__init__(str(error), hint=error.hint)
+        self.way_back = WITH_OWNER if isinstance(error, session_file.NoOwner) else None
 
 
 def _unreadable(id: str, path: str, error: Unreadable, store: Store) -> Finding:
     if not isinstance(error, _Damaged):
         return Finding("unreadable", path, str(error), session_id=id, hint=error.hint)
-    return Finding("damaged", path, str(error), session_id=id, hint=_way_back(id, store), repair=_set_aside(id, store))
+    hint = "It can be imported with --po PO." if error.way_back else _way_back(id, store)
+    return Finding("damaged", path, str(error), session_id=id, hint=hint, repair=_set_aside(id, store))
 
 
 def _way_back(id: str, store: Store) -> str:
@@ -125,12 +127,12 @@ def _set_aside(id: str, store: Store) -> Repair:
         ):
             try:
                 _examine(fd, path, certain=True)
-            except _Damaged:
+            except _Damaged as damage:
                 target = store.quarantine.take(path)
                 store.rows.pop(id, None)
                 with suppress(PoError):
                     store.index.record_removal(id)
-                return f"Moved to {target}."
+                return store.moved(target, way_back=damage.way_back)
         raise Conflict(f"{path} has changed since.", hint="Run 'po doctor' again.")
 
     return Repair("It will be moved to the quarantine.", do)
@@ -239,7 +241,7 @@ def _copy(path: str, about: os.stat_result, id: str, store: Store) -> Finding:
     else:
         how = f"and not as {own} does"
     message = f"{path} holds the session {id} under another name, {how}."
-    return Finding("copy", path, message, id, repair=store.moved_away(path, about, can_be_imported=True))
+    return Finding("copy", path, message, id, repair=store.moved_away(path, about, way_back=AS_IT_IS))
 
 
 def _same_bytes(path: str, other: str) -> bool:

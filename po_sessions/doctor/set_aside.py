@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from po_sessions.doctor.finding import Finding
 from po_sessions.doctor.layout import is_entry
-from po_sessions.doctor.store import Store
+from po_sessions.doctor.store import WITH_OWNER, Store
 from po_sessions.errors import Unreadable
 from po_sessions.session import is_session_id
 from po_sessions.shell import command_line
@@ -56,6 +56,8 @@ def _check(path: str, name: str, store: Store) -> Iterator[Finding]:
         if found == id:
             return
         message = f"{path} holds the session {found!r}, which is not the one of its name."
+        way_back = None
     except Unreadable as error:
-        message = str(error)
-    yield Finding("damaged", path, message, session_id=id, repair=store.moved_away(path, about))
+        message, way_back = str(error), WITH_OWNER if isinstance(error, session_file.NoOwner) else None
+    repair = store.moved_away(path, about, way_back=way_back)
+    yield Finding("damaged", path, message, session_id=id, repair=repair)

@@ -21,6 +21,7 @@ from typing import Any
 from po_sessions import quick_index
 from po_sessions.errors import Busy, Unreadable, WriteFailed
 from po_sessions.json_text import dumps, loads
+from po_sessions.quick import is_po_name
 from po_sessions.quick_index import FOOT, HEAD, TYPES
 from po_sessions.session import is_session_id, normal_time
 from po_sessions.storage import atomic, lines, locks
@@ -288,6 +289,6 @@ def _checked(row: Any) -> Row:
     if isinstance(row, dict) and isinstance(row.get("id"), str) and is_session_id(row["id"]):
         if "removed" in row:
             return row
-        if all(type(row.get(key)) is kind for key, kind in TYPES.items()):
+        if all(type(row.get(key)) is kind for key, kind in TYPES.items()) and is_po_name(row["po_name"]):
             return {**row, "updated_at": normal_time(row["updated_at"])}
     raise ValueError("it is no row")
