@@ -65,14 +65,26 @@ class Definitions:
             return path
 
     def create(self, made: Definition) -> str:
-        """Write a new definition and return its file. Raises InvalidInput, Conflict if the name is taken."""
+        """Write a new definition and return its file.
+
+        Raises InvalidInput, also if it is too large to be read; Conflict if the name is taken.
+        """
+        from po_sessions import definition
+
         check_po_name(made.name)
+        text = made.render()
+        try:
+            definition.parse(text, stem=made.name, where=made.name)
+        except Unreadable as error:
+            raise InvalidInput(str(error), hint="Shorten it, or mend it.") from None
+        if len(text.encode()) > LIMIT:
+            raise InvalidInput(f"The prompt object has more than {LIMIT} bytes.", hint="Shorten it.")
         if any(not isinstance(known, Unreadable) and known.name == made.name for known in self):
             raise _taken(made.name)
         path = self._path(made.name)
         atomic.make_dir(self._directory)
         try:
-            atomic.create(path, made.render().encode())
+            atomic.create(path, text.encode())
         except FileExistsError:
             hint = "Choose another name, or mend that file."
             raise Conflict(f"{path} is there already.", hint=hint) from None
@@ -197,7 +209,8 @@ class Definitions:
         path = self._path(stem)
         for text in _with_name(bounded.read(path, LIMIT), json.dumps(new).encode()):
             with suppress(PoError):
-                if definition.parse(text.decode(), stem=new, where=path) == replace(made, name=new):
+                renamed = definition.parse(text.decode(), stem=new, where=path)
+                if renamed == replace(made, name=new) and len(text) <= LIMIT:
                     return text
         hint = f"Change it to {new} there, or mend it."
         raise Unreadable(f"The name in {path} is not on a line of its own.", hint=hint)

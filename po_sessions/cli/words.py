@@ -568,6 +568,8 @@ WORDS = {
         ('model', 'The model to ask.'),
         ('backup.interval', 'A turn makes a backup first if the latest is older.'),
         ('backup.keep', 'How many backups of a session are kept.'),
+        ('send.max_bytes', 'The largest message that is sent: 500kB, 32MiB.'),
+        ('import.max_bytes', 'The largest file, or standard input, that is imported.'),
     ),
     'shells': (
         ('bash', ''),

@@ -96,7 +96,7 @@ class _Damaged(Unreadable):
 
     def __init__(self, error: Unreadable) -> None:
         super().__init__(str(error), hint=error.hint)
-        self.way_back = WITH_OWNER if isinstance(error, session_file.NoOwner) else None
+        self.way_back = WITH_OWNER if session_file.needs_owner(error) else None
 
 
 def _unreadable(id: str, path: str, error: Unreadable, store: Store) -> Finding:

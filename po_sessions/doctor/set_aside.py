@@ -58,6 +58,6 @@ def _check(path: str, name: str, store: Store) -> Iterator[Finding]:
         message = f"{path} holds the session {found!r}, which is not the one of its name."
         way_back = None
     except Unreadable as error:
-        message, way_back = str(error), WITH_OWNER if isinstance(error, session_file.NoOwner) else None
+        message, way_back = str(error), WITH_OWNER if session_file.needs_owner(error) else None
     repair = store.moved_away(path, about, way_back=way_back)
     yield Finding("damaged", path, message, session_id=id, repair=repair)

@@ -65,8 +65,13 @@ def _read_opening(line: bytes) -> dict[str, Any]:
     return head
 
 
-class NoOwner(Unreadable):
-    """A session that names as its prompt object what none can be named; it can be imported with another."""
+class _NoOwner(Unreadable):
+    kind = "unreadable"
+
+
+def needs_owner(error: Unreadable) -> bool:
+    """Tell whether all that is wrong is the prompt object's name, so that the session can be imported with another."""
+    return isinstance(error, _NoOwner)
 
 
 def _check_owner(session: Session, path: str) -> None:
@@ -75,7 +80,7 @@ def _check_owner(session: Session, path: str) -> None:
         check_po_name(session.po_name)
     except InvalidInput as error:
         command = command_line("session import", path, po="PO")
-        raise NoOwner(f"{path} cannot be read: {error}", hint=f"'{command}' makes a session of it.") from None
+        raise _NoOwner(f"{path} cannot be read: {error}", hint=f"'{command}' makes a session of it.") from None
 
 
 def _read_closing(data: bytes) -> dict[str, Any]:
@@ -244,7 +249,8 @@ class Parsed(NamedTuple):
 def parse(data: bytes, path: str) -> Parsed:
     """Read a whole file: this layout, this layout with a torn end, or any JSON document with the same keys.
 
-    Raises Unreadable, with the place, if anything but the end of the last write is damaged; NoOwner.
+    Raises Unreadable, with the place, if anything but the end of the last write is damaged, or no prompt object can be
+    named as it says.
     """
     parsed = _parse(data, path)
     _check_owner(parsed.session, path)

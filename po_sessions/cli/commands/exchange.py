@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import chain
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from po_sessions.cli import views
-from po_sessions.cli.input import read_bytes
+from po_sessions.cli.input import read_bytes, read_stdin
 from po_sessions.cli.invocation import Invocation, each, raise_any
 from po_sessions.cli.options import Po
 from po_sessions.cli.output import counted
@@ -116,7 +115,7 @@ def import_(
         where = "Standard input" if file == "-" else file
         if file == "-":
             run.note_typing("what is to be imported")
-        form, sessions = formats.decode(_read(file), where)
+        form, sessions = formats.decode(_read(run, file), where)
         for session in sessions:
             check_importable(session, owner)
         return form, sessions
@@ -277,8 +276,9 @@ def _claim(path: str) -> None:
         raise _taken(path) from None
 
 
-def _read(file: str) -> bytes:
+def _read(run: Invocation, file: str) -> bytes:
     """Return a file's bytes, or standard input's. Raises as `read_bytes` does."""
-    if file != "-":
-        return read_bytes(file)
-    return sys.stdin.buffer.read() if sys.stdin else b""
+    from po_sessions.cli import config
+
+    room = config.room("import.max_bytes", "What is to be imported", run.find_root())
+    return read_stdin(room) if file == "-" else read_bytes(file, room)

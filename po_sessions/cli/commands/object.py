@@ -7,10 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from po_sessions.cli.faces import Face, Format, Null
-from po_sessions.cli.input import read_text
+from po_sessions.cli.input import Room, read_text
 from po_sessions.cli.invocation import Invocation
 from po_sessions.cli.root import PoCommand, WaitingCommand, noun
 from po_sessions.definition import Definition
+from po_sessions.definitions import LIMIT
 from po_sessions.errors import InvalidInput
 from po_sessions.session import check_po_name
 from po_sessions.shell import joined
@@ -79,7 +80,11 @@ def new(
         raise InvalidInput("A prompt object cannot name a model file.", hint="Name it in --model when you send.")
     if body == "-":
         run.note_typing("the system prompt")
-    text = f"You are {name}. Answer briefly and clearly." if body is None else read_text(body)
+    text = (
+        f"You are {name}. Answer briefly and clearly."
+        if body is None
+        else read_text(body, Room(LIMIT, "The system prompt", "Shorten it."))
+    )
     path = run.environment(to_write_for="").definitions.create(
         Definition(name=name, description=description, model=model, body=text)
     )
