@@ -25,7 +25,7 @@ from po_sessions.session import Session
 
 PACKAGE = Path(__file__).parent.parent / "po_sessions"
 NAME = """Bob's "tea" $HOME"""
-PLACES = {"NAME": "Another", "PO": "reader", "VALUE": "smollm2", "MESSAGE": "Hi", "FILE": "kept.json"}
+PLACES = {"NAME": "Another", "PO": "reader", "VALUE": "smollm2", "MESSAGE": "Hi", "FILE": "kept.json", "SIZE": "64MiB"}
 """What a user writes for what stands in capitals."""
 WITHOUT_ROOT = ("config", "model", "init", "status", "--help")
 
@@ -142,6 +142,17 @@ def damaged(w: World) -> str:
     id = w.session()
     w.file(id).write_text("{")
     return w("session", "show", id)
+
+
+def ownerless(w: World) -> str:
+    id = w.session()
+    w.file(id).write_text(w.file(id).read_text().replace('"po_name":"greeter"', '"po_name":"x; touch pwned #"'))
+    return w("session", "show", id)
+
+
+def too_large(w: World) -> str:
+    w("config", "set", "send.max_bytes", "10B")
+    return w("send", "greeter", "More than that.")
 
 
 def bad_state(w: World) -> str:
@@ -292,6 +303,7 @@ CASES: dict[str, list[Callable[[World], str]]] = {
     "po config set backup.keep 0": [with_("config", "set", "backup.interval", "0d")],
     "po config set --environment {} VALUE": [bad_setting_here],
     "po config set {} VALUE": [bad_setting],
+    "po config set {} SIZE": [too_large],
     "po config unset --environment {}": [foreign_setting_here],
     "po config unset {}": [with_("config", "set", "model", "")],
     "po doctor": [damaged],
@@ -319,6 +331,7 @@ CASES: dict[str, list[Callable[[World], str]]] = {
     "po session export": [on_nfs],
     "po session import FILE": [on_nfs],
     "po session import {}": [copied_file],
+    "po session import {} --po PO": [ownerless],
     "po session list --all": [lambda w: raised(lambda: w.env.session_manager.load(ULID))],
     "po session list --orphaned": [with_("session", "adopt", "Nope", "--po", "reader")],
     "po session list --po {}": [
