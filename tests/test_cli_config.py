@@ -218,7 +218,8 @@ def test_a_file_that_cannot_be_written_is_exit_9(file, po, backend):
             ["config", "get", "x"],
             2,
             "po: There is no setting named 'x'.\n"
-            "The settings are: model, model.idle_timeout, backup.interval, backup.keep, links.allow, send.max_bytes, import.max_bytes.\n",
+            "The settings are: model, model.idle_timeout, backup.interval, backup.keep, links.allow, "
+            "send.max_bytes, import.max_bytes.\n",
         ),
         (["config", "set", "x", "y"], 2, "po: There is no setting named 'x'."),
         (["config", "unset", "x"], 2, "po: There is no setting named 'x'."),
