@@ -26,6 +26,8 @@ _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _BLOCK = 1 << 16
 LARGEST = 1 << 20
 """Bytes of a file that holds no messages; one with more is for `storage` to judge."""
+_FARTHEST = 1 << 22
+"""How far from the ends of a file lines are looked for, in bytes."""
 
 
 def is_absent(path: str) -> bool:
@@ -223,7 +225,7 @@ def _first_line(fd: int, size: int) -> bytes:
     while True:
         data = read_range(fd, 0, end)
         at = data.find(b"\n")
-        if at >= 0 or end == size:
+        if at >= 0 or end == size or end >= _FARTHEST:
             return data[: at + 1]
         end = min(size, 4 * end)
 
@@ -231,7 +233,7 @@ def _first_line(fd: int, size: int) -> bytes:
 def _tail(fd: int, size: int, lines: int) -> list[bytes] | None:
     """Return the last lines of a file but the first of as many, which may be cut; None if there are too few."""
     start = size
-    while start > 0:
+    while start > 0 and size - start < _FARTHEST:
         start = max(0, size - 4 * max(size - start, 1024))
         found = read_range(fd, start, size).rsplit(b"\n", lines)
         if found[-1]:

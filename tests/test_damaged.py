@@ -17,6 +17,7 @@ from test_session import ULID, assistant, session, user
 from test_storage_contract import OTHER
 from test_storage_contract import session as named
 
+from po_sessions import quick
 from po_sessions.environment import Environment
 from po_sessions.errors import Unreadable
 from po_sessions.storage import session_file, torn
@@ -111,7 +112,7 @@ def test_no_name_that_po_makes_up_is_that_of_a_damaged_session(root, env):
     manager = env.session_manager
     first = manager.create("greeter")
     later(env)
-    zeroed(root / "sessions" / f"{first.id}.json")
+    cut_in_the_head(root / "sessions" / f"{first.id}.json")
     assert manager.create("greeter").name == "Session 2"
     [imported] = manager.import_([named(OTHER, "Session")], po_name="greeter", format_name="json")
     assert imported.session.name == "Session 3"
@@ -322,6 +323,17 @@ def test_what_is_no_session_is_not_read_whole_however_large(harm, store, monkeyp
     with pytest.raises(Unreadable):
         again(store).load(ULID)
     assert counted.bytes < 2 << 20
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [all_zeros, an_endless_first_line, another_layout_with_a_hole, zeros_with_a_closing, zeros_between_the_lines],
+)
+def test_a_prompt_that_asks_for_it_reads_little_of_it(harm, store, monkeypatch):
+    harm(Path(store.path(ULID)))
+    counted = Counted(monkeypatch)
+    assert quick.session(store.path(ULID), ULID) is None
+    assert counted.bytes < 40 << 20
 
 
 def torn_with_a_hole(path: Path) -> None:

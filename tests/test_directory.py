@@ -158,7 +158,7 @@ def test_after_a_restart_sizes_are_compared_until_a_look_at_them_has_ended(store
     assert directory.begin_look(closely=False)[1]
     look, sizes = directory.begin_look(closely=False)
     assert sizes
-    directory.end_look(look, [], [], closely=False)
+    directory.end_look(look, [], [], compared=None)
     assert directory.known()
     assert not directory.begin_look(closely=False)[1]
 
@@ -167,7 +167,7 @@ def test_own_changes_while_another_looks_cost_no_second_look(store, opened, monk
     directory = store._index.directory
     look, _ = directory.begin_look(closely=False)
     store.create(named(OTHER, "b"))
-    directory.end_look(look, [], [], closely=False)
+    directory.end_look(look, [], [], compared=None)
     took(store, 1000.0)
     no_scan(monkeypatch)
     assert names(opened()) == {"a", "b"}
@@ -178,10 +178,10 @@ def test_of_two_looks_the_one_that_began_last_counts(store, opened):
     first, _ = directory.begin_look(closely=False)
     put(store, named(OTHER, "b"))
     second, _ = directory.begin_look(closely=False)
-    directory.end_look(first, [], [], closely=False)
+    directory.end_look(first, [], [], compared=None)
     assert directory.known() is None
-    directory.end_look(second, [], [], closely=False)
-    directory.end_look(first, [], [], closely=False)
+    directory.end_look(second, [], [], compared=None)
+    directory.end_look(first, [], [], compared=None)
     assert directory.known()
 
 

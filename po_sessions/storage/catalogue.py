@@ -8,6 +8,7 @@ A file that cannot be read has a row too: it is not read again until it changes,
 from __future__ import annotations
 
 import os
+import time
 from bisect import insort
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -101,6 +102,7 @@ class Catalogue:
         if anew:
             with suppress(PoError):
                 self._index.drop_large_logs()
+        compared: float | None
         look, closely = self._directory.begin_look(closely=closely)
         inodes, strange = self._scan()
         for sentence in strange:
@@ -110,12 +112,13 @@ class Catalogue:
                 raise IndexDamaged
             changed, gone = self._compare(inodes, closely=closely)
         except IndexDamaged:
-            unread, closely = self._rebuild(), True
+            unread, compared = self._rebuild(), 0.0
         else:
+            compared = time.monotonic() - look.at if closely else None
             unread = self._take_in(self._watch("Reading what changed", changed))
             self._drop(gone)
         if unread is not None:
-            self._directory.end_look(look, strange, unread, closely=closely)
+            self._directory.end_look(look, strange, unread, compared=compared)
 
     def _compare(self, inodes: dict[str, int], *, closely: bool) -> tuple[list[str], list[str]]:
         """Return the ids of the files that are not as the index has them, or are damaged, and of rows without a file.

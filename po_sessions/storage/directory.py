@@ -131,13 +131,16 @@ class Directory:
             return look, True
         return look._replace(compared_at=before["compared_at"], comparing_took=before["comparing_took"]), closely
 
-    def end_look(self, look: Look, strange: list[str], unread: list[str], *, closely: bool) -> None:
-        """Keep what was found, unless there has been another change since."""
+    def end_look(self, look: Look, strange: list[str], unread: list[str], *, compared: float | None) -> None:
+        """Keep what was found, unless there has been another change since.
+
+        `compared` is how many seconds it took to compare all files with their rows, None if that was not done.
+        """
         if 0 <= folders.stat_dir(self.path).st_mtime_ns - look.mtime < ROOM:
             now = time.monotonic()
             found = look._replace(at=now, took=now - look.at, strange=tuple(strange), unread=tuple(unread))
-            if closely:
-                found = found._replace(compared_at=now, comparing_took=found.took)
+            if compared is not None:
+                found = found._replace(compared_at=now, comparing_took=compared)
             with suppress(PoError):
                 atomic.replace(self._seen, dumps(found._asdict()), durable=False)
 
