@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from power import Disk
+from power_disk import Disk
 
+from po_sessions.backups import BackupPolicy
 from po_sessions.cli.config import setting
 from po_sessions.cli.config_files import SettingsFile, environments_file
 from po_sessions.definition import Definition
@@ -36,8 +37,13 @@ class World:
         self._moments = (START + timedelta(seconds=n) for n in range(100_000))
 
     def env(self) -> Environment:
-        paths = ModelPaths(cache=f"{self.base}/cache", runtime="/tmp")
-        return Environment.open(self.root, clock=lambda: next(self._moments), lock_timeout=1, model_paths=paths)
+        return Environment.open(
+            self.root,
+            clock=lambda: next(self._moments),
+            lock_timeout=1,
+            model_paths=ModelPaths(cache=f"{self.base}/cache", runtime="/tmp"),
+            backup_policy=lambda: BackupPolicy(keep=2),
+        )
 
     def mark(self, *_: object) -> None:
         """Note that what has been done is acknowledged."""
@@ -85,7 +91,7 @@ def used(world: World) -> None:
     manager = world.env().session_manager
     manager.delete(manager.find(GONE, None))
     manager.undo(manager.find(BETA, None))
-    for number in range(5):
+    for number in range(2):
         manager.backups.create(ALPHA)
         append(world, world.env(), text=f"Since backup {number}")
     manager.backups.create(LONG)
@@ -254,9 +260,7 @@ class Scenario:
 
 _APART = {"init", "first send of all", "repair", "take back a summary", "configure no more", "export again"}
 _SET_ASIDE = {"empty the trash", *(name for name in VERBS if name.startswith("restore"))}
-_FIRST = (
-    [name for name in VERBS if name not in _APART | _SET_ASIDE and not name.startswith(("export", "list", "conf"))]
-)
+_FIRST = [name for name in VERBS if name not in _APART | _SET_ASIDE and not name.startswith(("export", "list", "conf"))]
 _NEW = ["create", "ensure", "import", "receive", "create a prompt object", "delete a prompt object", "configure"]
 SCENARIOS = {
     **{name: Scenario(used, (name,)) for name in VERBS if name not in _APART},

@@ -86,7 +86,7 @@ def compare(
     """
     for key in sorted({*got, *lower, *upper}):
         there, before, after = got.get(key), lower.get(key), upper.get(key)
-        if there in (before, after) or _is_between(there, before, after) or key[1].endswith(".torn") and there:
+        if there in (before, after) or _is_between(there, before, after) or (key[1].endswith(".torn") and there):
             continue
         if key[0] in ("told", "damaged") and there is not None:
             raise Fault(f"UNREADABLE {key}: {there!r:.200}")
@@ -99,6 +99,12 @@ def compare(
             raise Fault(f"CHANGED {key}: {there!r:.300}, not {before!r:.300}")
     if gone := (_contents(lower) & _contents(upper)) - _contents(got):
         raise Fault(f"LOST on the way: {sorted(map(repr, gone))!r:.300}")
+
+
+def check_kept(before: Things, after: Things) -> None:
+    """See that all that was said is there still, and each file. Raises Fault."""
+    if gone := _contents(before) - _contents(after):
+        raise Fault(f"LOST in a repair: {sorted(map(repr, gone))!r:.300}")
 
 
 def _is_between(there: Any, before: Any, after: Any) -> bool:
