@@ -107,7 +107,7 @@ def appends(directory: Path) -> None:
 
 def microseconds(directory: Path) -> None:
     """Time what needs no sync."""
-    index = Index(str(directory / "short" / "sessions"), timeout=1)
+    index = Index(str(directory / "short" / "sessions"))
     line = {"id": IDS[0], "name": "Default", "po_name": "greeter", "updated_at": WHEN, "preview": "x" * 80, "size": 500}
 
     def record() -> None:

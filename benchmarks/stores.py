@@ -41,7 +41,7 @@ def fill(root: Path, sessions: int, messages: int = 2) -> None:
     directory = root / "sessions"
     (directory / ".locks").mkdir(0o700, parents=True)
     os.chmod(directory, 0o700)
-    index = Index(str(directory), timeout=1)
+    index = Index(str(directory))
     index.start()
     index.rebuild(lambda: _write(directory, sessions, messages))
     store = open_storage("files", root=str(root))

@@ -152,7 +152,12 @@ class Backups:
 
     def _check_free(self, backup: Backup, po_name: str, name: str, *, but_itself: bool = True) -> None:
         """Raise Conflict if another session has a name."""
-        named = self._storage.summaries(po_name=po_name, name=name)
+        try:
+            named = list(self._storage.summaries(po_name=po_name, name=name))
+        except Unreadable as error:
+            if but_itself and error.session_id == backup.session.id:
+                return
+            raise
         if any(not (but_itself and one.id == backup.session.id) for one in named):
             raise Conflict(
                 f"{po_name} has a session named {name!r}.",

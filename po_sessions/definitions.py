@@ -14,7 +14,7 @@ from po_sessions import quick
 from po_sessions.errors import Conflict, InvalidInput, NotFound, PoError, PromptObjectNotFound, Unfinished, Unreadable
 from po_sessions.near import did_you_mean
 from po_sessions.session import check_po_name
-from po_sessions.storage import atomic
+from po_sessions.storage import atomic, folders
 
 if TYPE_CHECKING:  # what parses is imported by what reads a file; `list` only sees whether there is one
     from po_sessions.definition import Definition
@@ -57,12 +57,16 @@ class Definitions:
             return self._path(self._find(name)[1])
         except Unreadable:
             path = self._path(name)
-            if os.path.islink(path) or not os.path.isfile(path):
-                raise
-            return path
+            with suppress(OSError):
+                if stat.S_ISREG(folders.lstat(path).st_mode):
+                    return path
+            raise
 
     def create(self, made: Definition) -> str:
-        """Write a new definition and return its file. Raises InvalidInput, Conflict if the name is taken."""
+        """Write a new definition and return its file. Raises InvalidInput, Conflict if the name is taken.
+
+        No other process may make, rename or delete one meanwhile, here and in `delete` and `rename`.
+        """
         check_po_name(made.name)
         if any(not isinstance(known, Unreadable) and known.name == made.name for known in self):
             raise _taken(made.name)
@@ -81,18 +85,24 @@ class Definitions:
         path = self.path(name)
         atomic.make_dir(trash)
         kept = os.path.join(trash, f"{name}.{os.urandom(4).hex()}.md")
-        with atomic.writing(path):
-            os.link(path, kept, follow_symlinks=False)
-            atomic.sync_dir(trash)
-            os.unlink(path)
-        self._known.clear()
+        try:
+            with atomic.writing(path):
+                try:
+                    atomic.link_or_copy(path, kept)
+                    atomic.sync_dir(trash)
+                    folders.unlink(path)
+                    atomic.sync_dir(self._directory)
+                except FileNotFoundError:  # by the hand of a user
+                    raise PromptObjectNotFound(name) from None
+        finally:
+            self._known.clear()
         return kept
 
     def check_rename(self, old: str, new: str) -> None:
         """See that a definition can get another name. Raises as `get` does; InvalidInput, Conflict."""
         self._known.clear()
         self._renamed_text(*self._find(old), check_po_name(new))
-        if new in self or os.path.lexists(self._path(new)):
+        if new in self or folders.lexists(self._path(new)):
             raise _taken(new)
 
     def rename(self, old: str, new: str) -> None:
@@ -106,18 +116,18 @@ class Definitions:
         except PromptObjectNotFound:
             made, stem = None, old
         before, after = self._path(stem), self._path(new)
-        text = None if made is None else atomic.read(before)
+        text = None if made is None else self._text(stem, old)
         try:
             if made is not None:
                 self._write(before, self._renamed_text(made, stem, new))
-            if stem == old and os.path.lexists(before) and not os.path.lexists(after):
-                with atomic.writing(after):
-                    os.rename(before, after)
+            if stem == old and folders.lexists(before):
+                if not _is_moved(before, after) and made is not None:
+                    raise _taken(new)
                 atomic.sync_dir(self._directory)
         except PoError as error:
             try:
-                if stem == old and not os.path.lexists(before):
-                    os.rename(after, before)
+                if stem == old and not folders.lexists(before):
+                    _is_moved(after, before)
                 if text is not None:
                     self._write(before, text)
             except (PoError, OSError):
@@ -164,7 +174,7 @@ class Definitions:
 
     def _stems(self) -> list[str]:
         try:
-            names = sorted(os.listdir(self._directory))
+            names = sorted(folders.names(self._directory))
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
@@ -182,22 +192,29 @@ class Definitions:
         return definition.parse(text, stem=stem, where=path)
 
     def _write(self, path: str, text: bytes) -> None:
-        mode = stat.S_IMODE(os.stat(path).st_mode)
-        atomic.replace(path, text)
         with atomic.writing(path):
-            os.chmod(path, mode)
+            mode = stat.S_IMODE(folders.lstat(path).st_mode)
+            atomic.replace(path, text)
+            folders.chmod_file(path, mode)
 
     def _renamed_text(self, made: Definition, stem: str, new: str) -> bytes:
         """Return a definition's file with another name in it. Raises Unreadable if that is more than one line."""
         from po_sessions import definition
 
         path = self._path(stem)
-        for text in _with_name(atomic.read(path), json.dumps(new).encode()):
+        for text in _with_name(self._text(stem, made.name), json.dumps(new).encode()):
             with suppress(PoError):
                 if definition.parse(text.decode(), stem=new, where=path) == replace(made, name=new):
                     return text
         hint = f"Change it to {new} there, or mend it."
         raise Unreadable(f"The name in {path} is not on a line of its own.", hint=hint)
+
+    def _text(self, stem: str, name: str) -> bytes:
+        """Return a definition's file. Raises PromptObjectNotFound if it has gone since it was found; Unreadable."""
+        try:
+            return atomic.read(self._path(stem))
+        except FileNotFoundError:
+            raise PromptObjectNotFound(name) from None
 
     def _path(self, stem: str) -> str:
         return os.path.join(self._directory, f"{stem}.md")
@@ -215,6 +232,25 @@ def _with_name(text: bytes, name: bytes) -> Iterator[bytes]:
         for rest in (line[comment:].removesuffix(b"\r"), b"") if comment > 0 else (b"",):
             lines[at] = b"name: " + name + rest + end
             yield b"\n".join(lines)
+
+
+def _is_moved(before: str, after: str) -> bool:
+    """Give a file another name, from wherever an earlier call was cut; False if another file has it, and stays.
+
+    A rename could replace a file that an editor has just made. Raises WriteFailed.
+    """
+    with atomic.writing(after):
+        try:
+            folders.link(before, after)
+            atomic.sync_dir(os.path.dirname(after))
+        except FileExistsError:
+            with suppress(Unreadable):  # the earlier call may have written its text anew since
+                if atomic.read(before) == atomic.read(after):
+                    folders.unlink(before)
+                    return True
+            return False
+        folders.unlink(before)
+    return True
 
 
 def _taken(name: str) -> Conflict:

@@ -15,10 +15,11 @@ from po_sessions.definitions import Definitions
 from po_sessions.errors import Conflict, InvalidInput, NotFound, PoError
 from po_sessions.manager import SessionManager
 from po_sessions.session import SessionSummary
-from po_sessions.storage import Notice, Watch, atomic, open_storage
+from po_sessions.storage import Notice, Watch, atomic, folders, gitignore, open_storage
 
 if TYPE_CHECKING:  # what only a turn needs is imported by the turn
     from po_sessions.backups import BackupPolicy
+    from po_sessions.definition import Definition
     from po_sessions.models import Chunk, ModelBackend, ModelPaths
     from po_sessions.prompt_object import Context, PromptObject
     from po_sessions.window import Limit
@@ -64,6 +65,7 @@ class Environment:
         model_paths: ModelPaths | None = None,
         default_model: Callable[[], str | None] = lambda: None,
         backup_policy: Callable[[], BackupPolicy] | None = None,
+        may_be_link: Callable[[str], bool] | None = None,
         save: bool = True,
     ) -> Environment:
         """Open the directory `path`, which need not be there: reading then finds nothing, and nothing is made.
@@ -71,11 +73,19 @@ class Environment:
         `lock_timeout` is in seconds; `notice` hears of files that cannot be shown, of plugins that cannot be loaded and
         of backups that cannot be made; `watch` is given what takes long in a large store; `model_paths` is needed to
         send; `default_model` is asked for the model where nobody names one; the embedded one answers if it says None;
-        `backup_policy` is asked in a turn. Without `save` there are no sessions but those that are made, in memory, and
-        sending leaves the directory as it is.
+        `backup_policy` is asked in a turn; `may_be_link` tells of the path of a directory whether it may be a symbolic
+        link, which only `objects` may be if it is not given. Without `save` there are no sessions but those that are
+        made, in memory, and sending leaves the directory as it is.
         """
         root = os.path.abspath(path)
-        storage = open_storage("files", root=root, lock_timeout=lock_timeout, notice=notice, watch=watch)
+        storage = open_storage(
+            "files",
+            root=root,
+            lock_timeout=lock_timeout,
+            notice=notice,
+            watch=watch,
+            may_be_link=may_be_link or os.path.join(root, "objects").__eq__,
+        )
         manager = SessionManager(
             storage if save else open_storage("memory"), clock=clock, backup_policy=backup_policy, notice=notice
         )
@@ -110,10 +120,17 @@ class Environment:
             for name in starters():
                 with open(os.path.join(_STARTERS, f"{name}.md"), "rb") as file:
                     atomic.create(os.path.join(inside, f"{name}.md"), file.read())
+            gitignore.make(made if target == root else root)
+            if owner := folders.owner_of(os.path.dirname(target)):
+                for directory, _, names in os.walk(made):
+                    for name in (".", *names):
+                        os.chown(os.path.join(directory, name), *owner, follow_symlinks=False)
             try:
                 os.rename(made, target)
+                atomic.sync_name(target)
             except OSError as error:
                 if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+                    atomic.sync_name(target)
                     return False  # somebody else was faster
                 raise
         return True
@@ -132,6 +149,11 @@ class Environment:
         from po_sessions.prompt_object import PromptObject
 
         return PromptObject(self.definitions.get(name))
+
+    def create_prompt_object(self, made: Definition) -> str:
+        """Write a new prompt object's file and return its path. Raises InvalidInput, Conflict, Busy."""
+        with self.session_manager.storage.prompt_objects():
+            return self.definitions.create(made)
 
     def rename_prompt_object(self, old: str, new: str) -> None:
         """Give a prompt object another name, in its file and in all its sessions; the rest of the file stays as it is.
@@ -157,10 +179,12 @@ class Environment:
     def delete_prompt_object(self, name: str) -> str:
         """Move a prompt object's file to the trash and return where it is; its sessions are kept.
 
-        It is not the current one afterwards. Raises PromptObjectNotFound, Unreadable, Conflict.
+        It is not the current one afterwards. Raises PromptObjectNotFound, Unreadable, Conflict, Busy.
         """
         self.session_manager.storage.state()  # whether it can be read is better known before
-        kept = self.definitions.delete(name, os.path.join(self.root, "trash"))
+        self.definitions.path(name)
+        with self.session_manager.storage.prompt_objects():
+            kept = self.definitions.delete(name, os.path.join(self.root, "trash"))
         with suppress(PoError):  # it is done, and a pointer at nothing is no harm
             self.session_manager.storage.change_state(lambda state: state.without_po(name))
         return kept
@@ -172,10 +196,14 @@ class Environment:
         model: str | None = None,
         options: Mapping[str, Any] | None = None,
         limit: Limit | None = None,
+        timeout: float | None = None,
+        idle_timeout: float | None = None,
         on_chunk: Callable[[Chunk], None] = lambda _: None,
     ) -> Context:
-        """Return what surrounds a turn in `session`, or in the current one; `model`, `options` and
-        `limit` are for this turn.
+        """Return what surrounds a turn in `session`, or in the current one.
+
+        `model`, `options` and `limit` are for this turn. `timeout` is how many seconds the model may take for its whole
+        reply, `idle_timeout` how many it may send nothing; without them there is no limit.
 
         Raises NotFound if there is no session.
         """
@@ -194,6 +222,8 @@ class Environment:
             model=model,
             options=options or {},
             limit=limit,
+            timeout=timeout,
+            idle_timeout=idle_timeout,
             on_chunk=on_chunk,
         )
 
@@ -224,34 +254,55 @@ def starter(name: str) -> PromptObject:
     return Environment.open(os.path.dirname(_STARTERS), save=False).prompt_object(name)
 
 
-def find_root(start: str, home: str) -> str:
+def find_root(start: str, home: Callable[[], str], notice: Notice = lambda _: None) -> str:
     """Return the environment that is used from the directory `start`.
 
-    The nearest `.prompt_objects` in it or in a parent, else the one in `home`, which need not be there.
+    The nearest `.prompt_objects` in it or in a parent, else the one in the directory that `home` returns, which need
+    not be there; only then is `home` called. `notice` hears of one that is skipped: in a directory where everybody may
+    make one, as in `/tmp`, another user's must not stop everybody who works below.
 
-    Raises InvalidInput if another user owns the one found on the way or can write to it: it could have come with
-    somebody else's files.
+    Raises InvalidInput if another user owns the one found elsewhere or can write to it: it could have come with
+    somebody else's files; and what `home` raises.
     """
     directory = os.path.abspath(start)
     while True:
         path = os.path.join(directory, DIRECTORY)
         if os.path.isdir(path):
-            _refuse_foreign(path)
-            return path
+            if not _is_foreign(path):
+                _refuse_writable(path)
+                return path
+            if not _is_open_to_all(directory):
+                raise _refused(path, "belongs to another user")
+            notice(f"{path} belongs to another user, so it is skipped. To use it, add --root {shlex.quote(path)}.")
         parent = os.path.dirname(directory)
         if parent == directory:
-            return os.path.join(home, DIRECTORY)
+            break
         directory = parent
+    directory = home()
+    path = os.path.join(directory, DIRECTORY)
+    if os.path.isdir(path) and _is_open_to_all(directory) and _is_foreign(path):
+        raise _refused(path, "belongs to another user")
+    return path
 
 
-def _refuse_foreign(path: str) -> None:
-    about = os.stat(path)
-    if about.st_uid != os.geteuid():
-        wrong = "belongs to another user"
-    elif about.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        wrong = "can be written by other users"
-    else:
-        return
-    raise InvalidInput(
+def _is_foreign(path: str) -> bool:
+    """Tell whether a directory, or the link that leads to it, is another user's; a link may be root's."""
+    own = os.geteuid()
+    return os.stat(path).st_uid != own or os.lstat(path).st_uid not in (own, 0)
+
+
+def _is_open_to_all(directory: str) -> bool:
+    """Tell whether everybody can put something into a directory, and nobody can take another's away."""
+    wanted = stat.S_ISVTX | stat.S_IWOTH
+    return os.stat(directory).st_mode & wanted == wanted
+
+
+def _refuse_writable(path: str) -> None:
+    if os.stat(path).st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise _refused(path, "can be written by other users")
+
+
+def _refused(path: str, wrong: str) -> InvalidInput:
+    return InvalidInput(
         f"{path} {wrong}, so it is not used unasked.", hint=f"If you trust it, add --root {shlex.quote(path)}."
     )

@@ -12,13 +12,15 @@ Each error is a sentence, a hint that says what to do next, and the exit code of
     ├── Conflict                 5   a taken name, another prompt object's session
     ├── Busy                     6   another process holds what is needed (retryable)
     ├── Unreadable               7   data that cannot be read whole; never written to
-    │   └── NewerVersion
+    │   ├── NewerVersion
+    │   └── ForeignDirectory         a link or another user's, in the place of a directory of the environment
     ├── ModelError               8   the model failed or is not available
     │   ├── ModelUnavailable         unknown, not installed, weights damaged
     │   │   ├── UnknownModel
     │   │   └── WeightsMissing       not fetched yet
     │   ├── NoKey
     │   ├── Unreachable              (retryable)
+    │   ├── TimedOut                 no reply, or no more of it, in the time that was given (retryable)
     │   ├── Refused                  the provider said no, with its status
     │   ├── RateLimited              (retryable, with the delay)
     │   └── ContextTooLong
@@ -120,6 +122,14 @@ class NewerVersion(Unreadable):
     """Data of a newer version: readable, not writable."""
 
 
+class ForeignDirectory(Unreadable):
+    """What is at `path`, in the place of a directory, may lead outside of the environment, so it is not used."""
+
+    def __init__(self, path: str, why: str, *, hint: str) -> None:
+        super().__init__(f"{path} {why}", hint=hint)
+        self.path = path
+
+
 class ModelError(PoError):
     """The model failed."""
 
@@ -144,6 +154,12 @@ class NoKey(ModelError):
 
 class Unreachable(ModelError):
     """The provider did not answer."""
+
+    retryable = True
+
+
+class TimedOut(ModelError):
+    """The model took longer than it may."""
 
     retryable = True
 

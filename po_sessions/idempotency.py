@@ -59,7 +59,7 @@ def _earlier_turn(session: Session, key: str, message: str) -> Turn | None:
             f"Turn {turn.number} of {session.name!r} has the key {key!r} and another message.",
             hint="Choose another key for another message.",
         )
-    if turn.state != "done" and behind:
+    if answer_in(turn) is None and behind:
         raise Conflict(
             f"Turn {turn.number} of {session.name!r}, with the key {key!r}, has no answer, and others came after it.",
             hint="Choose another key to send the message again.",
@@ -67,6 +67,9 @@ def _earlier_turn(session: Session, key: str, message: str) -> Turn | None:
     return turn
 
 
-def answer_in(turn: Turn) -> Message:
-    """Return the reply of a turn that was answered."""
-    return next(one for one in reversed(turn.messages) if one.role == "assistant" and one.turn_state == "done")
+def answer_in(turn: Turn) -> Message | None:
+    """Return the reply of a turn that was answered, None if it was not."""
+    if turn.state != "done":
+        return None
+    done = (one for one in reversed(turn.messages) if one.role == "assistant" and one.turn_state == "done")
+    return next(done, None)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
 from po_sessions.errors import InvalidInput, NewerVersion, SessionNotFound, Unreadable
 from po_sessions.json_text import dumps
+from po_sessions.mending import normal_calls
 from po_sessions.session import (
     NAME_LENGTH,
     VERSION,
+    Message,
     Session,
     SessionSummary,
     check_po_name,
@@ -66,6 +69,18 @@ def check_importable(session: Session, po_name: str | None = None) -> None:
             raise Unreadable(f"The session {session.name!r} cannot be imported: {error}", hint=hint) from None
 
 
+def normal(session: Session) -> Session:
+    """Return a session whose calls of tools have our shape, wherever nothing of them is lost by that."""
+    if not any(message.extra.get("tool_calls") for message in session.history):
+        return session
+    return replace(session, history=tuple(map(_normal, session.history)))
+
+
+def _normal(message: Message) -> Message:
+    calls = message.extra.get("tool_calls")
+    return replace(message, extra={**message.extra, "tool_calls": normal_calls(calls)}) if calls else message
+
+
 def carried_name(name: str) -> str:
     """Return the name that an imported session asks for, or UNNAMED if no session may have that."""
     try:
@@ -86,7 +101,7 @@ def place_of(session: Session, storage: SessionStorage) -> tuple[str | None, Ses
             return id, None
         except Unreadable:
             continue
-        if holds(there, session):
+        if holds(normal(there), normal(session)):
             return id, there.summary()
     return None, None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -19,12 +19,14 @@ from po_sessions.errors import (
     NotFound,
     PoError,
     SessionNotFound,
+    Unreadable,
     WriteFailed,
 )
-from po_sessions.imports import UNNAMED, FreeNames, Imported, carried_name, holds, place_of
+from po_sessions.imports import UNNAMED, FreeNames, Imported, carried_name, holds, normal, place_of
 from po_sessions.session import (
     DEFAULT_NAME,
     NAME_LENGTH,
+    End,
     Message,
     Session,
     SessionSummary,
@@ -34,7 +36,7 @@ from po_sessions.session import (
     timestamp,
 )
 from po_sessions.storage import Notice, SessionStorage
-from po_sessions.storage.trash import TrashEntry, entry, not_there, without_undone
+from po_sessions.storage.trash import TrashEntry, not_there, without_undone
 
 if TYPE_CHECKING:
     from po_sessions.backups import BackupPolicy, Backups
@@ -198,7 +200,7 @@ class SessionManager:
             **{key: session.metadata[key] for key in ("imported_from",) if key in session.metadata},
         }
         copy = replace(
-            session,
+            normal(session),
             id=id or new_session_id(self._clock()),
             name=names[owner].take(carried_name(session.name)),
             po_name=owner,
@@ -293,7 +295,7 @@ class SessionManager:
         Raises NotFound, AmbiguousSelector; Unreadable if it is there and cannot be read.
         """
         with suppress(NotFound):
-            return entry(ref, self.storage.trashed(ref))
+            return self.storage.trash_entry(ref)
         found = self.trash()
         if one := selector.set_aside(ref, found, "things in the trash"):
             return one
@@ -302,47 +304,82 @@ class SessionManager:
     def restore(self, entry: TrashEntry, name: str | None = None) -> SessionSummary:
         """Bring back a deleted session, or undone messages to the end of theirs; take it out of the trash.
 
-        `name` is another name for it, and makes undone messages a session of their own. Raises InvalidInput; Conflict
+        `name` is another name for it, and makes undone messages a session of their own. A damaged session comes back as
+        it is. Raises NotFound, InvalidInput, Busy; Unreadable for a damaged one that is to have another name; Conflict
         if the name or the id is taken, or if the session of undone messages has gone or moved on.
         """
-        if entry.undone_at is None or name is not None:
-            restored = self._restore_session(entry, name)
+        wanted = None if name is None else check_session_name(name)
+        if entry.undone_at is not None and wanted is None:
+            with self.storage.turn(entry.session.id, "restore"), self._taken(entry) as restored:
+                restored.append(self._restore_messages(entry, entry.undone_at))
         else:
-            restored = self._restore_messages(entry, entry.undone_at)
-        try:
-            with suppress(NotFound):  # somebody else was at it too
+            # What stands half-way may be in the hands of a process that is deleting the session: it has the turn.
+            with (
+                self.storage.turn(entry.session.id, "restore"),
+                self.storage.names(),
+                self._taken(entry) as restored,
+            ):
+                restored.append(self._restore_session(entry, wanted))
+        return restored[0]
+
+    @contextmanager
+    def _taken(self, entry: TrashEntry) -> Iterator[list[SessionSummary]]:
+        """Hold an entry while the block brings back what is in it, then take it out of the trash."""
+        with self.storage.trash_held(entry.id):
+            restored = list[SessionSummary]()
+            yield restored
+            try:
                 self.storage.discard(entry.id)
-        except WriteFailed as error:
-            error.session_id, error.hint = restored.id, f"{restored.name!r} is back: {restored.id}."
-            raise
-        return restored
+            except WriteFailed as error:
+                one = restored[0]
+                error.session_id, error.hint = one.id, f"{one.name!r} is back: {one.id}."
+                raise
 
     def _restore_session(self, entry: TrashEntry, name: str | None) -> SessionSummary:
-        wanted = entry.session.name if name is None else check_session_name(name)
+        if entry.damage:
+            return self._restore_damaged(entry, name)
         session = self.storage.trashed(entry.id)
-        with self.storage.names():
-            there = self._there(session.id)
-            is_back = there is not None and entry.undone_at is None and holds(there, session)
-            if there is not None and is_back and name in (None, there.name):
-                return there.summary()  # an earlier call was cut after this
-            owner = self.storage.po_name(session.po_name)
-            if there is not None and name is None:
-                raise Conflict(
-                    f"There is another session with the id {session.id}.",
-                    hint=f"Run 'po trash restore {entry.id} --as NAME' to give this one another id and name.",
-                )
-            if self._named(owner, wanted):
-                raise Conflict(
-                    f"{owner} has a session named {wanted!r}.",
-                    hint=f"Run 'po trash restore {entry.id} --as NAME' to give it another name.",
-                )
-            if there is None and entry.undone_at is None and wanted == session.name:
-                return self.storage.restore(entry.id)  # as it is, whatever its layout and version
-            check_writable(session, session.version)
-            if there is None and entry.undone_at is None:
-                return self.storage.restore(entry.id, wanted)
-            extra = without_undone(session.extra)
-            return self.storage.create(replace(session, id=new_session_id(self._clock()), name=wanted, extra=extra))
+        wanted = name or session.name
+        there = self._there(session.id)
+        is_back = there is not None and entry.undone_at is None and holds(there, session)
+        if there is not None and is_back and name in (None, there.name):
+            return there.summary()  # an earlier call was cut after this
+        owner = self.storage.po_name(session.po_name)
+        if there is not None and name is None:
+            raise Conflict(
+                f"There is another session with the id {session.id}.",
+                hint=f"Run 'po trash restore {entry.id} --as NAME' to give this one another id and name.",
+            )
+        self._check_name_free(entry, owner, wanted)
+        if there is None and entry.undone_at is None:
+            if wanted != session.name:
+                check_writable(session, session.version)
+            self.storage.restore(entry.id, None if wanted == session.name else wanted)
+            return replace(session.summary(), name=wanted, po_name=owner)
+        check_writable(session, session.version)
+        extra = without_undone(session.extra)
+        return self.storage.create(replace(session, id=new_session_id(self._clock()), name=wanted, extra=extra))
+
+    def _restore_damaged(self, entry: TrashEntry, name: str | None) -> SessionSummary:
+        """Bring back a session that cannot be read whole, as it is."""
+        if name is not None:
+            raise Unreadable(
+                f"{entry.damage} It cannot get another name.",
+                hint=f"Run 'po trash restore {entry.id}' to bring it back as it is, then 'po doctor'.",
+            )
+        if entry.session.name:
+            self._check_name_free(entry, self.storage.po_name(entry.session.po_name), entry.session.name)
+        self.storage.restore(entry.id)
+        self._notice(f"{entry.session.id} is back as it was, and cannot be read whole; see 'po doctor'.")
+        return entry.session
+
+    def _check_name_free(self, entry: TrashEntry, po_name: str, name: str) -> None:
+        """Raise Conflict if a session has the name that one from the trash is to have."""
+        if self._named(po_name, name):
+            raise Conflict(
+                f"{po_name} has a session named {name!r}.",
+                hint=f"Run 'po trash restore {entry.id} --as NAME' to give it another name.",
+            )
 
     def _there(self, id: str) -> Session | None:
         try:
@@ -363,8 +400,7 @@ class SessionManager:
             return replace(one, history=(*one.history, *messages))
 
         try:
-            with self.storage.turn(entry.session.id, "restore"):
-                return self.storage.update(entry.session.id, with_messages)
+            return self.storage.update(entry.session.id, with_messages)
         except SessionNotFound:
             raise Conflict(f"The session {entry.session.id} is not there any more.", hint=hint) from None
 
@@ -400,9 +436,12 @@ class SessionManager:
         """Yield the sessions, of one prompt object or of all, newest turn first."""
         return self.storage.summaries(po_name=po_name)
 
-    def append(self, id: str, message: Message) -> SessionSummary:
-        """Add a message, durably. Raises SessionNotFound, Busy, Unreadable, WriteFailed."""
-        return self.storage.append(id, message)
+    def append(self, id: str, message: Message, *, after: End | None = None) -> SessionSummary:
+        """Add a message, durably, to a session that ends like `after`, if given.
+
+        Raises SessionNotFound, Busy, Unreadable, WriteFailed; Conflict if it ends otherwise.
+        """
+        return self.storage.append(id, message, after=after)
 
     def turn(self, id: str, verb: str) -> AbstractContextManager[object]:
         """Hold a session for one turn. Raises Busy, with the owner."""
@@ -436,10 +475,18 @@ class SessionManager:
         return session
 
     def switch(self, session: SessionSummary) -> None:
-        """Make a session current, and its prompt object the current one."""
+        """Make a session current, and its prompt object the current one.
+
+        Raises SessionNotFound if it is deleted meanwhile.
+        """
         self.storage.change_state(
             lambda state: state.with_po(session.po_name).with_session(session.po_name, session.id)
         )
+        try:
+            self.storage.summary(session.id)
+        except SessionNotFound:
+            self._forget(session.id)
+            raise
 
     def switch_po(self, po_name: str) -> None:
         """Make a prompt object the current one."""
@@ -453,7 +500,7 @@ class SessionManager:
         return next(iter(self.storage.summaries(po_name=po_name, name=name)), None)
 
     def _names(self, po_name: str, beginning: str = "") -> set[str]:
-        return {session.name for session in self.storage.summaries(po_name=po_name, beginning=beginning)}
+        return self.storage.taken_names(po_name, beginning)
 
     def _free_name(self, po_name: str, base: str) -> str:
         return FreeNames(self._names(po_name, base[: NAME_LENGTH - 20].rstrip())).take(

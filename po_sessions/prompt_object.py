@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from po_sessions.definition import Definition
-from po_sessions.errors import Conflict, Interrupted, InvalidInput, PoError, ReplyNotStored
+from po_sessions.errors import Conflict, Interrupted, InvalidInput, ModelError, PoError, ReplyNotStored, SessionNotFound
 from po_sessions.idempotency import KEY, answer_in, begun
 from po_sessions.manager import SessionManager
 from po_sessions.models import Chunk, ModelBackend, Reply, check_unasked
-from po_sessions.session import STANDS_FOR, Message, Session, SessionSummary, Turn
+from po_sessions.session import STANDS_FOR, End, Message, Session, SessionSummary, Turn
 from po_sessions.window import Limit, Window, window
+
+if TYPE_CHECKING:
+    from po_sessions.models.time_limit import TimeLimit
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,10 @@ class Context:
     """How much of the conversation is sent in this turn, whatever the prompt object says."""
     idempotency_key: str | None = None
     """Whoever sends the same message with the same key again gets the reply that was stored."""
+    timeout: float | None = None
+    """How many seconds the model may take for its whole reply."""
+    idle_timeout: float | None = None
+    """How many seconds the model may send nothing."""
     if_turns: int | None = None
     """How many turns the session has to have for a new one."""
     on_chunk: Callable[[Chunk], None] = lambda _: None
@@ -43,6 +50,12 @@ class Context:
     def session_id(self) -> str:
         """The id of the session."""
         return self.session.id
+
+    def time_limit(self) -> TimeLimit:
+        """Return how long the model may take, from when it is asked."""
+        from po_sessions.models.time_limit import TimeLimit  # which only a turn needs
+
+        return TimeLimit(self.timeout, self.idle_timeout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +103,14 @@ class PromptObject:
         with manager.turn(session.id, "send"):
             with manager.reading(session.id) as stored:
                 before, earlier = stored.summary(), begun(stored, message, key, context.if_turns)
-                if earlier and earlier.state == "done":  # whatever has become of the model
-                    return self._stored(earlier, before, context)
+                if earlier and (reply := answer_in(earlier)):  # whatever has become of the model
+                    context.on_chunk(Chunk("text", reply.content or ""))
+                    return Answer(before, earlier.number, reply, None)
                 again = 0 if earlier is None else len(earlier.messages)
                 sent = self.window(stored, message, context.limit, passed_over=again)
             new = Message("user", message, manager.now(), {} if key is None else {KEY: key})
-            return self._ask(self._asked(context), sent, context, before, None if earlier else new)
+            last = earlier.messages[-1] if earlier else None
+            return self._ask(self._asked(context), sent, context, before, last or new, is_new=last is None)
 
     def retry(self, *, context: Context, session: SessionSummary | None = None) -> Answer:
         """Ask again what failed or was interrupted: the reply is added to the last turn, which keeps its number.
@@ -111,15 +126,21 @@ class PromptObject:
                 if last is None or last.state == "done":
                     raise self._nothing_to_retry(stored, last)
                 message = last.messages[0].content or ""
+                if not message.strip():
+                    hint = f"Run 'po session undo {stored.id}' to take it back."
+                    raise Conflict(f"The last turn of {stored.name!r} asks nothing: its message is empty.", hint=hint)
                 sent = self.window(stored, message, context.limit, passed_over=len(last.messages))
-            return self._ask(asked, sent, context, stored.summary())
+            return self._ask(asked, sent, context, stored.summary(), last.messages[-1], is_new=False)
 
-    def compact(self, *, context: Context, begin: Callable[[], None] = lambda: None) -> tuple[SessionSummary, Message]:
+    def compact(
+        self, *, context: Context, begin: Callable[[Window], None] = lambda _: None
+    ) -> tuple[SessionSummary, Message]:
         """Have the model sum up the session, and add that as a message which stands for all before it from then on.
 
-        `begin` is called before the model is asked, which may take long. What it stands for stays in the record. Return
-        the session as it is then, and the message. Raises Conflict if there is nothing to sum up, or the last turn has
-        no answer; InvalidInput, ModelUnavailable, ModelError, Busy, Interrupted: then nothing is stored.
+        `begin` is given what is summed up before the model is asked, which may take long. What it stands for stays in
+        the record. Return the session as it is then, and the message. Raises Conflict if there is nothing to sum up, or
+        the last turn has no answer; InvalidInput, ModelUnavailable, ModelError, Busy, Interrupted: then nothing is
+        stored; ReplyNotStored, with the summary.
         """
         from po_sessions.compaction import summarize
 
@@ -128,19 +149,23 @@ class PromptObject:
         manager, (backend, model, options) = context.session_manager, self._asked(context)
         with manager.turn(session.id, "compact"):
             with manager.reading(session.id) as stored:
-                count, last = stored.message_count, stored.last_turn()
+                end, last = End.of(stored), stored.last_turn()
                 if last is None or last.messages[-1].is_summary:
                     raise Conflict(f"There is nothing to sum up in {stored.name!r}.", hint="Send a message first.")
                 if last.state != "done":
                     hint = f"Run 'po session retry {stored.id}', or 'po session undo {stored.id}', first."
                     raise Conflict(f"The last turn of {stored.name!r} has no answer.", hint=hint)
-                said = window(stored, "").messages[:-1]
+                sent = window(stored, "")
+            if len(sent.messages) == 1:
+                hint = f"Run 'po session show {session.id}': no question there has an answer."
+                raise Conflict(f"There is nothing to sum up in {stored.name!r}.", hint=hint)
             self.check(backend, model, context.options)
-            begin()
-            reply = summarize(said, backend, model, options)
+            begin(sent)
+            reply = summarize(sent.messages[:-1], backend, model, options, context.time_limit())
             message = _to_message(reply, manager.now())
-            summary = Message("system", message.content, message.created_at, {STANDS_FOR: count, **message.extra})
-            return manager.append(session.id, summary), summary
+            about = {STANDS_FOR: end.message_count, **message.extra}
+            summary = Message("system", message.content, message.created_at, about)
+            return self._store(summary, context, session, end), summary
 
     def _nothing_to_retry(self, session: Session, last: Turn | None) -> Conflict:
         nothing = f"There is nothing to ask again in {session.name!r}"
@@ -203,28 +228,26 @@ class PromptObject:
         sent: Window,
         context: Context,
         session: SessionSummary,
-        new: Message | None = None,
+        last: Message,
+        *,
+        is_new: bool,
     ) -> Answer:
-        """Store a `new` message, ask the model, store its reply; without one the last turn is asked again."""
+        """Ask the model and store its reply behind `last`, which is stored first if it `is_new`."""
         manager, (backend, model, options) = context.session_manager, asked
         self.check(backend, model, context.options)
         # Refuses now, and asks when it is iterated over.
-        events = backend.complete(sent.messages, model=model, options=options)
+        events = backend.complete(sent.messages, model=model, options=options, time_limit=context.time_limit())
         manager.backups.before_turn(session)
-        before = manager.append(session.id, new) if new else session
-        return self._record(events, model, context, before, sent)
-
-    def _stored(self, turn: Turn, session: SessionSummary, context: Context) -> Answer:
-        """Return the answer that a turn has."""
-        reply = answer_in(turn)
-        context.on_chunk(Chunk("text", reply.content or ""))
-        return Answer(session, turn.number, reply, None)
+        before = manager.append(session.id, last) if is_new else session
+        reply = self._record(events, model, context, before, last)
+        return Answer(reply[0], before.turn_count, reply[1], sent)
 
     def _record(
-        self, events: Generator[Chunk | Reply], model: str, context: Context, session: SessionSummary, sent: Window
-    ) -> Answer:
-        """Hand on what the model says, and store what comes of it."""
+        self, events: Generator[Chunk | Reply], model: str, context: Context, session: SessionSummary, last: Message
+    ) -> tuple[SessionSummary, Message]:
+        """Hand on what the model says, and store what comes of it behind `last`, if that is still the end."""
         manager, arrived, reply = context.session_manager, list[str](), None
+        end = End(session.message_count, last)
         try:
             with closing(events):  # an interrupt between two pieces must not leave the model running
                 for event in events:
@@ -238,20 +261,43 @@ class PromptObject:
                 raise RuntimeError(f"the back end of {model} ended without a reply")
         except BaseException as error:
             failure = _failure(error)
+            failure.session_id = session.id
             partial = {"model": model, "error": {"kind": failure.kind, "message": str(failure)}}
-            with suppress(PoError):  # without it the turn is an interrupted one
-                manager.append(session.id, Message("assistant", "".join(arrived), manager.now(), partial))
+            try:
+                manager.append(session.id, Message("assistant", "".join(arrived), manager.now(), partial), after=end)
+            except (Conflict, SessionNotFound) as lost:
+                failure = _lost(failure, lost, "".join(arrived))
+            except PoError:
+                pass  # without it the turn is an interrupted one
             if isinstance(error, PoError | KeyboardInterrupt):
-                failure.session_id = session.id
                 raise failure from error
             raise
         stored = _to_message(reply, manager.now())
+        return self._store(stored, context, session, end), stored
+
+    def _store(self, message: Message, context: Context, session: SessionSummary, end: End) -> SessionSummary:
+        """Store what the model said in a session that still ends like `end`. Raises ReplyNotStored."""
         try:
-            return Answer(manager.append(session.id, stored), session.turn_count, stored, sent)
+            return context.session_manager.append(session.id, message, after=end)
         except PoError as error:
-            failed = ReplyNotStored(error, stored.content or "")
+            failed = ReplyNotStored(error, message.content or "")
             failed.session_id = session.id
             raise failed from error
+
+
+def _lost(failure: PoError, lost: PoError, arrived: str) -> PoError:
+    """Return the error of a call that failed, and whose message is not the end of its session any more.
+
+    Nothing can be asked again there. What had arrived is in the error, unless the user wanted no more of it.
+    """
+    if arrived and isinstance(failure, ModelError):
+        made = ReplyNotStored(lost, arrived)
+        made.hint = f"It is not whole: {failure} {lost.hint or ''}".rstrip()
+        made.session_id = failure.session_id
+        return made
+    failure.session_id = None
+    failure.hint = f"{failure.hint or ''}\nNothing of the reply was stored: {lost} {lost.hint or ''}".strip()
+    return failure
 
 
 def _failure(error: BaseException) -> PoError:

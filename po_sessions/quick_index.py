@@ -23,6 +23,10 @@ TYPES: "dict[str, type]" = {
     **dict.fromkeys(("message_count", "turn_count", "size", "inode"), int),
 }
 """What a row has beside its id."""
+LARGEST_LOG = 64 << 20
+"""A log of more bytes is not read: the index is made anew."""
+NEAR = 100_000_000
+"""How far from the time in its row a file's change time may lie, in nanoseconds, where the row was written first."""
 ROOM = 100_000
 """How far from a mark steps may lead, in nanoseconds."""
 
@@ -32,7 +36,10 @@ _BLOCK = 1 << 16
 _SETTLED = 2_000_000_000
 """A time that is no mark is believed if it was looked at this long after it: two changes can fall into one tick."""
 _PUT_OFF = 100
-_LOOK = {"mtime", "marked", "inode", "boot", "at", "took", "strange", "unread"}
+_LOOK = {"mtime", "marked", "inode", "boot", "at", "took", "compared_at", "comparing_took", "strange", "unread"}
+_SPANS = ("at", "took", "compared_at", "comparing_took")
+_LONGEST_LOG = 4 << 20
+"""What answers early reads no more of a log, in bytes."""
 
 
 def boot_id() -> str:
@@ -54,7 +61,7 @@ def last_look(sessions: str) -> "dict[str, Any] | None":
         return None
     lists = all(isinstance(look[key], list) for key in ("strange", "unread"))
     numbers = all(type(look[key]) is int for key in ("mtime", "inode"))
-    spans = all(type(look[key]) in (int, float) and look[key] >= 0 for key in ("at", "took"))
+    spans = all(type(look[key]) in (int, float) and look[key] >= 0 for key in _SPANS)
     return look if lists and numbers and spans and look["inode"] == os.stat(sessions).st_ino else None
 
 
@@ -70,8 +77,27 @@ def known(sessions: str) -> "dict[str, Any] | None":
     if not look["marked"]:
         settled = os.stat(f"{sessions}/.locks/seen").st_mtime_ns - look["mtime"] > _SETTLED
         return look if steps == 0 and settled else None
-    put_off = 0 <= time.monotonic() - look["at"] < _PUT_OFF * look["took"]
-    return look if steps == 0 or (0 < steps < ROOM and put_off) else None
+    return look if steps == 0 or (0 < steps < ROOM and is_put_off(look["at"], look["took"])) else None
+
+
+def is_put_off(at: float, took: float) -> bool:
+    """Tell whether what ended at a moment since the start of the machine, and took so long, is not to be repeated."""
+    return 0 <= time.monotonic() - at < _PUT_OFF * took
+
+
+def is_of(row: "Row", about: os.stat_result) -> bool:
+    """Tell whether a row was taken from a file as it is now.
+
+    It has the file's change time as `changed`; or, written before the file was, its own time as `written`. The size of
+    a file that cannot be read is stored as its complement, so that earlier versions read the file again.
+    """
+    size = row["size"]
+    if (about.st_size, about.st_ino) != (size if size >= 0 else ~size, row["inode"]):
+        return False
+    if (changed := row.get("changed")) is not None:
+        return bool(changed == about.st_ctime_ns)
+    written = row.get("written")
+    return type(written) is int and -NEAR <= about.st_ctime_ns - written <= NEAR
 
 
 def needs_folding(sessions: str) -> bool:
@@ -98,7 +124,7 @@ def rows(sessions: str, keep: "Callable[[bytes], bool]", farthest: int | None = 
     logged: dict[str, Row] = {}
     texts = []
     for path in (f"{sessions}/index.log", f"{sessions}/index.log.1"):
-        text = quick.read(path)
+        text = None if _size(path) > _LONGEST_LOG else quick.read(path)
         if text is not None:
             texts.append(text)
         elif not quick.is_absent(path):
@@ -130,7 +156,9 @@ def _row(line: bytes) -> "Row | None":
     row = quick.json_object(line)
     if row is None or not isinstance(row.get("id"), str) or not quick.is_session_id(row["id"]):
         return None
-    whole = "removed" in row or [*map(type, map(row.get, TYPES))] == _KINDS
+    whole = "removed" in row or (
+        [*map(type, map(row.get, TYPES))] == _KINDS and (row["size"] < 0) == ("damaged" in row)
+    )
     return row if whole and ("removed" in row or quick.is_time(row["updated_at"])) else None
 
 
@@ -147,8 +175,12 @@ def _folded(path: str) -> "Iterator[bytes | None]":
         elif end > len(HEAD):
             end -= 1  # the end of the last line
             while end > len(HEAD):
-                start = max(len(HEAD), end - _BLOCK)
-                rest, *lines = (quick.read_range(fd, start, end) + rest).split(b"\n")
+                start = max(len(HEAD), end - max(_BLOCK, len(rest)))
+                data = quick.read_range(fd, start, end)
+                if b"\0" in data:
+                    yield None
+                    return
+                rest, *lines = (data + rest).split(b"\n")
                 end = start
                 yield from reversed(lines)
             yield rest

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
-from po_sessions.errors import InvalidInput, NewerVersion
-from po_sessions.json_text import dumps
+from po_sessions.errors import Conflict, InvalidInput, NewerVersion
+from po_sessions.json_text import dumps, loads
 from po_sessions.quick import is_printable
 
 VERSION = 1
@@ -371,6 +371,35 @@ def _time(data: dict[str, Any], key: str, default: str) -> str:
         return normal_time(value)
     except (TypeError, ValueError):
         raise ValueError(f"{key!r} is not a time") from None
+
+
+class End(NamedTuple):
+    """How a session ended when somebody looked at it, so that a later change can be refused if it ends otherwise."""
+
+    message_count: int
+    last: Message | None
+    """The last message, None if there was none."""
+
+    @classmethod
+    def of(cls, session: Session) -> End:
+        """Return how a session ends; of its history only the last message is read."""
+        return cls(session.message_count, session.history[-1] if session.message_count else None)
+
+    def check(self, session: SessionSummary, last: Message | None) -> None:
+        """Raise Conflict unless a session, whose `last` message this is, still ends like this."""
+        if session.message_count != self.message_count or not _same(self.last, last):
+            raise Conflict(
+                f"{session.name!r} does not end as it did when the model was asked: its file was replaced, or another "
+                "program wrote to it.",
+                hint=f"Run 'po session show {session.id}' to see how it ends now.",
+            )
+
+
+def _same(one: Message | None, other: Message | None) -> bool:
+    """Tell whether two messages are stored alike; halves of a character, put together by JSON, make no difference."""
+    if one is None or other is None or one == other:
+        return one == other
+    return bool(loads(dumps(one.to_dict())) == loads(dumps(other.to_dict())))
 
 
 def check_writable(session: Session | SessionSummary, version: int) -> None:

@@ -10,10 +10,11 @@ from itertools import islice, takewhile
 from typing import Any, Literal
 
 from po_sessions.errors import InvalidInput
+from po_sessions.mending import Mended, is_blank, mend, with_own_ids
 from po_sessions.session import Message, Session
 
 _LIMIT = re.compile(r"(last|tokens):([0-9]{1,9})")
-_SENT = ("role", "content", "tool_calls", "tool_call_id", "name")
+_SENT = ("role", "content", "tool_calls", "tool_call_id")
 """The keys of a stored message that a model gets to see."""
 _SUMMARY = "Summary of the conversation before this:"
 
@@ -49,9 +50,14 @@ class Window:
 
     messages: list[dict[str, Any]]
     turns: int
-    """How many earlier turns are in them as they are."""
+    """How many earlier turns are in them."""
     trimmed: bool = False
     """Whether the limit left out others."""
+    left_out: int = 0
+    """How many messages the limit did not leave out, and are not sent: providers refuse them, or nothing answers them.
+    A turn that failed is not among them."""
+    mended: int = 0
+    """How many messages are sent otherwise than they are stored, see `mending`."""
 
 
 def window(session: Session, message: str, *, system: str = "", limit: Limit | None = None, end: int = 0) -> Window:
@@ -59,45 +65,64 @@ def window(session: Session, message: str, *, system: str = "", limit: Limit | N
 
     With `end`, so many messages at the end of the session are passed over. The newest summary stands for all before
     it, and goes whatever the limit is, as does the system prompt. The history is read from its end, no further than is
-    needed.
+    needed. What no provider takes is mended or left out.
     """
     limit = limit or Limit()
     history = session.history[: len(session.history) - end]
     at = session.summary_at()
-    summary = None if at is None or at >= len(history) else history[at].content
-    told = "\n\n".join(part for part in (system, f"{_SUMMARY}\n\n{summary}" if summary else "") if part)
-    head = [{"role": "system", "content": told}] if told else []
-    head += [_sent(one) for one in takewhile(lambda one: one.role == "system" and not one.is_summary, history)]
+    summary = None if at is None or at >= len(history) or is_blank(history[at].content) else history[at].content
+    leading = [one.content for one in takewhile(lambda one: one.role == "system" and not one.is_summary, history)]
+    told = [system, f"{_SUMMARY}\n\n{summary}" if summary else "", *(text or "" for text in leading)]
+    told = [text for text in told if not is_blank(text)]
     new = {"role": "user", "content": message}
 
-    room = limit.number - sum(map(tokens, [*head, new]))
-    kept: list[list[dict[str, Any]]] = []
+    room = limit.number - sum(map(tokens, [*_head(told), new]))
+    kept: list[Mended] = []
+    left_out, mended, trimmed = sum(map(is_blank, leading)), 0, False
     group: list[Message] = []
     since = len(history) if summary is None else len(history) - (at or 0) - 1
     for one in islice(reversed(history), since):
-        group.insert(0, one)
+        group.append(one)
         if one.role != "user":
             continue
-        turn = [_sent(each) for each in group if not each.failed] if group[-1].turn_state == "done" else []
-        group = []
-        if not turn:
-            continue
-        room -= sum(map(tokens, turn))
-        if (limit.kind == "last" and len(kept) == limit.number) or (limit.kind == "tokens" and room < 0):
-            return Window([*head, *_joined(kept), new], len(kept), trimmed=True)
-        kept.append(turn)
+        turn, group = _turn(group[::-1]), []
+        if turn.messages:
+            room -= sum(map(tokens, [*_head(turn.instructions), *turn.messages]))
+            trimmed = (limit.kind == "last" and len(kept) == limit.number) or (limit.kind == "tokens" and room < 0)
+            if trimmed:
+                group = []
+                break
+            kept.append(turn)
+        left_out, mended = left_out + turn.left_out, mended + turn.mended
+    kept.reverse()
     # What stands before the first user's message and is not in the head: a greeting, for example.
-    group = group if summary is None else []
-    first = [_sent(one) for one in group[len(head) - bool(told) :] if not one.failed]
-    return Window([*head, *first, *_joined(kept), new], len(kept))
+    first = mend([] if trimmed or summary is not None else _said(group[::-1][len(leading) :]))
+    left_out, mended = left_out + first.left_out, mended + first.mended
+    instructions = [text for one in (first, *kept) for text in one.instructions]
+    messages = with_own_ids(one.messages for one in (first, *kept))
+    return Window([*_head([*told, *instructions]), *messages, new], len(kept), trimmed, left_out, mended)
 
 
-def _joined(newest_first: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    return [message for turn in reversed(newest_first) for message in turn]
+def _head(told: Sequence[str]) -> list[dict[str, Any]]:
+    return [{"role": "system", "content": "\n\n".join(told)}] if told else []
 
 
-def _sent(message: Message) -> dict[str, Any]:
-    return {key: value for key, value in message.to_dict().items() if key in _SENT}
+def _turn(messages: Sequence[Message]) -> Mended:
+    """Return what is sent of a turn: nothing if it failed, or if nothing answers what is asked."""
+    if messages[-1].failed:
+        return Mended([], [])
+    said = _said(messages)
+    made = mend(said)
+    return made if made.is_turn else Mended([], [], len(said))
+
+
+def _said(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """Return messages without what failed, and without summaries, which are sent otherwise."""
+    return [
+        {key: value for key, value in one.to_dict().items() if key in _SENT}
+        for one in messages
+        if not (one.failed or one.is_summary)
+    ]
 
 
 def tokens(message: dict[str, Any]) -> int:

@@ -43,7 +43,8 @@ def look(base: str, root: str) -> Things:
     if strange := set(listed) - {id for kind, id in things if kind == "session"}:
         raise Fault(f"DISAGREES: the list has {sorted(strange)}")
     for entry in manager.trash():
-        things["trash", entry.id] = {"kind": entry.kind, **manager.storage.trashed(entry.id).to_dict()}
+        with suppress(Unreadable):  # and so it is one of the other files there
+            things["trash", entry.id] = {"kind": entry.kind, **manager.storage.trashed(entry.id).to_dict()}
     for backup in manager.backups.list():
         things["backup", backup.id] = manager.storage.backed_up(backup.id).to_dict()
     with suppress(Unreadable):

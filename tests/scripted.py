@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import time
+import threading
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import Any, ClassVar
 
 from po_sessions import errors
 from po_sessions.errors import InvalidInput
 from po_sessions.models import DEFAULT_MODEL, Chunk, ModelInfo, ModelPaths, Notice, Reply
+from po_sessions.models.time_limit import TimeLimit
 
 
 @dataclass(frozen=True)
@@ -75,13 +77,14 @@ class ScriptedBackend:
         tools: Sequence[Mapping[str, Any]] = (),
         options: Mapping[str, Any],
         key: str | None = None,
+        time_limit: TimeLimit | None = None,
     ) -> Generator[Chunk | Reply]:
         self.check(model, options)
         asked = [dict(message) for message in messages]
         self.asked.append({"messages": asked, "model": model, "tools": tools, "options": dict(options), "key": key})
-        return self._reply(asked, _max_tokens(options))
+        return self._reply(asked, _max_tokens(options), time_limit or TimeLimit())
 
-    def _reply(self, messages: list[dict[str, Any]], most: int) -> Generator[Chunk | Reply]:
+    def _reply(self, messages: list[dict[str, Any]], most: int, limit: TimeLimit) -> Generator[Chunk | Reply]:
         script = self._script
         said = script.says
         if said is None:
@@ -89,7 +92,7 @@ class ScriptedBackend:
         words = [word for word in said.replace(" ", " \0").split("\0") if word]
         try:
             for at, word in enumerate(words[:most]):
-                time.sleep(script.delay)
+                _wait(script.delay, limit)
                 if script.error is not None and at == script.error_at:
                     raise script.error
                 yield Chunk("text", word)
@@ -108,6 +111,20 @@ class ScriptedBackend:
         except GeneratorExit:
             ScriptedBackend.closed += 1
             raise
+
+
+def _wait(seconds: float, limit: TimeLimit) -> None:
+    """Be silent for so long, or until the time is over."""
+    if not seconds:
+        return
+    said: SimpleQueue[None] = SimpleQueue()
+    timer = threading.Timer(seconds, said.put, [None])
+    timer.start()
+    try:
+        limit.next_of(said, "The scripted model")
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 def _max_tokens(options: Mapping[str, Any]) -> int:

@@ -17,7 +17,7 @@ from test_storage_contract import session as named
 from po_sessions.backups import BackupPolicy
 from po_sessions.errors import Unreadable, WriteFailed
 from po_sessions.manager import SessionManager
-from po_sessions.storage import atomic, open_storage
+from po_sessions.storage import atomic, folders, open_storage
 
 
 @pytest.fixture
@@ -284,4 +284,5 @@ def test_on_a_disk_that_is_really_full_the_turn_goes_on(tmp_path, clock, said):
             manager.backups.restore(backup)
         assert (store.load(ULID).message_count, store.trash()) == (9, [])
     finally:
+        folders.let_go(str(disk / "store"))
         subprocess.run(["umount", str(disk)], check=True)

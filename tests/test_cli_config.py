@@ -19,7 +19,7 @@ from po_sessions.cli import config
 from po_sessions.durations import parse_duration
 from po_sessions.errors import ModelUnavailable, NoKey, WeightsMissing
 
-REST = "backup.interval\t1d\tdefault\nbackup.keep\t5\tdefault\n"
+REST = "model.idle_timeout\t10min\tdefault\nbackup.interval\t1d\tdefault\nbackup.keep\t5\tdefault\n"
 
 
 @pytest.fixture
@@ -175,11 +175,17 @@ def test_one_bad_value_hides_no_other(file, po, monkeypatch):
     monkeypatch.setenv("PO_BACKUP_KEEP", "many")
     file.write_text('model = 5\n[backup]\ninterval = "2d"\n')
     result = po("config", "list")
-    assert (result.exit_code, result.stdout) == (7, f"backup.interval\t2d\t{file}\n")
+    assert (result.exit_code, result.stdout) == (
+        7,
+        f"model.idle_timeout\t10min\tdefault\nbackup.interval\t2d\t{file}\n",
+    )
     assert f"{file}: 'model' is not text." in result.stderr
     assert "backup.keep ($PO_BACKUP_KEEP): 'many' is no whole number from 0 on." in result.stderr
     result = po("config", "list", "--json")
-    assert (result.exit_code, [one["name"] for one in json.loads(result.stdout)]) == (7, ["backup.interval"])
+    assert (result.exit_code, [one["name"] for one in json.loads(result.stdout)]) == (
+        7,
+        ["model.idle_timeout", "backup.interval"],
+    )
     assert po("config", "get", "backup.interval").stdout == "2d\n"
 
 
@@ -210,7 +216,8 @@ def test_a_file_that_cannot_be_written_is_exit_9(file, po, backend):
         (
             ["config", "get", "x"],
             2,
-            "po: There is no setting named 'x'.\nThe settings are: model, backup.interval, backup.keep.\n",
+            "po: There is no setting named 'x'.\n"
+            "The settings are: model, model.idle_timeout, backup.interval, backup.keep.\n",
         ),
         (["config", "set", "x", "y"], 2, "po: There is no setting named 'x'."),
         (["config", "unset", "x"], 2, "po: There is no setting named 'x'."),
@@ -315,7 +322,7 @@ def test_the_same_for_backups(file, shared, po, root, monkeypatch):
         interval = "1d" if number == 5 else f"{number}h"
         keep_from, interval_from = (source + "KEEP", source + "INTERVAL") if number == 1 else (source, source)
         rows = [f"backup.interval\t{interval}\t{interval_from}", f"backup.keep\t{number}\t{keep_from}"]
-        assert po("config", "list").stdout.splitlines()[1:] == rows
+        assert po("config", "list").stdout.splitlines()[2:] == rows
         policy = config.backup_policy(config.files(str(root)))
         assert (policy.keep, policy.interval) == (number, parse_duration(interval))
 
@@ -494,10 +501,11 @@ def test_on_a_terminal(file, monkeypatch):
     assert (code, plain(shown).splitlines()) == (
         0,
         [
-            "Name             Value    From",
-            "model            smollm2  default",
-            "backup.interval  1d       default",
-            "backup.keep      5        default",
+            "Name                Value    From",
+            "model               smollm2  default",
+            "model.idle_timeout  10min    default",
+            "backup.interval     1d       default",
+            "backup.keep         5        default",
         ],
     )
     assert on_terminal("config", "set", "model", "smollm2")[1] == f"model is now smollm2 ({file}).\n"
@@ -549,11 +557,11 @@ def test_settings_in_a_table_that_is_none(file, po):
 
 def test_changes_at_once_are_all_kept(root, po):
     for _ in range(3):
-        lines = ["backup.keep 3", "backup.interval 5h", "model smollm2"]
+        lines = ["backup.keep 3", "backup.interval 5h", "model smollm2", "model.idle_timeout 1h"]
         running = [subprocess.Popen([*command(), "config", "set", *line.split()]) for line in lines]
-        assert [one.wait() for one in running] == [0, 0, 0]
+        assert [one.wait() for one in running] == [0] * 4
         told = {one["name"]: one["value"] for one in json.loads(po("config", "list", "--json").stdout)}
-        assert told == {"backup.keep": "3", "backup.interval": "5h", "model": "smollm2"}
+        assert told == dict(line.split() for line in lines)
         for line in lines:
             po("config", "unset", line.split()[0])
 

@@ -38,7 +38,8 @@ def test_what_is_sent(limit, contents, po, backend, talk):
     done = po("send", "greeter", "four", "--context", limit, "--json")
     assert asked(backend) == contents
     assert backend.asked[-1]["messages"][0]["role"] == "system"
-    assert json.loads(done.stdout)["context"] == {"turns": len(contents) - 1, "trimmed": len(contents) < 4}
+    context = {"turns": len(contents) - 1, "trimmed": len(contents) < 4, "left_out": 0, "mended": 0}
+    assert json.loads(done.stdout)["context"] == context
     assert len(history(po)) == 8
 
 

@@ -225,10 +225,20 @@ def test_the_forms_of_one_and_of_several(tea, store, po, root, tmp_path):
     assert po("session", "import", *json.loads(done.stdout)[0]["path"].split()).stdout == f"{ID}\n"
 
 
-def test_files_are_made_as_the_umask_says_and_replaced_only_by_force(tea, po_process, tmp_path):
+def test_only_their_owner_can_read_files_and_directories_whatever_the_umask(tea, po_process, tmp_path):
+    file, directory = tmp_path / "x.md", tmp_path / "new" / "dir"
+    for umask in (0, 0o022, 0o277):
+        assert po_process("session", "export", ID, "-o", str(file), "--force", umask=umask).returncode == 0
+        assert file.stat().st_mode & 0o777 == 0o600
+        file.chmod(0o644)
+    assert po_process("session", "export", ID, "-o", f"{directory}/", umask=0).returncode == 0
+    made = [directory.parent, directory, directory / f"{ID}.md"]
+    assert [path.stat().st_mode & 0o777 for path in made] == [0o700, 0o700, 0o600]
+
+
+def test_files_are_replaced_only_by_force(tea, po_process, tmp_path):
     file = tmp_path / "x.md"
-    assert po_process("session", "export", ID, "-o", str(file), umask=0o022).returncode == 0
-    assert file.stat().st_mode & 0o777 == 0o644
+    assert po_process("session", "export", ID, "-o", str(file)).returncode == 0
     whole = file.read_bytes()
     file.write_text("mine")
     done = po_process("session", "export", ID, "-o", str(file))

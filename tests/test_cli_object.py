@@ -148,12 +148,16 @@ def test_a_session_made_while_its_prompt_object_is_renamed_belongs_to_it(talk, r
 
 
 def test_a_renaming_that_cannot_begin_changes_nothing(talk, root, po, monkeypatch):
-    def refuse(source, target, *_):
-        raise OSError(13, "Permission denied")
+    link = os.link
+
+    def refuse(source, target, **settings):
+        if target.endswith("/z.md"):
+            raise OSError(13, "Permission denied")
+        link(source, target, **settings)
 
     before = (root / "objects" / "greeter.md").read_bytes()
     with monkeypatch.context() as fails:
-        fails.setattr(os, "rename", refuse)
+        fails.setattr(os, "link", refuse)
         assert po("object", "rename", "greeter", "z").exit_code == 9
     assert not (root / "sessions" / ".rename").exists()
     assert (root / "objects" / "greeter.md").read_bytes() == before

@@ -91,7 +91,7 @@ def test_json(root, po, backend):
     assert answer == {
         "version": 1, "session_id": id, "session_name": "Default", "po_name": "greeter", "turn": 1, "reply": "Hello",
         "model": "scripted-1", "usage": answer["usage"], "duration_ms": 0, "finish_reason": "stop",
-        "context": {"turns": 0, "trimmed": False},
+        "context": {"turns": 0, "trimmed": False, "left_out": 0, "mended": 0},
     }  # fmt: skip
 
 
@@ -359,10 +359,10 @@ def test_a_full_output_is_exit_9_and_the_reply_is_stored(root, po, po_process):
 def test_a_reply_that_cannot_be_stored_is_shown(options, root, po, backend, monkeypatch):
     real = FileStorage.append
 
-    def busy(self, id, message):
+    def busy(self, id, message, **more):
         if message.role == "assistant":
             raise Busy("The session is in use.")
-        return real(self, id, message)
+        return real(self, id, message, **more)
 
     monkeypatch.setattr(FileStorage, "append", busy)
     result = po("send", "greeter", "Hello", *options)

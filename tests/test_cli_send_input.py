@@ -143,7 +143,7 @@ def test_no_save_as_json(root, po, backend):
     assert about == {
         "version": 1, "session_id": None, "session_name": None, "po_name": "greeter", "turn": 1, "reply": "Hello",
         "model": "scripted-1", "usage": about["usage"], "duration_ms": 0, "finish_reason": "stop",
-        "context": {"turns": 0, "trimmed": False},
+        "context": {"turns": 0, "trimmed": False, "left_out": 0, "mended": 0},
     }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import time
 
@@ -320,24 +321,25 @@ def test_an_undoing_that_failed_leaves_nothing_in_the_trash(talk, root, po, monk
     assert (entry_of(po), len(contents(po))) == ("", 4)
 
 
-def test_emptying_removes_whatever_there_is(talk, root, po):
+def test_emptying_removes_what_po_put_there_and_nothing_else(talk, root, po):
     assert po("session", "undo").exit_code == 0
     assert po("object", "delete", "reader").exit_code == 0
     trash = root / "trash"
     (trash / f"{talk}.20250103T100000.000Z.json").write_text("damaged")
-    (trash / "foreign").write_text("x")
+    (trash / f"{talk}.20250103T100000.001Z.json").symlink_to(root / "state.toml")
     (trash / "link").symlink_to(root / "state.toml")
-    for name in "yz":
+    mine = ["a", "b", "c", "foreign", "y"]
+    for name in mine:
         (trash / name).touch()
     code, shown = on_terminal("trash", "list")
-    others = sorted(path.name for path in trash.iterdir() if path.name != f"{entry_of(po)}.json")
-    assert (code, f"Also in {trash}: {', '.join(others[:5])} and 1 more. 'po trash empty' removes all.\n" in shown) == (
-        0,
-        True,
-    )
+    assert (
+        code,
+        f"Also in {trash}: {next(trash.glob('reader.*.md')).name}; 'po trash empty' removes all.\n" in shown,
+    ) == (0, True)
+    assert f"Also in {trash}: a, b, c, foreign, link and 1 more; po did not put that there" in shown
     gone = json.loads(po("trash", "empty", "--yes", "--json").stdout)
-    assert len(gone) == 7
-    assert list(trash.iterdir()) == []
+    assert len(gone) == 4
+    assert sorted(path.name for path in trash.iterdir()) == sorted([*mine, "link"])
     assert (root / "state.toml").exists()
 
 
@@ -351,19 +353,81 @@ def test_emptying_while_another_takes_things_out(talk, root, po, monkeypatch):
     assert list((root / "trash").iterdir()) == []
 
 
-def test_a_damaged_entry_is_unreadable_and_not_missing(talk, root, po):
+def test_another_sessions_file_is_not_brought_back(talk, root, po):
     assert po("session", "delete", "Default").exit_code == 0
     entry = entry_of(po)
     file = root / "trash" / f"{entry}.json"
-    whole = file.read_bytes()
-    file.write_text("junk")
-    result = po("trash", "restore", entry)
-    assert (result.exit_code, f"{file} cannot be read" in result.stderr) == (7, True)
     other = ULID[:-1] + "W"
-    file.write_bytes(whole.replace(talk.encode(), other.encode()))
+    file.write_bytes(file.read_bytes().replace(talk.encode(), other.encode()))
     result = po("trash", "restore", entry)
     assert (result.exit_code, "which is not its name" in result.stderr) == (7, True)
     assert not (root / "sessions" / f"{other}.json").exists()
+
+
+DAMAGE = {
+    "a message": lambda data: data.replace(b'"content":"One"', b'"content":"On\0"', 1),
+    "the end": lambda data: data + data,
+    "all": lambda data: b"junk",
+}
+
+
+@pytest.mark.parametrize("ref", ["id", "name", "trash id"])
+@pytest.mark.parametrize("harm", DAMAGE)
+def test_what_delete_took_comes_back_damaged_or_not(harm, ref, talk, root, po):
+    assert po("session", "delete", "Default").exit_code == 0
+    entry, file = entry_of(po), root / "sessions" / f"{talk}.json"
+    trashed = root / "trash" / f"{entry}.json"
+    damaged = DAMAGE[harm](trashed.read_bytes())
+    trashed.write_bytes(damaged)
+    listed = json.loads(po("trash", "list", "--json").stdout)
+    assert [(one["id"], one["damaged"]) for one in listed] == [(entry, True)]
+    if ref == "name" and harm == "all":
+        assert po("trash", "restore", "Default").exit_code == 3
+        return
+    assert po("trash", "restore", entry, "--as", "Other").exit_code == 7
+    result = po("trash", "restore", {"id": talk, "name": "Default", "trash id": entry}[ref])
+    assert (result.exit_code, result.stdout) == (0, f"{talk}\n")
+    assert "is back as it was, and cannot be read whole" in result.stderr
+    assert (file.read_bytes(), trashed.exists()) == (damaged, False)
+
+
+def test_deleting_a_damaged_session_says_so(talk, root, po):
+    file = root / "sessions" / f"{talk}.json"
+    damaged = file.read_bytes().replace(b'"content":"One"', b'"content":"On\0"', 1)
+    file.write_bytes(damaged)
+    result = po("session", "delete", talk)
+    assert (result.exit_code, "cannot be read at byte" in result.stderr) == (0, True)
+    assert f"'po trash restore {entry_of(po)}' puts the file back as it is." in result.stderr
+    assert po("trash", "restore", talk).exit_code == 0
+    assert file.read_bytes() == damaged
+
+
+def test_a_delete_that_is_refused_leaves_one_name_and_no_entry(talk, root, po, monkeypatch):
+    from po_sessions.storage.session_files import SessionFiles
+
+    def refused(self, id):
+        raise errors.Busy("It is busy.")
+
+    file = root / "sessions" / f"{talk}.json"
+    monkeypatch.setattr(SessionFiles, "remove", refused)
+    assert po("session", "delete", talk).exit_code == 6
+    assert (file.stat().st_nlink, po("trash", "list", "--ids").stdout) == (1, "")
+
+
+def test_a_restore_waits_for_a_delete_that_has_not_ended(talk, root, po, po_process):
+    import fcntl
+
+    with (root / "sessions" / ".locks" / "entries").open("a") as entries:
+        fcntl.flock(entries, fcntl.LOCK_SH)  # as a process that makes a session does
+        deleting = subprocess.Popen([*command(), "session", "delete", talk])
+        while not list((root / "trash").glob(f"{talk}.*.json")):
+            time.sleep(0.001)
+        deleting.send_signal(signal.SIGSTOP)
+        assert po("--no-wait", "trash", "restore", talk).exit_code == 6
+        deleting.send_signal(signal.SIGCONT)
+    assert deleting.wait() == 0
+    assert po("trash", "restore", talk).exit_code == 0
+    assert len(contents(po)) == 4
 
 
 def test_a_composed_name_is_found_however_it_is_typed(talk, po):

@@ -194,4 +194,4 @@ def test_with_the_real_model_also_in_parts(root, po, model):
     assert narrow.exit_code == 0, narrow.stderr
     assert json.loads(narrow.stdout)["usage"]["input"] > whole["usage"]["input"]
     answer = json.loads(po("send", "greeter", "Who am I?", "--json").stdout)
-    assert answer["context"] == {"turns": 0, "trimmed": False}
+    assert answer["context"] == {"turns": 0, "trimmed": False, "left_out": 0, "mended": 0}

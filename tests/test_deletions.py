@@ -46,9 +46,11 @@ def test_each_verb_leaves_its_line(store, root):
     store.restore(trashed)
     store.purge(ULID, NOW)
     assert (root / "deletions.log").stat().st_mode & 0o777 == 0o600
+    (root / "trash" / "reader.00000000.md").write_text(SECRET)
     (root / "trash" / "foreign").write_text(SECRET)
     (root / "trash" / f"{ULID}.20250103T100000.000Z.json").write_text(SECRET)
     assert len(store.empty_trash("2025-03-01T10:00:00.000Z")) == 4
+    assert (root / "trash" / "foreign").exists()
     about = {"version": 1, "time": NOW, "id": ULID, "name": "Tea", "po_name": "greeter", "messages": 2}
     undo, prune, purge, *emptied = lines(root)
     assert undo == {
@@ -66,7 +68,7 @@ def test_each_verb_leaves_its_line(store, root):
         ("trash empty", "2025-03-01T10:00:00.000Z", True)
     }
     assert [one.get("name") for one in emptied] == [None, "Tea", "Tea", None]
-    assert [one.get("file") for one in emptied] == [None, None, None, "foreign"]
+    assert [one.get("file") for one in emptied] == [None, None, None, "reader.00000000.md"]
     assert emptied[0] == {**emptied[0], "bytes": len(SECRET), "trash_id": f"{ULID}.20250103T100000.000Z"}
 
 

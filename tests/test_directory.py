@@ -152,22 +152,22 @@ def test_a_look_that_was_cut_is_not_believed(store, opened, monkeypatch):
 
 def test_after_a_restart_sizes_are_compared_until_a_look_at_them_has_ended(store, monkeypatch):
     directory = store._index.directory
-    assert not directory.begin_look(sizes=False)[1]
+    assert not directory.begin_look(closely=False)[1]
     monkeypatch.setattr("po_sessions.quick_index.boot_id", lambda: "another")
     assert directory.known() is None
-    assert directory.begin_look(sizes=False)[1]
-    look, sizes = directory.begin_look(sizes=False)
+    assert directory.begin_look(closely=False)[1]
+    look, sizes = directory.begin_look(closely=False)
     assert sizes
-    directory.end_look(look, [], [])
+    directory.end_look(look, [], [], closely=False)
     assert directory.known()
-    assert not directory.begin_look(sizes=False)[1]
+    assert not directory.begin_look(closely=False)[1]
 
 
 def test_own_changes_while_another_looks_cost_no_second_look(store, opened, monkeypatch):
     directory = store._index.directory
-    look, _ = directory.begin_look(sizes=False)
+    look, _ = directory.begin_look(closely=False)
     store.create(named(OTHER, "b"))
-    directory.end_look(look, [], [])
+    directory.end_look(look, [], [], closely=False)
     took(store, 1000.0)
     no_scan(monkeypatch)
     assert names(opened()) == {"a", "b"}
@@ -175,13 +175,13 @@ def test_own_changes_while_another_looks_cost_no_second_look(store, opened, monk
 
 def test_of_two_looks_the_one_that_began_last_counts(store, opened):
     directory = store._index.directory
-    first, _ = directory.begin_look(sizes=False)
+    first, _ = directory.begin_look(closely=False)
     put(store, named(OTHER, "b"))
-    second, _ = directory.begin_look(sizes=False)
-    directory.end_look(first, [], [])
+    second, _ = directory.begin_look(closely=False)
+    directory.end_look(first, [], [], closely=False)
     assert directory.known() is None
-    directory.end_look(second, [], [])
-    directory.end_look(first, [], [])
+    directory.end_look(second, [], [], closely=False)
+    directory.end_look(first, [], [], closely=False)
     assert directory.known()
 
 
@@ -191,7 +191,7 @@ def test_a_look_takes_out_no_row_whose_file_is_just_coming(store, opened):
         link_new(OTHER)(temporary, path)
 
     store._files.publish(named(OTHER, "b"), late)
-    assert {row["name"] for row in Index(store._index.directory.path, timeout=1).rows()} == {"a", "b"}
+    assert {row["name"] for row in Index(store._index.directory.path).rows()} == {"a", "b"}
 
 
 def test_a_copy_of_a_store_is_looked_at(store, root, tmp_path):

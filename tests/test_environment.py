@@ -82,9 +82,9 @@ def test_making_a_prompt_object(root, env):
 def test_the_nearest_directory_is_found(tmp_path):
     home, deep = tmp_path / "home", tmp_path / "a" / "b" / "c"
     deep.mkdir(parents=True)
-    assert find_root(str(deep), str(home)) == str(home / ".prompt_objects")
+    assert find_root(str(deep), lambda: str(home)) == str(home / ".prompt_objects")
     Environment.create(tmp_path / "a" / ".prompt_objects")
-    assert find_root(str(deep), str(home)) == str(tmp_path / "a" / ".prompt_objects")
+    assert find_root(str(deep), lambda: str(home)) == str(tmp_path / "a" / ".prompt_objects")
 
 
 def test_a_directory_that_others_can_write_is_not_used_unasked(tmp_path):
@@ -92,7 +92,7 @@ def test_a_directory_that_others_can_write_is_not_used_unasked(tmp_path):
     Environment.create(path)
     path.chmod(0o770)
     with pytest.raises(InvalidInput, match="can be written by other users") as error:
-        find_root(str(tmp_path), "/nowhere")
+        find_root(str(tmp_path), lambda: "/nowhere")
     assert f"--root {path}" in error.value.hint
 
 
@@ -102,4 +102,4 @@ def test_a_directory_of_another_user_is_not_used_unasked(tmp_path):
     Environment.create(path)
     os.chown(path, 12345, 12345)
     with pytest.raises(InvalidInput, match="belongs to another user"):
-        find_root(str(tmp_path), "/nowhere")
+        find_root(str(tmp_path), lambda: "/nowhere")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -74,7 +75,7 @@ def in_step(root: Path) -> None:
     for _ in range(2):
         store.refresh()
         store.settle()
-    seen(root / "sessions", took=1000.0)
+    seen(root / "sessions", took=1000.0, comparing_took=1000.0)
 
 
 def files(sessions: Path) -> list[Path]:
@@ -224,12 +225,15 @@ def in_place(number: int, change: Callable[[bytes], bytes]) -> Make:
 
 for at in (0, 2, 4):
     STATES[f"file {at} renamed in place"] = in_place(at, lambda data: data.replace(b'"name":"', b'"name":"Another '))
+    STATES[f"file {at} renamed in place by as many letters"] = in_place(
+        at, lambda data: re.sub(rb'"name":".', b'"name":"Z', data, count=1)
+    )
     STATES[f"file {at} cut"] = in_place(at, lambda data: data[:-30])
     STATES[f"file {at} emptied"] = in_place(at, lambda data: b"")
     STATES[f"file {at} laid out anew"] = in_place(at, lambda data: json.dumps(json.loads(data), indent=2).encode())
 
 
-@situation(ordinary=True)
+@situation()
 def a_file_touched(env, sessions):
     os.utime(files(sessions)[0], (1_600_000_000, 1_600_000_000))
 
@@ -380,7 +384,7 @@ def another_process_in_the_middle_of_an_append(env, sessions):
     """Its row is there, and its message is not."""
     store = env.session_manager.storage
     row = {**store._read_row(any_session(env)), "message_count": 9, "updated_at": "2030-01-01T00:00:00.000Z"}
-    Index(str(sessions), timeout=1).record({**row, "size": row["size"] + 10})
+    Index(str(sessions)).record({**row, "size": row["size"] + 10})
 
 
 # Prompt objects and pointers

@@ -104,7 +104,7 @@ def test_a_torn_line_of_the_log_never_runs_into_the_next(root, store, again):
     with (root / "sessions" / "index.log").open("ab") as log:
         log.write(b'\n{"id":"01A')
     store.create(named(OTHER, "b"))
-    assert {row["name"] for row in Index(str(root / "sessions"), timeout=1).rows()} == {"a", "b"}
+    assert {row["name"] for row in Index(str(root / "sessions")).rows()} == {"a", "b"}
     assert {one.name for one in again().summaries()} == {"a", "b"}
 
 
@@ -171,7 +171,7 @@ def test_a_reader_never_puts_an_older_row_behind_a_newer_one(root, store, again,
 
     monkeypatch.setattr(session_file, "write_append", listed_meanwhile)
     store.append(ULID, user("b"))
-    row = next(Index(str(root / "sessions"), timeout=1).rows())
+    row = next(Index(str(root / "sessions")).rows())
     assert row["message_count"] == 2
 
 

@@ -91,6 +91,7 @@ def raised(do: Callable[[], Any]) -> str:
 
 def no_environment(w: World) -> str:
     (w.root / "objects").rename(w.root.with_name("gone"))
+    (w.root / ".gitignore").unlink()
     w.root.rmdir()
     return w.po("send", "nobody", "Hello", "--no-save").stderr
 
@@ -284,6 +285,14 @@ def with_(*args: str, turns: int = 1) -> Callable[[World], str]:
     return provoke
 
 
+def silent(w: World) -> str:
+    w("config", "set", "model.idle_timeout", "1s")
+    w.backend.script = Script(says="Late.", delay=5)
+    shown = w("send", "greeter", "Hello")
+    w.backend.script = None
+    return shown
+
+
 CASES: dict[str, list[Callable[[World], str]]] = {
     "po backup create": [lambda w: w("session", "switch", w.session()) + w("backup", "list")],
     "po backup list --all": [with_("backup", "restore", "nope")],
@@ -291,6 +300,7 @@ CASES: dict[str, list[Callable[[World], str]]] = {
     "po backup restore {} --as NAME": [taken_backup],
     "po config set backup.keep 0": [with_("config", "set", "backup.interval", "0d")],
     "po config set --environment {} VALUE": [bad_setting_here],
+    "po config set model.idle_timeout 1h": [with_("config", "set", "--environment", "model.idle_timeout", "0"), silent],
     "po config set {} VALUE": [bad_setting],
     "po config unset --environment {}": [foreign_setting_here],
     "po config unset {}": [with_("config", "set", "model", "")],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -29,13 +30,21 @@ NAMES = [
 ]
 
 
-def row(id: str, updated_at: str, name: str, size: int = 1) -> dict:
+def row(id: str, updated_at: str, name: str, size: int = 1, **more: object) -> dict:
     texts = {"name": name, "po_name": "greeter", "created_at": TIMES[0], "updated_at": updated_at}
     counts = {"message_count": 2, "turn_count": 1, "preview": name[::-1], "last_turn": "done"}
-    return {"id": id, **texts, **counts, "size": size, "inode": 7}
+    more = {**more, "damaged": name} if size < 0 else more
+    return {"id": id, **texts, **counts, **more, "size": size, "inode": 7}
 
 
-rows = st.builds(row, st.sampled_from(IDS), st.sampled_from(TIMES), st.sampled_from(NAMES), st.integers(0, 10**9))
+marks = st.sampled_from([{"changed": 10**18}, {"written": 10**18}, {}])
+rows = st.builds(
+    lambda id, time, name, size, mark: row(id, time, name, size, **mark),
+    *(st.sampled_from(one) for one in (IDS, TIMES, NAMES)),
+    st.integers(-(10**9), 10**9),
+    marks,
+)
+MARKS = ("id", "changed", "written", "size", "inode")
 steps = st.lists(st.one_of(rows, st.sampled_from(IDS), st.sampled_from(["fold", "rebuild"])), max_size=25)
 
 
@@ -45,6 +54,10 @@ def contents(index: Index) -> list[dict]:
 
 def newest_first(known: dict[str, dict]) -> list[dict]:
     return sorted(known.values(), key=lambda row: (row["updated_at"], row["id"]), reverse=True)
+
+
+def marked(rows: Iterable[dict]) -> list[list[object]]:
+    return sorted(([one.get(key) for key in MARKS] for one in rows), key=str)
 
 
 @pytest.mark.parametrize("block", [1, 150, 400, 1 << 16])
@@ -59,7 +72,7 @@ def test_it_says_what_it_was_told(block, steps, tmp_path_factory):
         patch.setattr(lines, "_LARGEST", 2 * block)
         directory = tmp_path_factory.mktemp("index")
         (directory / ".locks").mkdir()
-        index, known = Index(str(directory), timeout=1), dict[str, dict]()
+        index, known = Index(str(directory)), dict[str, dict]()
         index.start()
         for step in steps:
             if step == "fold":
@@ -78,7 +91,7 @@ def test_it_says_what_it_was_told(block, steps, tmp_path_factory):
             assert [one for one in index.rows(needle) if one["name"] == name] == [
                 one for one in newest_first(known) if one["name"] == name
             ]
-        assert sorted(index.files()) == sorted((one["id"], one["size"], one["inode"]) for one in known.values())
+        assert marked(index.files()) == marked(known.values())
         index.fold()
         assert json.loads((directory / "index.json").read_bytes())["sessions"] == newest_first(known)[::-1]
         assert contents(index) == newest_first(known)
@@ -87,7 +100,7 @@ def test_it_says_what_it_was_told(block, steps, tmp_path_factory):
 @pytest.fixture
 def folded(tmp_path: Path) -> Index:
     (tmp_path / ".locks").mkdir()
-    index = Index(str(tmp_path), timeout=1)
+    index = Index(str(tmp_path))
     index.rebuild(lambda: [row(id, TIMES[0], "Tea") for id in IDS])
     return index
 

@@ -121,10 +121,10 @@ def test_an_output_that_is_full(tea):
 def test_a_reply_that_is_not_stored(tea, po, monkeypatch):
     real = FileStorage.append
 
-    def busy(self, id, message):
+    def busy(self, id, message, **more):
         if message.role == "assistant":
             raise Busy("The session is in use.")
-        return real(self, id, message)
+        return real(self, id, message, **more)
 
     monkeypatch.setattr(FileStorage, "append", busy)
     assert told(po("send", "greeter", "Hello", "-s", "Tea", "--json"), "reply_not_stored", tea)["reply"] == "Hello"

@@ -167,10 +167,10 @@ def test_a_session_that_cannot_be_read_is_not_written_to(context, manager):
 def test_a_reply_that_cannot_be_stored_is_an_error(context, manager, monkeypatch):
     real = manager.storage.append
 
-    def full(id, message):
+    def full(id, message, **more):
         if message.role == "assistant":
             raise WriteFailed("The disk is full.")
-        return real(id, message)
+        return real(id, message, **more)
 
     monkeypatch.setattr(manager.storage, "append", full)
     with pytest.raises(ReplyNotStored, match="The disk is full") as error:
@@ -182,7 +182,7 @@ def test_a_reply_that_cannot_be_stored_is_an_error(context, manager, monkeypatch
 
 def test_a_bug_in_a_back_end_leaves_a_failed_turn_and_keeps_its_traceback(context, manager):
     class Broken(ScriptedBackend):
-        def _reply(self, messages, most):
+        def _reply(self, messages, most, limit):
             yield from ()
 
     broken = dataclasses.replace(context, resolve=lambda model: Broken())

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from test_session import ULID, assistant, sessions, user
 
 from po_sessions.errors import Busy, Conflict, NewerVersion, NotFound, SessionNotFound
-from po_sessions.session import Message, Session
+from po_sessions.session import End, Message, Session
 
 OTHER = "01ARZ3NDEKTSV4RRFFQ69G5FAW"
 UUID = "123e4567-e89b-12d3-a456-426614174000"
@@ -72,6 +72,41 @@ def test_appending(store):
     assert [message.content for message in loaded.history] == [f"m{number}" for number in range(5)]
     assert loaded.updated_at == "2025-01-03T11:00:04.000Z"
     assert list(store.summaries()) == [loaded.summary()]
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        End(0, None),
+        End(1, user("a")),
+        End(3, assistant("b")),
+        End(2, assistant("c")),
+        End(2, assistant("b", model="x")),
+        End(2, None),
+    ],
+)
+def test_what_does_not_end_as_it_should_is_not_appended_to(end, store):
+    made = session(history=(user("a"), assistant("b")))
+    store.create(made)
+    with pytest.raises(Conflict, match="'Tea' does not end as it did"):
+        store.append(ULID, user("c"), after=end)
+    assert store.load(ULID) == made
+    store.append(ULID, user("c"), after=End(2, assistant("b")))
+    assert store.load(ULID).message_count == 3
+
+
+def test_what_is_empty_and_should_be_is_appended_to(store):
+    store.create(session())
+    with pytest.raises(Conflict):
+        store.append(ULID, user("a"), after=End(1, user("z")))
+    assert store.append(ULID, user("a"), after=End(0, None)).message_count == 1
+
+
+def test_an_end_is_the_same_whatever_json_makes_of_it(store):
+    store.create(session())
+    last = Message("user", "\ud83d\ude00 \ud800", None, {"pair": (1, 2)})
+    count = store.append(ULID, last).message_count
+    assert store.append(ULID, assistant("b"), after=End(count, last)).message_count == 2
 
 
 def test_updating(store):

@@ -9,6 +9,7 @@ from test_session import ULID, assistant, user
 
 from po_sessions import definition
 from po_sessions.errors import InvalidInput, Unreadable
+from po_sessions.mending import mend, with_own_ids
 from po_sessions.session import STANDS_FOR, Message, Session
 from po_sessions.storage import open_storage
 from po_sessions.window import Limit, tokens, window
@@ -26,7 +27,7 @@ def failed(text):
 
 
 def called(text):
-    return Message("assistant", None, WHEN, {"tool_calls": [{"id": "1", "function": {"name": text}}]})
+    return Message("assistant", None, WHEN, {"tool_calls": [{"id": "1", "name": "ls", "arguments": {"at": text}}]})
 
 
 def message():
@@ -35,44 +36,50 @@ def message():
     return st.one_of(*(text.map(make) for make in makers), st.just(Message("system", "set up", WHEN)))
 
 
-def sent(one):
-    keys = ("role", "content", "tool_calls", "tool_call_id", "name")
-    return {key: value for key, value in one.to_dict().items() if key in keys}
+def said(messages):
+    """Return what is sent of messages, as `mend` makes it; see `test_mending`."""
+    return mend([one.to_dict() for one in messages if not one.failed and not one.is_summary])
 
 
 def expected(history, new, system, limit):
     """Do the same, going forwards over lists."""
     marks = [at for at, one in enumerate(history) if one.is_summary]
-    said = history[marks[-1] + 1 :] if marks else history
-    stands = f"Summary of the conversation before this:\n\n{history[marks[-1]].content}" if marks else ""
-    prompt = "\n\n".join(part for part in (system, stands) if part)
-    head = [{"role": "system", "content": prompt}] * bool(prompt)
-    greeting = []
+    rest = history[marks[-1] + 1 :] if marks else history
+    told = [system] * bool(system)
+    if marks:
+        told.append(f"Summary of the conversation before this:\n\n{history[marks[-1]].content}")
     leading = list(history[: next((i for i, one in enumerate(history) if one.role == "user"), len(history))])
     while leading and leading[0].role == "system" and not leading[0].is_summary:
-        head.append(sent(leading.pop(0)))
-    if not marks:
-        greeting = [sent(one) for one in leading if not one.failed]
+        told.append(leading.pop(0).content)
+    greeting = said([] if marks else leading)
     turns = []
-    for one in said:
+    for one in rest:
         if one.role == "user":
             turns.append([])
         if turns:
             turns[-1].append(one)
-    done = [[sent(one) for one in turn if not one.failed] for turn in turns if turn[-1].turn_state == "done"]
-    last = {"role": "user", "content": new}
+    done = [said(turn) for turn in turns if not turn[-1].failed]
+    done = [turn for turn in done if turn.is_turn]
     fitting = done
     if limit.kind == "last":
         fitting = done[-limit.number :] if limit.number else []
     elif limit.kind == "tokens":
+        room = limit.number - sum(map(tokens, [*head(told), {"role": "user", "content": new}]))
         fitting = []
         for turn in reversed(done):
-            if sum(map(tokens, [*head, last, *turn, *(one for kept in fitting for one in kept)])) > limit.number:
+            room -= sum(map(tokens, [*head(turn.instructions), *turn.messages]))
+            if room < 0:
                 break
             fitting.insert(0, turn)
     trimmed = len(fitting) < len(done)
-    kept = [one for turn in fitting for one in turn]
-    return [*head, *([] if trimmed else greeting), *kept, last], len(fitting), trimmed
+    parts = [*([] if trimmed else [greeting]), *fitting]
+    told += [text for part in parts for text in part.instructions]
+    messages = with_own_ids(part.messages for part in parts)
+    return [*head(told), *messages, {"role": "user", "content": new}], len(fitting), trimmed
+
+
+def head(told):
+    return [{"role": "system", "content": "\n\n".join(told)}] if told else []
 
 
 @settings(max_examples=300, deadline=None)

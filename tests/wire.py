@@ -39,6 +39,20 @@ class Wire:
             chunks.append({**about, "choices": [{"index": 0, "delta": {}, "finish_reason": finish}], "usage": usage})
         self.body = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks) + "data: [DONE]\n\n" * bool(finish)
 
+    def says_as_anthropic(self, text: str) -> None:
+        """Answer with a stream of Anthropic's."""
+        message = {"id": "1", "type": "message", "role": "assistant", "model": "wire-1", "content": []}
+        message |= {"stop_reason": None, "stop_sequence": None, "usage": {"input_tokens": 7, "output_tokens": 0}}
+        events = [
+            {"type": "message_start", "message": message},
+            {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}},
+            {"type": "content_block_stop", "index": 0},
+            {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 2}},
+            {"type": "message_stop"},
+        ]
+        self.body = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events)
+
     def fails(self, status: int, message: str = "The wire says no.", **headers: str) -> None:
         self.status, self.body = status, {"error": {"message": message, "type": "wire_error", "code": "wire"}}
         self.answer_headers = {name.replace("_", "-"): value for name, value in headers.items()}

@@ -19,6 +19,8 @@ def main() -> "NoReturn":
     signal(SIGINT, SIG_DFL)  # until there is something to leave in order
     gc.disable()  # a command lives too briefly to have garbage worth looking for
 
+    if not os.environ.get("HOME", "/").startswith("/"):
+        del os.environ["HOME"]  # libraries would take it for a directory below the working one, or for the root
     from po_sessions.cli import fast
 
     fast.answer(sys.argv[1:])

@@ -146,7 +146,7 @@ def _values(kind: str, line: _Line, typed: str) -> "Iterable[Found]":
     if kind == "models" or (kind == "values" and line.arguments == ["model"]):
         return _models()
     named = line.given.get("--root")
-    root = quick_environment.find_root(os.path.expanduser(named) if named is not None else None)
+    root = quick_environment.find_root(os.path.expanduser(named) if named is not None else None, warns=False)
     if root is None:
         return ()
     if kind == "objects":
@@ -162,6 +162,7 @@ def _values(kind: str, line: _Line, typed: str) -> "Iterable[Found]":
         return _set_aside({name: f"{root}/trash/{name}" for name in os.listdir(f"{root}/trash")})
     if kind == "backups":
         ids = [name for name in os.listdir(f"{root}/backups") if quick.is_session_id(name)]
+        ids = [id for id in ids if not os.path.islink(f"{root}/backups/{id}")]
         found = [(id, name) for id in ids for name in os.listdir(f"{root}/backups/{id}")]
         return _set_aside({f"{id}.{name}": f"{root}/backups/{id}/{name}" for id, name in found})
     return ()
@@ -189,7 +190,8 @@ def _rows(root: str, typed: str) -> "Iterator[dict[str, object]]":
     """Yield what the index knows of the newest sessions, without many that do not hold what is typed."""
     plain = typed.isascii() and typed.isprintable() and not {"\\", '"', "'"} & {*typed}
     part = typed.lower().encode() if plain else b""  # anything else may be written otherwise in the index
-    yield from filter(None, quick_index.rows(f"{root}/sessions", lambda line: part in line.lower(), FARTHEST))
+    rows = quick_index.rows(f"{root}/sessions", lambda line: part in line.lower(), FARTHEST)
+    yield from (row for row in rows if row and "damaged" not in row)
 
 
 def _sessions(root: str, line: _Line, typed: str) -> "Iterator[Found]":

@@ -18,6 +18,9 @@ from po_sessions.durations import parse_duration
 from po_sessions.errors import InvalidInput, NoKey, Unreadable, WeightsMissing
 from po_sessions.near import did_you_mean
 
+_SHORTEST_IDLE, _LONGEST_IDLE = 10, 3600
+"""Seconds: what an environment may set model.idle_timeout to."""
+
 DEFAULT = "default"
 """The source of a value that nobody set."""
 
@@ -32,8 +35,11 @@ class InForce:
 
 
 def files(root: str) -> list[SettingsFile]:
-    """Return the files that count in the environment `root`; the first that sets something counts."""
-    return [environments_file(root), users_file()]
+    """Return the files that count in the environment `root`; the first that sets something counts.
+
+    The user's is not among them where there is no home directory.
+    """
+    return [environments_file(root), *([users_file()] if places.config_dir() else [])]
 
 
 def setting(name: str) -> Setting:
@@ -75,6 +81,66 @@ def backup_policy(files: Sequence[SettingsFile]) -> BackupPolicy:
     """Return what is in force for backups. Raises as `checked`."""
     interval, keep = (checked(name, files).value for name in ("backup.interval", "backup.keep"))
     return BackupPolicy(parse_duration(interval), _whole_number(keep))
+
+
+def is_allowed_link(path: str) -> bool:
+    """Tell whether the user's own settings allow a directory of an environment to be a symbolic link."""
+    value = in_force("links.allow", [users_file()]).value
+    return _spot(path) in map(_spot, filter(None, value.split(os.pathsep)))
+
+
+def _spot(path: str) -> str:
+    """Return where a link is, by whatever path its directory was reached."""
+    directory, name = os.path.split(os.path.abspath(os.path.expanduser(path)))
+    return os.path.join(os.path.realpath(directory), name)
+
+
+def _accept_links(value: str, remark: Callable[[str], None]) -> str:  # noqa: ARG001
+    paths = [os.path.expanduser(path) for path in value.split(os.pathsep) if path]
+    for path in paths:
+        if not os.path.isabs(path):
+            raise InvalidInput(f"{path!r} is not an absolute path.", hint="Give the whole path of the link.")
+    return os.pathsep.join(path.rstrip("/") or path for path in paths)
+
+
+def _refuse_links(value: str, file: str) -> None:  # noqa: ARG001
+    raise InvalidInput(f"{file} sets links.allow, which only your own settings can.", hint="Run 'po config path'.")
+
+
+def idle_timeout(files: Sequence[SettingsFile]) -> float | None:
+    """Return how many seconds a model may send nothing, None for any. Raises as `checked`."""
+    return _seconds(checked("model.idle_timeout", files).value)
+
+
+def _seconds(text: str) -> float | None:
+    """Return the seconds of a length of time, None for 0."""
+    return None if text == "0" else parse_duration(text).total_seconds()
+
+
+def _accept_idle(value: str, remark: Callable[[str], None]) -> str:  # noqa: ARG001
+    value = value.strip()
+    _check_idle(value)
+    return value
+
+
+def _check_idle(value: str) -> None:
+    try:
+        _seconds(value)
+    except InvalidInput as error:
+        raise InvalidInput(str(error), hint=f"{error.hint} With 0 there is no limit.") from None
+
+
+def _check_environments_idle(value: str, file: str) -> None:
+    """See that an environment neither has po wait for ever nor makes every send fail."""
+    try:
+        seconds = _seconds(value)
+    except InvalidInput:
+        return  # `check` reports it
+    if seconds is None or not _SHORTEST_IDLE <= seconds <= _LONGEST_IDLE:
+        raise InvalidInput(
+            f"{file} sets model.idle_timeout to {value!r}; an environment may set it from 10s to 1h.",
+            hint="Your own file may have any: 'po config set model.idle_timeout 1h'.",
+        )
 
 
 def _whole_number(text: str) -> int:
@@ -128,6 +194,16 @@ SETTINGS = {
             check_environments=models.check_unasked,
         ),
         Setting(
+            "model.idle_timeout",
+            "How long a model may send nothing before the turn fails: 90s, 10min, 1h; 0 is for ever.",
+            variable="PO_MODEL_IDLE_TIMEOUT",
+            default="10min",
+            accept=_accept_idle,
+            check_environments=_check_environments_idle,
+            check=_check_idle,
+            key="model_idle_timeout",
+        ),
+        Setting(
             "backup.interval",
             "A turn makes a backup first if the latest is older: 12h, 1d, 2w, 6mo, 1y.",
             variable="PO_BACKUP_INTERVAL",
@@ -145,6 +221,14 @@ SETTINGS = {
             check_environments=_anything,
             check=_whole_number,
             is_number=True,
+        ),
+        Setting(
+            "links.allow",
+            f"Directories of environments that may be symbolic links: their paths, with {os.pathsep!r} between.",
+            variable="PO_LINKS_ALLOW",
+            default="",
+            accept=_accept_links,
+            check_environments=_refuse_links,
         ),
     ]
 }

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from stat import S_IMODE
 from typing import Any
 
-from platformdirs import user_config_path
-
-from po_sessions.errors import InvalidInput, Unreadable
+from po_sessions.cli import places
+from po_sessions.errors import InvalidInput, NotFound, Unreadable
 from po_sessions.storage import atomic, settings
 
 
@@ -35,6 +34,14 @@ class Setting:
     """Sees, without looking at anything else, that a text can be a value. Raises InvalidInput."""
     is_number: bool = False
     """Whether it is a number in a file."""
+    key: str = ""
+    """What a file calls it, if not its name: `model.x` cannot stand beside the text `model`."""
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The table of a file that has it, empty for none, and its key there."""
+        table, _, key = (self.key or self.name).rpartition(".")
+        return table, key
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +116,7 @@ class SettingsFile:
         except ValueError as error:  # it is stricter than what has read the file
             hint = "Change it with an editor."
             raise Unreadable(f"{self.path} cannot be changed: {error}.", hint=hint) from None
-        table, _, key = one.name.rpartition(".")
+        table, key = one.place
         inside: Any = document.setdefault(table, tomlkit.table()) if table else document
         if wanted is None:
             del inside[key]
@@ -145,8 +152,12 @@ class SettingsFile:
 
 
 def users_file() -> SettingsFile:
-    """Return the user's file."""
-    return SettingsFile(str(user_config_path("po") / "config.toml"))
+    """Return the user's file. Raises NotFound if there is no home directory that can have it."""
+    directory = places.config_dir()
+    if directory is None:
+        hint = "Set HOME or XDG_CONFIG_HOME, or add --environment to use the settings of the environment."
+        raise NotFound("It is not known where your settings are: there is no home directory for you.", hint=hint)
+    return SettingsFile(os.path.join(directory, "config.toml"))
 
 
 def environments_file(root: str) -> SettingsFile:
@@ -156,7 +167,7 @@ def environments_file(root: str) -> SettingsFile:
 
 def _look_up(one: Setting, said: dict[str, Any], path: str) -> object:
     """Return what a file says of a setting, whatever it is; None if it says nothing. Raises Unreadable."""
-    table, _, key = one.name.rpartition(".")
+    table, key = one.place
     inside = said.get(table, {}) if table else said
     if not isinstance(inside, dict):
         raise Unreadable(f"{path}: {table!r} is not a table.", hint=f"Mend or remove it: it is [{table}] in the file.")

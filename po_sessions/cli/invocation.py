@@ -47,6 +47,7 @@ class Invocation:
         self.root: str | None = None
         self.lock_timeout = LOCK_TIMEOUT
         self.debug = False
+        self._warned = set[str]()
         self._ref_is_variables = False
         self._environment: Environment | None = None
 
@@ -86,6 +87,7 @@ class Invocation:
                 model_paths=self.model_paths if to_send else None,
                 default_model=lambda: _default_model(root),
                 backup_policy=lambda: _backup_policy(root),
+                may_be_link=self.may_be_link(root),
                 save=save,
             )
         root = self._environment.root
@@ -118,11 +120,12 @@ class Invocation:
         named = self.root or os.environ.get("PO_ROOT")
         says = "" if self.root else ", which $PO_ROOT names"
         try:
-            if not named:
-                return environment.find_root(os.getcwd(), places.home())
-            named = os.path.abspath(named)
+            here = os.getcwd() if not named else ""
+            named = named and os.path.abspath(named)
         except FileNotFoundError:
             raise NotFound("The working directory is not there any more.", hint="Run 'cd' to leave it.") from None
+        if not named:
+            return environment.find_root(here, places.home, self._warn_once)
         inside = os.path.join(named, DIRECTORY)
         if os.path.basename(named) != DIRECTORY and os.path.isdir(inside):
             return inside
@@ -139,6 +142,37 @@ class Invocation:
             hint = f"Run {made}'po init {shlex.quote(parent)}' to make one."
             raise NotFound(f"There is no environment at {named}{says}.", hint=hint)
         return named
+
+    def may_be_link(self, root: str) -> Callable[[str], bool]:
+        """Return what tells of the path of a directory of the environment whether it may be a symbolic link.
+
+        The prompt objects may, in an environment that was named or is the one in the home directory; others if the
+        user's settings allow it.
+        """
+
+        def allowed(path: str) -> bool:
+            from po_sessions.cli import config  # which few runs need
+
+            if path == os.path.join(root, "objects") and (self._is_named() or self._is_at_home(root)):
+                return True
+            return config.is_allowed_link(path)
+
+        return allowed
+
+    def _is_named(self) -> bool:
+        return bool(self.root or os.environ.get("PO_ROOT"))
+
+    def _is_at_home(self, root: str) -> bool:
+        try:
+            return root == os.path.join(places.home(), DIRECTORY)
+        except NotFound:
+            return False
+
+    def _warn_once(self, sentence: str) -> None:
+        """Print a warning, but not again when the same thing is met once more in this run."""
+        if sentence not in self._warned:
+            self._warned.add(sentence)
+            self.out.warn(sentence)
 
     def po_name(self, given: str | None = None) -> str | None:
         """Return the prompt object that is meant: the one given, where `.` is the current one, or the current one."""

@@ -75,11 +75,11 @@ def _rows(sessions: str, po_name: str, limit: int) -> "list[quick_index.Row] | N
     needle = f'"po_name":"{po_name}"'.encode() if po_name else b""
     found, ids = [], set()
     for row in quick_index.rows(sessions, lambda line: needle in line):
-        if row is None or row["id"] in ids:
+        if row is None or row["id"] in ids or "damaged" in row:
             return None
         ids.add(row["id"])
         about = os.stat(f"{sessions}/{row['id']}.json", follow_symlinks=False)
-        if (about.st_size, about.st_ino) != (row["size"], row["inode"]):
+        if not quick_index.is_of(row, about):
             return None
         if po_name in ("", row["po_name"]):
             found.append(row)

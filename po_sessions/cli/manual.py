@@ -65,6 +65,10 @@ ENVIRONMENT = {
     "PO_ROOT": ("The environment to use, as with --root.", {"store"}),
     "PO_SESSION": ("The session to use where no other is named.", {"falls back"}),
     "PO_MODEL": ("The model to ask where neither --model nor the prompt object names one.", _MODELS),
+    "PO_MODEL_IDLE_TIMEOUT": (
+        "How long a model may send nothing before the turn fails, 10min if not set; see po-config(1).",
+        {"asks", "config"},
+    ),
     "LLM_USER_PATH": (
         "Where llm has its keys, aliases and models; keys may also come from variables of its own, as from "
         "OPENAI_API_KEY.",

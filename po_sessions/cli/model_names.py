@@ -22,6 +22,8 @@ _LARGEST = 1 << 20
 
 def read() -> list[tuple[str, str]] | None:
     """Return the names, with what there is to say of each; None if they have to be asked for."""
+    if not os.path.isabs(_path()):
+        return None
     try:
         age = time() - os.stat(_path()).st_mtime
         *lines, of = (quick.read(_path(), _LARGEST) or b"").decode().split("\n")

@@ -29,4 +29,13 @@ ContextLimit = Annotated[
         "N tokens. What the prompt object's front matter says as 'context' if not given, else all.",
     ),
 ]
+Timeout = Annotated[
+    str | None,
+    typer.Option(
+        "--timeout",
+        metavar="D",
+        help="Give up if the whole reply takes longer: 90s, 5min, 2h; exit 8. The setting model.idle_timeout limits "
+        "how long the model may send nothing.",
+    ),
+]
 NoStream = Annotated[bool, typer.Option("--no-stream", help="Print the reply when it is whole.")]

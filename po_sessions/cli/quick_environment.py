@@ -7,11 +7,12 @@ from po_sessions import quick
 _DIRECTORY = ".prompt_objects"
 
 
-def find_root(named: str | None) -> str | None:
+def find_root(named: str | None, *, warns: bool = True) -> str | None:
     """Return the environment that is used, which need not be there; None if it is not sure to be the one.
 
     As `Invocation` finds it: `named`, else `$PO_ROOT`, else the nearest on the way up, else the one in the home
-    directory.
+    directory. One that is skipped takes a warning, which the commands print; completion prints none and passes
+    `warns=False`.
     """
     named = os.environ.get("PO_ROOT") or None if named is None else named
     if named == "":
@@ -23,17 +24,51 @@ def find_root(named: str | None) -> str | None:
     if named is not None:
         is_one = os.path.basename(directory) == _DIRECTORY
         if not is_one and os.path.isdir(path := os.path.join(directory, _DIRECTORY)):
-            return path
+            return _if_plain(path)
         inside = [directory] if is_one else [os.path.join(directory, name) for name in ("objects", "sessions")]
-        return directory if any(map(os.path.isdir, inside)) else None
-    while not os.path.isdir(path := os.path.join(directory, _DIRECTORY)):
+        return _if_plain(directory) if any(map(os.path.isdir, inside)) else None
+    while True:
+        if os.path.isdir(path := os.path.join(directory, _DIRECTORY)):
+            if _is_own(path):
+                return None if os.stat(path).st_mode & 0o022 else _if_plain(path)
+            if warns or not _is_open_to_all(directory):
+                return None
         parent = os.path.dirname(directory)
         if parent == directory:
-            home = os.environ.get("HOME", "")
-            return os.path.join(home, _DIRECTORY) if os.path.isabs(home) else None
+            break
         directory = parent
-    about = os.stat(path)
-    return path if about.st_uid == os.geteuid() and not about.st_mode & 0o022 else None
+    home = os.environ.get("HOME", "")
+    if not os.path.isabs(home):
+        return None
+    path = os.path.join(home, _DIRECTORY)
+    if os.path.isdir(path) and _is_open_to_all(home) and not _is_own(path):
+        return None
+    return _if_plain(path)
+
+
+def _is_own(path: str) -> bool:
+    own = os.geteuid()
+    return os.stat(path).st_uid == own and os.lstat(path).st_uid in (own, 0)
+
+
+def _is_open_to_all(directory: str) -> bool:
+    return os.stat(directory).st_mode & 0o1002 == 0o1002
+
+
+def _if_plain(root: str) -> str | None:
+    """Return an environment if none of its directories is a link or another user's: what may be one, others know."""
+    try:
+        owners = (os.stat(root).st_uid, os.geteuid())
+    except OSError:
+        return root  # it need not be there
+    for name in ("sessions", "sessions/.locks", "objects", "trash", "backups"):
+        try:
+            about = os.lstat(f"{root}/{name}")
+        except OSError:
+            continue
+        if about.st_mode & 0o170000 == 0o120000 or about.st_uid not in owners:
+            return None
+    return root
 
 
 def pointers(root: str) -> tuple[str | None, dict[str, dict[str, str]]] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -209,19 +210,19 @@ def _write_crash_log() -> str:
     import traceback
     from datetime import UTC, datetime
 
-    from platformdirs import user_log_path
-
     from po_sessions import __version__
+    from po_sessions.cli import places
+    from po_sessions.storage import atomic
 
     text = f"po {__version__}, Python {sys.version}, {sys.platform}\n{traceback.format_exc()}"
-    try:
-        directory = user_log_path("po", ensure_exists=True)
-        path = directory / f"crash-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}.log"
-        path.touch(mode=0o600)
-        path.write_text(text, encoding="utf-8")
-    except OSError:
-        return "the traceback that --debug prints"
-    return str(path)
+    directory = places.log_dir()
+    if directory is not None:
+        path = os.path.join(directory, f"crash-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}.log")
+        with suppress(OSError, PoError):
+            atomic.make_dir(directory)
+            atomic.create(path, text.encode("utf-8", "backslashreplace"))
+            return path
+    return "the traceback that --debug prints"
 
 
 def _take(ctx: Any, param: Any, value: Any) -> None:

@@ -48,6 +48,7 @@ COMMANDS = {
             (('--model', '-m'), "The model to ask: one of 'po model list', or gguf:PATH.", 'models'),
             (('--option', '-o'), 'An option for the model; repeatable.', ''),
             (('--context',), 'How much of the conversation to send.', ''),
+            (('--timeout',), 'Give up if the whole reply takes longer: 90s, 5min, 2h.', ''),
             (('--idempotency-key',), 'Safe to repeat.', ''),
             (('--if-turns',), 'Send only if the session has N turns, else exit 5.', ''),
             (('--no-stream',), 'Print the reply when it is whole.', None),
@@ -215,6 +216,7 @@ COMMANDS = {
             (('--model', '-m'), "The model to ask: one of 'po model list', or gguf:PATH.", 'models'),
             (('--option', '-o'), 'An option for the model; repeatable.', ''),
             (('--context',), 'How much of the conversation to send.', ''),
+            (('--timeout',), 'Give up if the whole reply takes longer: 90s, 5min, 2h.', ''),
             (('--no-stream',), 'Print the reply when it is whole.', None),
             (('--lock-timeout',), 'Wait at most so long for other processes; 60 if not given.', ''),
             (('--no-wait',), 'Do not wait for other processes.', None),
@@ -276,6 +278,7 @@ COMMANDS = {
             (('--po',), 'The prompt object; the current one if not given.', 'objects'),
             (('--model', '-m'), "The model to ask: one of 'po model list', or gguf:PATH.", 'models'),
             (('--option', '-o'), 'An option for the model; repeatable.', ''),
+            (('--timeout',), 'Give up if the whole reply takes longer: 90s, 5min, 2h.', ''),
             (('--undo',), 'Move the newest summary to the trash instead.', None),
             (('--lock-timeout',), 'Wait at most so long for other processes; 60 if not given.', ''),
             (('--no-wait',), 'Do not wait for other processes.', None),
@@ -285,7 +288,7 @@ COMMANDS = {
         (
             ('list', 'List what is in the trash, newest first.'),
             ('restore', 'Bring back a deleted session, or undone messages.'),
-            ('empty', 'Remove what is in the trash for good, whatever it is.'),
+            ('empty', 'Remove what is in the trash for good.'),
         ),
         (),
         (
@@ -566,8 +569,10 @@ WORDS = {
     ),
     'settings': (
         ('model', 'The model to ask.'),
+        ('model.idle_timeout', 'How long a model may send nothing before the turn fails.'),
         ('backup.interval', 'A turn makes a backup first if the latest is older.'),
         ('backup.keep', 'How many backups of a session are kept.'),
+        ('links.allow', 'Directories of environments that may be symbolic links.'),
     ),
     'shells': (
         ('bash', ''),

@@ -10,16 +10,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 
-from po_sessions.doctor import index, layout, leftovers, mounts, pointers, sessions, set_aside, settings
+from po_sessions.doctor import git, index, layout, leftovers, mounts, pointers, sessions, set_aside, settings
 from po_sessions.doctor.finding import Finding
-from po_sessions.doctor.store import Store
-from po_sessions.errors import InvalidInput, NotFound, PoError
+from po_sessions.doctor.store import Store, foreign
+from po_sessions.errors import ForeignDirectory, InvalidInput, NotFound, PoError
 from po_sessions.storage import atomic
 
 __all__ = ["Finding", "Store", "examine"]
 
 CHECKS: tuple[Callable[[Store], Iterator[Finding]], ...] = (
     mounts.check,
+    mounts.apart,
     layout.check,
     layout.strangers,
     leftovers.temporaries,
@@ -34,6 +35,7 @@ CHECKS: tuple[Callable[[Store], Iterator[Finding]], ...] = (
     set_aside.backups,
     pointers.check,
     index.check,
+    git.check,
 )
 """In this order: what a repair leaves behind is seen by a later check."""
 
@@ -64,6 +66,8 @@ def examine(store: Store, *, repair: bool = False) -> Iterator[Finding]:
 def _checked(check: Callable[[Store], Iterator[Finding]], store: Store) -> Iterator[Finding]:
     try:
         yield from check(store)
+    except ForeignDirectory as error:
+        yield foreign(error.path, error)
     except (OSError, PoError) as error:
         hint = getattr(error, "hint", None) or "Look at the disk and the permissions."
         path = getattr(error, "filename", None) or store.root

@@ -12,7 +12,7 @@ from po_sessions.doctor.store import PATIENCE, Store, is_gone
 from po_sessions.errors import PoError, WriteFailed
 from po_sessions.json_text import loads
 from po_sessions.session import is_session_id
-from po_sessions.storage import atomic, locks
+from po_sessions.storage import atomic, folders, locks
 from po_sessions.storage.index import IndexDamaged, Row
 
 _SHOWN = 3
@@ -26,7 +26,7 @@ def check(store: Store) -> Iterator[Finding]:
     try:
         rows = _rows(store)
     except IndexDamaged:
-        if store.rows or os.path.lexists(path):
+        if store.rows or folders.lexists(path):
             message = f"The index {path} is not there, or not as po wrote it."
             yield Finding("index", path, message, repair=Repair("It will be made anew.", lambda: _rebuild(store)))
         return
@@ -116,7 +116,7 @@ def _folded(store: Store) -> str:
 
 def _fold(store: Store) -> None:
     log = os.path.join(store.sessions, "index.log")
-    if os.path.lexists(log) or os.path.lexists(log + ".1"):
+    if folders.lexists(log) or folders.lexists(log + ".1"):
         store.index.fold()
 
 
@@ -139,20 +139,22 @@ def _left_over(store: Store, log: str) -> Iterator[Finding]:
             lines = "a line" if damaged == 1 else f"{damaged} lines"
             message = f"{path} has {lines} that cannot be read."
             yield Finding("index", path, message, repair=Repair("It will be made anew.", lambda: _folded(store)))
-    if os.path.lexists(log + ".1") and _nobody_folds(store, log + ".1"):
+    if folders.lexists(log + ".1") and _nobody_folds(store, log + ".1"):
         message = f"{log}.1 was left by a process that was killed while it wrote the index."
         yield Finding("index", log + ".1", message, repair=Repair("It will be merged.", lambda: _folded(store)))
     for entry in (yield from store.listed(store.sessions)):
         if entry.name.startswith("index.log.") and entry.name != "index.log.1":
             message = f"{entry.path} is a part of the index that could not be written to, or no part of it."
-            yield Finding("stranger", entry.path, message, repair=store.moved_away(entry.path, os.lstat(entry.path)))
+            yield Finding(
+                "stranger", entry.path, message, repair=store.moved_away(entry.path, folders.lstat(entry.path))
+            )
 
 
 def _nobody_folds(store: Store, path: str) -> bool:
     """Tell whether a log that is set aside is there while nobody merges it."""
     try:
         with locks.locked(os.path.join(store.locks, "index"), timeout=0, flags=os.O_RDONLY):
-            return os.path.lexists(path)
+            return folders.lexists(path)
     except FileNotFoundError:
         return True
     except PoError:

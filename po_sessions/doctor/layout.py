@@ -10,12 +10,11 @@ from dataclasses import dataclass
 
 from po_sessions.doctor.finding import Finding, Repair
 from po_sessions.doctor.quarantine import DIRECTORY as QUARANTINE
-from po_sessions.doctor.store import Store
-from po_sessions.errors import WriteFailed
+from po_sessions.doctor.store import Entry, Store, foreign
+from po_sessions.errors import ForeignDirectory, WriteFailed
 from po_sessions.session import is_session_id
-from po_sessions.storage import atomic, entry_ids, locks, settings
+from po_sessions.storage import atomic, folders, gitignore, locks, settings, trash
 
-_TRASHED = re.compile(r".+\.torn|[A-Za-z0-9_-]{1,64}\.[0-9a-f]{8}\.md")
 _COPY_OF_ROOT_FILE = re.compile(r"(state.*\.toml|deletions.*\.log).*")
 _LOCKS = {"entries", "names", "index", "seen", "state", "rename"}
 
@@ -41,8 +40,8 @@ def check(store: Store) -> Iterator[Finding]:
         )
     for place in _top(store):
         yield from _placed(place, store, owner)
-    settings_file = _Place(os.path.join(store.root, settings.NAME), may_be_read=True)
-    yield from _placed(settings_file, store, owner, any_kind=True)
+    for name in (settings.NAME, gitignore.NAME):
+        yield from _placed(_Place(os.path.join(store.root, name), may_be_read=True), store, owner, any_kind=True)
     for directory, listed in (
         (store.sessions, _in_sessions),
         (store.locks, bool),
@@ -78,9 +77,9 @@ def _in_sessions(name: str) -> bool:
 def _placed(place: _Place, store: Store, owner: int, *, any_kind: bool = False) -> Iterator[Finding]:
     """Look at what is in a place; with `any_kind`, what is no file there is told by others."""
     try:
-        about = os.lstat(place.path)
-    except (FileNotFoundError, NotADirectoryError):
-        return
+        about = folders.lstat(place.path)
+    except (FileNotFoundError, NotADirectoryError, ForeignDirectory):
+        return  # the directory that it would be in has been told
     as_it_should = stat.S_ISDIR(about.st_mode) if place.is_directory else stat.S_ISREG(about.st_mode)
     if as_it_should:
         yield from _look(place, about)
@@ -95,13 +94,15 @@ def _placed(place: _Place, store: Store, owner: int, *, any_kind: bool = False) 
             store.size += about.st_size
         if place.path.endswith("deletions.log") and about.st_nlink > 1:
             yield _linked(place.path, about)
-    elif place.is_directory and os.path.isdir(place.path):
-        message = f"{place.path} is a symbolic link to a directory."
-        hint = "It works while both are on one file system."
-        yield Finding("symlink", place.path, message, fault=False, hint=hint)
+    elif place.is_directory and stat.S_ISLNK(about.st_mode):
+        if not folders.may_be_link(place.path):
+            yield foreign(place.path, folders.linked(place.path))
+        elif os.path.isdir(place.path):
+            message = f"{place.path} is a symbolic link to a directory, as you allow."
+            yield Finding("symlink", place.path, message, fault=False)
     elif not any_kind:
         expected = "directory" if place.is_directory else "regular file"
-        message = f"{place.path} is {_kind(about.st_mode)} and no {expected}."
+        message = f"{place.path} is {_kind(about.st_mode)} and not a {expected}."
         yield Finding("not-a-file", place.path, message, repair=store.moved_away(place.path, about))
 
 
@@ -124,13 +125,26 @@ def _look(place: _Place, about: os.stat_result) -> Iterator[Finding]:
 
     def do() -> str:
         with atomic.writing(place.path):
-            os.chmod(place.path, wanted)
-        if stat.S_IMODE(os.stat(place.path).st_mode) != wanted:
+            now = _set_mode(place, wanted)
+        if now != wanted:
             raise WriteFailed(f"The file system of {place.path} keeps no modes.", hint="Keep it on another.")
         return f"Its mode is {wanted:04o} now."
 
     message = f"{place.path} {what} (its mode is {mode:04o})."
+    if not place.is_directory and about.st_nlink > 1:
+        hint = f"Its mode is left alone: it has {about.st_nlink} names, and another may be outside of the environment."
+        yield Finding("mode", place.path, message, hint=hint)
+        return
     yield Finding("mode", place.path, message, repair=Repair(f"It will get the mode {wanted:04o}.", do))
+
+
+def _set_mode(place: _Place, mode: int) -> int:
+    """Set the mode of a directory, or of a file that has one name; return the mode that it has then. Raises OSError."""
+    if place.is_directory:
+        folders.chmod_dir(place.path, mode)
+        return stat.S_IMODE(folders.stat_dir(place.path).st_mode)
+    folders.chmod_file(place.path, mode)
+    return stat.S_IMODE(folders.lstat(place.path).st_mode)
 
 
 def _linked(path: str, about: os.stat_result) -> Finding:
@@ -149,7 +163,7 @@ def strangers(store: Store) -> Iterator[Finding]:
         (store.root, lambda name: not _COPY_OF_ROOT_FILE.fullmatch(name) or name in ("state.toml", "deletions.log")),
         (store.sessions, lambda name: name.endswith(".json") or name.startswith("index.log")),
         (store.locks, lambda name: name in _LOCKS or is_session_id(name)),
-        (store.trash, lambda name: bool(_TRASHED.fullmatch(name)) or is_entry(name)),
+        (store.trash, trash.is_ours),
         (store.backups, is_session_id),
     ):
         for entry in (yield from store.listed(directory)):
@@ -158,15 +172,10 @@ def strangers(store: Store) -> Iterator[Finding]:
     for entry in (yield from store.listed(store.backups)):
         if is_session_id(entry.name):
             for copy in (yield from store.listed(entry.path)):
-                if not copy.name.startswith(".") and not is_entry(f"{entry.name}.{copy.name}"):
+                if not copy.name.startswith(".") and not trash.is_entry(f"{entry.name}.{copy.name}"):
                     yield _stranger(copy, store)
 
 
-def is_entry(name: str) -> bool:
-    """Tell whether a file is called what something that is set aside is called."""
-    return name.endswith(".json") and entry_ids.is_one(name.removesuffix(".json"))
-
-
-def _stranger(entry: os.DirEntry[str], store: Store) -> Finding:
-    message = f"{entry.path} is no file of the store."
-    return Finding("stranger", entry.path, message, repair=store.moved_away(entry.path, os.lstat(entry.path)))
+def _stranger(entry: Entry, store: Store) -> Finding:
+    message = f"{entry.path} is not a file of the store."
+    return Finding("stranger", entry.path, message, repair=store.moved_away(entry.path, folders.lstat(entry.path)))

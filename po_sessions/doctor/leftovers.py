@@ -12,10 +12,10 @@ from contextlib import contextmanager
 
 from po_sessions.doctor.finding import Finding, Repair
 from po_sessions.doctor.store import Store
-from po_sessions.errors import Busy, PoError, Unreadable, WriteFailed
+from po_sessions.errors import Busy, ForeignDirectory, PoError, Unreadable, WriteFailed
 from po_sessions.json_text import loads
 from po_sessions.session import is_session_id
-from po_sessions.storage import atomic, locks
+from po_sessions.storage import atomic, folders, locks
 
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<pid>[0-9]+)\.[0-9a-f]{8}\.tmp")
 _SURE = 60.0
@@ -40,8 +40,8 @@ def temporaries(store: Store) -> Iterator[Finding]:
                 message = f"{entry.path} is a temporary file whose process has gone."
                 repair = _swept(entry.path, int(found["pid"]), target, store)
                 yield Finding("temporary", entry.path, message, repair=repair)
-            elif directory == store.root and entry.name.startswith(".po-") and entry.is_dir(follow_symlinks=False):
-                about = os.lstat(entry.path)
+            elif directory == store.root and entry.name.startswith(".po-") and entry.is_dir():
+                about = folders.lstat(entry.path)
                 if store.now.timestamp() - about.st_mtime > _SURE:
                     message = f"{entry.path} is a temporary directory whose process has gone."
                     yield Finding("temporary", entry.path, message, repair=store.moved_away(entry.path, about))
@@ -84,7 +84,7 @@ def _swept(path: str, pid: int, target: str, store: Store) -> Repair:
                 raise Busy(f"{path} is in use by another process.", hint="Run 'po doctor' again.")
             if os.fstat(fd).st_size == 0 or locks.is_at(fd, target):
                 with atomic.writing(path):
-                    os.unlink(path)
+                    folders.unlink(path)
                 return "Removed: it was empty." if os.fstat(fd).st_size == 0 else f"Removed: it was {target} too."
             return f"Moved to {store.quarantine.take(path)}."
 
@@ -106,7 +106,7 @@ def lock_files(store: Store) -> Iterator[Finding]:
 
 
 def _is_loose(path: str) -> bool:
-    return not locks.is_held(path) and os.path.lexists(path)
+    return not locks.is_held(path) and folders.lexists(path)
 
 
 def _removed_lock(path: str) -> Repair:
@@ -122,9 +122,9 @@ def renaming(store: Store) -> Iterator[Finding]:
     """Tell of a prompt object's renaming that was interrupted, which the next command would finish."""
     path, lock = os.path.join(store.sessions, ".rename"), os.path.join(store.locks, "rename")
     try:
-        about = os.lstat(path)
+        about = folders.lstat(path)
         data = store.read(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError, ForeignDirectory):
         return
     except PoError as error:
         if not stat.S_ISREG(about.st_mode):
@@ -137,7 +137,7 @@ def renaming(store: Store) -> Iterator[Finding]:
     def do() -> str:
         store.said.clear()
         store.storage.resume_rename(store.definitions.rename)
-        if os.path.lexists(path):
+        if folders.lexists(path):
             raise WriteFailed(" ".join(store.said) or f"{path} is in use by another process.")
         return " ".join(store.said)
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 from po_sessions.doctor.finding import Finding
 from po_sessions.doctor.store import Store
+from po_sessions.errors import ForeignDirectory
+from po_sessions.storage import folders
 
 _NETWORK = {
     "nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "ceph", "lustre", "gpfs", "beegfs", "orangefs", "glusterfs",
@@ -44,9 +46,21 @@ def check(store: Store) -> Iterator[Finding]:
             mountinfo = file.read()
     except OSError:
         return
-    where = store.sessions if os.path.isdir(store.sessions) else store.root
+    where = store.sessions if folders.is_dir(store.sessions) else store.root
     if found := judge(file_system(mountinfo, os.path.realpath(where)), store.root):
         yield found
+
+
+def apart(store: Store) -> Iterator[Finding]:
+    """Remark that the trash and the sessions are on two file systems."""
+    try:
+        trash, sessions = (folders.stat_dir(path).st_dev for path in (store.trash, store.sessions))
+    except (OSError, ForeignDirectory):
+        return
+    if trash != sessions:
+        message = f"{store.trash} and {store.sessions} are on two file systems, so each deleted session is copied."
+        hint = "It works; keep them on one file system to have it faster."
+        yield Finding("file-system", store.trash, message, fault=False, hint=hint)
 
 
 def judge(kind: str | None, root: str) -> Finding | None:

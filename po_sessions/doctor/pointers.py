@@ -11,7 +11,7 @@ from po_sessions.doctor.finding import Finding, Repair
 from po_sessions.doctor.store import PATIENCE, Store, is_gone
 from po_sessions.errors import Conflict, PoError, Unreadable
 from po_sessions.session import is_session_id
-from po_sessions.storage import atomic, locks, state
+from po_sessions.storage import atomic, folders, locks, state
 from po_sessions.storage.state import Pointer, State
 
 
@@ -33,7 +33,7 @@ def objects(store: Store) -> Iterator[Finding]:
 def check(store: Store) -> Iterator[Finding]:
     """Tell of pointers that cannot be read, or lead nowhere."""
     try:
-        about = os.lstat(store.state)
+        about = folders.lstat(store.state)
         if not stat.S_ISREG(about.st_mode):
             return  # which has been told
         atomic.read(store.state)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 
-from po_sessions.storage import atomic
+from po_sessions.storage import atomic, folders
 
 DIRECTORY = "quarantine"
 
@@ -26,11 +27,11 @@ class Quarantine:
             directory = os.path.join(directory, parent)
             atomic.make_dir(directory)
         target, number = os.path.join(directory, name), 1
-        while os.path.lexists(target):  # nobody else puts anything below a directory that this run has made
+        while folders.lexists(target):  # nobody else puts anything below a directory that this run has made
             number += 1
             target = os.path.join(directory, f"{name}.{number}")
         with atomic.writing(path):
-            os.rename(path, target)
+            _move(path, target)
         for changed in (directory, os.path.dirname(path)):
             atomic.sync_dir(changed)
         return target
@@ -45,10 +46,20 @@ class Quarantine:
                 path = os.path.join(outer, self._stamp if number == 1 else f"{self._stamp}-{number}")
                 with atomic.writing(path):
                     try:
-                        os.mkdir(path, atomic.DIR_MODE)
+                        folders.mkdir(path, atomic.DIR_MODE)
                     except FileExistsError:
                         continue
-                    os.chmod(path, atomic.DIR_MODE)  # whatever the umask
+                    folders.chmod_dir(path, atomic.DIR_MODE)  # whatever the umask
                 self._directory = path
             atomic.sync_dir(outer)
         return self._directory
+
+
+def _move(path: str, target: str) -> None:
+    """Move whatever is at a path; a file so that a power cut leaves one of its names. Raises OSError."""
+    if not stat.S_ISREG(folders.lstat(path).st_mode):
+        folders.rename(path, target)
+        return
+    atomic.link_or_copy(path, target)
+    atomic.sync_dir(os.path.dirname(target))
+    folders.unlink(path)

@@ -13,7 +13,7 @@ from po_sessions.doctor.finding import Finding, Repair
 from po_sessions.doctor.store import PATIENCE, Store, busy
 from po_sessions.errors import Busy, Conflict, InvalidInput, PoError, Unreadable
 from po_sessions.session import VERSION, Session, SessionSummary, check_session_name, is_session_id
-from po_sessions.storage import atomic, entry_ids, locks, session_file
+from po_sessions.storage import atomic, entry_ids, folders, locks, session_file
 from po_sessions.storage.session_files import to_row
 
 _REWRITTEN = "It will be written anew, with all its messages."
@@ -38,13 +38,13 @@ def check(store: Store) -> Iterator[Finding]:
     """Read every session file."""
     for entry in (yield from store.listed(store.sessions)):
         id = entry.name.removesuffix(".json")
-        if entry.name.endswith(".json") and is_session_id(id) and entry.is_file(follow_symlinks=False):
+        if entry.name.endswith(".json") and is_session_id(id) and entry.is_file():
             yield from _check_one(id, entry.path, store)
 
 
 def _check_one(id: str, path: str, store: Store) -> Iterator[Finding]:
     try:
-        about = os.lstat(path)
+        about = folders.lstat(path)
         fd = atomic.open_regular(path)
     except FileNotFoundError:
         return
@@ -185,7 +185,7 @@ def _misnamed(id: str, path: str, found: _Examined, store: Store) -> Finding:
     if not is_session_id(own):
         return Finding("wrong-id", path, f"{message}.", repair=store.moved_away(path, found.about))
     target = store.path(own)
-    if os.path.lexists(target):
+    if folders.lexists(target):
         return _copy(path, found.about, own, store)
 
     def do() -> str:
@@ -196,11 +196,11 @@ def _misnamed(id: str, path: str, found: _Examined, store: Store) -> Finding:
             row = to_row(again.closing or again.session.summary(), again.about.st_size, again.about.st_ino)
             store.index.record(row)
             try:
-                os.link(path, target, follow_symlinks=False)
+                folders.link(path, target)
             except FileExistsError:
                 raise Conflict(f"{target} is there by now.", hint="Run 'po doctor' again.") from None
             atomic.sync_dir(store.sessions)
-            os.unlink(path)
+            folders.unlink(path)
             store.rows[own] = row
             with suppress(PoError):
                 store.index.record_removal(id)
@@ -216,7 +216,7 @@ def copies(store: Store) -> Iterator[Finding]:
         is_own = entry.name == "index.json" or is_session_id(entry.name.removesuffix(".json"))
         if is_own or not entry.name.endswith(".json") or entry.name.startswith("."):
             continue
-        about = os.lstat(entry.path)
+        about = folders.lstat(entry.path)
         try:
             session = session_file.parse(store.read(entry.path), entry.path).session
         except FileNotFoundError:
@@ -232,7 +232,7 @@ def copies(store: Store) -> Iterator[Finding]:
 
 def _copy(path: str, about: os.stat_result, id: str, store: Store) -> Finding:
     own = store.path(id)
-    if not os.path.lexists(own):
+    if not folders.lexists(own):
         how = "which has no other file"
     elif _same_bytes(path, own):
         how = f"byte for byte as {own} does"
@@ -244,7 +244,7 @@ def _copy(path: str, about: os.stat_result, id: str, store: Store) -> Finding:
 
 def _same_bytes(path: str, other: str) -> bool:
     try:
-        return os.stat(path).st_size == os.stat(other).st_size and atomic.read(path) == atomic.read(other)
+        return folders.lstat(path).st_size == folders.lstat(other).st_size and atomic.read(path) == atomic.read(other)
     except (OSError, Unreadable):
         return False
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 from po_sessions.doctor.finding import Finding
-from po_sessions.doctor.layout import is_entry
 from po_sessions.doctor.store import Store
 from po_sessions.errors import Unreadable
 from po_sessions.session import is_session_id
-from po_sessions.storage import entry_ids, session_file
+from po_sessions.storage import entry_ids, folders, session_file
+from po_sessions.storage.trash import is_entry
 
 
 def trash(store: Store) -> Iterator[Finding]:
     """Read what is in the trash."""
     for entry in (yield from store.listed(store.trash)):
-        if is_entry(entry.name) and entry.is_file(follow_symlinks=False):
+        if is_entry(entry.name) and entry.is_file():
             yield from _check(entry.path, entry.name, store)
 
 
@@ -25,15 +24,15 @@ def backups(store: Store) -> Iterator[Finding]:
     trashed = {entry.name.partition(".")[0] for entry in (yield from store.listed(store.trash))}
     for directory in (yield from store.listed(store.backups)):
         id, sound = directory.name, []
-        if not is_session_id(id) or not directory.is_dir(follow_symlinks=False):
+        if not is_session_id(id) or not directory.is_dir():
             continue
         for entry in (yield from store.listed(directory.path)):
             name = f"{id}.{entry.name}"
-            if is_entry(name) and entry.is_file(follow_symlinks=False):
+            if is_entry(name) and entry.is_file():
                 found = list(_check(entry.path, name, store))
                 yield from found
                 sound += [] if found else [name.removesuffix(".json")]
-        if sound and id not in trashed and not os.path.lexists(store.path(id)):
+        if sound and id not in trashed and not folders.lexists(store.path(id)):
             message = f"The session {id} is neither here nor in the trash; {directory.path} has copies of it."
             hint = f"'po backup restore {sound[-1]}' makes it again."
             yield Finding("stray-backup", directory.path, message, session_id=id, fault=False, hint=hint)
@@ -43,7 +42,7 @@ def _check(path: str, name: str, store: Store) -> Iterator[Finding]:
     """Read one file, called `name` by the session that it should hold."""
     id = entry_ids.split(name)[0]
     try:
-        about = os.lstat(path)
+        about = folders.lstat(path)
         data = store.read(path)
     except FileNotFoundError:
         return

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import shlex
+import stat
 from collections.abc import Callable, Generator
 from datetime import datetime
+from typing import NamedTuple
 
 from po_sessions.definitions import Definitions
 from po_sessions.doctor.finding import Finding, Repair
 from po_sessions.doctor.quarantine import Quarantine
-from po_sessions.errors import Busy, Conflict
+from po_sessions.errors import Busy, Conflict, ForeignDirectory
 from po_sessions.session import timestamp
-from po_sessions.storage import atomic, locks, open_storage, session_file
+from po_sessions.storage import atomic, folders, locks, open_storage, session_file
 from po_sessions.storage.index import Index, Row
 from po_sessions.storage.session_files import to_row
 
@@ -20,11 +22,38 @@ PATIENCE = 1.0
 """Seconds to wait for others, who hold a file for one write; what is held longer is busy, and left alone."""
 
 
+class Entry(NamedTuple):
+    """Something in a directory."""
+
+    name: str
+    path: str
+
+    def is_dir(self) -> bool:
+        """Tell whether it is a directory, and not a link to one."""
+        return stat.S_ISDIR(self._mode())
+
+    def is_file(self) -> bool:
+        """Tell whether it is a regular file, and not a link to one."""
+        return stat.S_ISREG(self._mode())
+
+    def _mode(self) -> int:
+        try:
+            return folders.lstat(self.path).st_mode
+        except FileNotFoundError:
+            return 0
+
+
 class Store:
     """One environment that is being examined."""
 
-    def __init__(self, root: str, now: datetime, progress: Callable[[int, int], None] = lambda *_: None) -> None:
-        """`progress` hears how many bytes have been read, and of how many."""
+    def __init__(
+        self,
+        root: str,
+        now: datetime,
+        progress: Callable[[int, int], None] = lambda *_: None,
+        may_be_link: folders.MayBeLink = lambda _: False,
+    ) -> None:
+        """`progress` hears how many bytes have been read, and of how many; `may_be_link` as for the file store."""
         self.root = root
         self.now = now
         self.sessions = os.path.join(root, "sessions")
@@ -34,8 +63,10 @@ class Store:
         self.state = os.path.join(root, "state.toml")
         self.said: list[str] = []
         """What the storage told of while it repaired something."""
-        self.storage = open_storage("files", root=root, lock_timeout=PATIENCE, notice=self.said.append)
-        self.index = Index(self.sessions, timeout=PATIENCE)
+        self.storage = open_storage(
+            "files", root=root, lock_timeout=PATIENCE, notice=self.said.append, may_be_link=may_be_link
+        )
+        self.index = Index(self.sessions)
         self.definitions = Definitions(root)
         self.quarantine = Quarantine(root, timestamp(now).replace("-", "").replace(":", ""))
         self.rows: dict[str, Row] = {}
@@ -89,7 +120,7 @@ class Store:
 
     def check_same(self, path: str, about: os.stat_result) -> None:
         """Raise Conflict if a file is not the one, or not as it was; FileNotFoundError if it has gone."""
-        there = os.lstat(path)
+        there = folders.lstat(path)
         if (there.st_ino, there.st_dev, there.st_size, there.st_mtime_ns) != (
             about.st_ino,
             about.st_dev,
@@ -98,12 +129,14 @@ class Store:
         ):
             raise Conflict(f"{path} has changed since.", hint="Run 'po doctor' again.")
 
-    def listed(self, path: str) -> Generator[Finding, None, list[os.DirEntry[str]]]:
+    def listed(self, path: str) -> Generator[Finding, None, list[Entry]]:
         """Return what is in a directory, which need not be there; yield a finding if that cannot be told."""
         try:
-            with os.scandir(path) as found:
-                return sorted(found, key=lambda entry: entry.name)
+            return [Entry(name, os.path.join(path, name)) for name in sorted(folders.names(path))]
         except (FileNotFoundError, NotADirectoryError):
+            return []
+        except ForeignDirectory as error:
+            yield foreign(path, error)
             return []
         except OSError as error:
             hint = "Look at its permissions and its owner, and at the disk."
@@ -114,7 +147,7 @@ class Store:
 def is_gone(path: str) -> bool:
     """Tell whether it is sure that nothing is at a path."""
     try:
-        os.lstat(path)
+        folders.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return True
     except OSError:
@@ -126,3 +159,8 @@ def busy(path: str, error: Busy) -> Finding:
     """Return the remark that something could not be looked at since another process holds it."""
     hint = "Run 'po doctor' again when it is done."
     return Finding("busy", path, f"{path} was not examined: {error}", fault=False, hint=hint)
+
+
+def foreign(path: str, error: ForeignDirectory) -> Finding:
+    """Return the finding for a directory that is not used, and behind which nothing is looked at."""
+    return Finding("symlink" if os.path.islink(path) else "owner", path, str(error), hint=error.hint)

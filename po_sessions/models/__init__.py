@@ -11,9 +11,12 @@ import shlex
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from po_sessions.errors import InvalidInput, ModelUnavailable
+
+if TYPE_CHECKING:
+    from po_sessions.models.time_limit import TimeLimit
 
 DEFAULT_MODEL = "smollm2"
 """The embedded model: what answers when nobody chose another."""
@@ -60,8 +63,8 @@ class ModelInfo:
 class ModelPaths:
     """Where the models on this machine are; decided by the caller, since a library does not read the environment."""
 
-    cache: str
-    """The directory that holds fetched weights; made when it is needed."""
+    cache: str | None
+    """The directory that holds fetched weights; made when it is needed. None if there is none on this machine."""
     runtime: str
     """A directory for sockets, on a local file system, with a short path (under 60 bytes)."""
     gguf: str | None = None
@@ -85,11 +88,13 @@ class ModelBackend(Protocol):
         tools: Sequence[Mapping[str, Any]] = (),
         options: Mapping[str, Any],
         key: str | None = None,
+        time_limit: TimeLimit | None = None,
     ) -> Generator[Chunk | Reply]:
         """Ask `model`; yield chunks as they arrive, then exactly one Reply. The arguments are checked at the call.
 
         `messages` are dicts with `role` (`system`, `user`, `assistant`, `tool`) and `content`. Closing the iterator
-        stops the model. Raises ModelError; InvalidInput for an option the model does not have or a value out of range.
+        stops the model. Raises ModelError, also if the `time_limit` is over (TimedOut); InvalidInput for an option the
+        model does not have or a value out of range.
         """
 
     def models(self) -> list[ModelInfo]:

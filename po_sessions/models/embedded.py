@@ -16,6 +16,7 @@ from typing import Any
 from po_sessions.errors import InvalidInput, ModelError, ModelUnavailable
 from po_sessions.models import DEFAULT_MODEL, Chunk, ModelInfo, ModelPaths, Notice, Reply, weights
 from po_sessions.models.engine import Run, require
+from po_sessions.models.time_limit import TimeLimit
 
 _GGUF = "gguf:"
 _MAGIC = b"GGUF"
@@ -73,16 +74,19 @@ class EmbeddedBackend:
         tools: Sequence[Mapping[str, Any]] = (),
         options: Mapping[str, Any],
         key: str | None = None,  # noqa: ARG002 -- a model on this machine asks for none
+        time_limit: TimeLimit | None = None,
     ) -> Generator[Chunk | Reply]:
         """Ask the model; see ModelBackend. Options, tools and the file are checked before the first chunk is asked for.
 
         Options: OPTIONS. Unless told otherwise the same messages get the same reply, of at most 512 tokens. Loading
-        a large file cannot be interrupted; anything after it stops within a token or 64 tokens of the prompt.
+        a large file cannot be interrupted, by a time limit neither; anything after it stops within a token or 64 tokens
+        of the prompt.
         """
         if tools:
             raise InvalidInput("The embedded model cannot call tools.", hint="Choose a model that can with --model.")
         self.check(model, options)
-        return self._reply([_plain(message) for message in messages], model, _settings(options))
+        plain = [_plain(message) for message in messages]
+        return self._reply(plain, model, _settings(options), time_limit or TimeLimit())
 
     def models(self) -> list[ModelInfo]:
         """Return the one model that has a name; a GGUF file is named by its path."""
@@ -104,7 +108,7 @@ class EmbeddedBackend:
         return self._paths.gguf
 
     def _reply(
-        self, messages: list[dict[str, str]], model: str, settings: Mapping[str, Any]
+        self, messages: list[dict[str, str]], model: str, settings: Mapping[str, Any], time_limit: TimeLimit
     ) -> Generator[Chunk | Reply]:
         began = time.monotonic()
         other = self._other(model)
@@ -114,7 +118,8 @@ class EmbeddedBackend:
         content: list[str] = []
         usage: dict[str, int] = {}
         finish_reason = ""
-        with Run(gguf, request, n_ctx=_room(messages, settings), runtime=self._paths.runtime) as run:
+        n_ctx = _room(messages, settings)
+        with Run(gguf, request, n_ctx=n_ctx, runtime=self._paths.runtime, time_limit=time_limit) as run:
             if other is None:
                 weights.verify(self._paths)
             for said in run:

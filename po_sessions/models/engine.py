@@ -22,6 +22,7 @@ from types import ModuleType, TracebackType
 from typing import Any
 
 from po_sessions.errors import ContextTooLong, ModelError, ModelUnavailable
+from po_sessions.models.time_limit import TimeLimit
 
 _PROMPT_PIECE = 64  # tokens; smaller ones make long prompts slower, larger ones an interrupt
 _SOCKET_LENGTH = 100  # bytes; the smallest limit of the systems that run this is 104
@@ -33,11 +34,20 @@ _INSTALL = "Run pip install 'po-sessions[local]'."
 class Run:
     """One request to one model, used as a context manager and iterated over for llama.cpp's chunks (dicts)."""
 
-    def __init__(self, gguf: str, request: Mapping[str, Any], *, n_ctx: int, runtime: str) -> None:
+    def __init__(
+        self,
+        gguf: str,
+        request: Mapping[str, Any],
+        *,
+        n_ctx: int,
+        runtime: str,
+        time_limit: TimeLimit | None = None,
+    ) -> None:
         self._gguf = gguf
         self._request = {**request, "stream": True, "stream_options": {"include_usage": True}, "return_progress": True}
         self._n_ctx = n_ctx
         self._runtime = runtime
+        self._time_limit = time_limit or TimeLimit()
         self._said: SimpleQueue[dict[str, Any] | Exception | None] = SimpleQueue()
         self._stopped = False
         # Not a daemon: a thread that comes back from native code while Python shuts down aborts the process.
@@ -56,8 +66,8 @@ class Run:
         self._thread.join()
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        """Yield each chunk when it arrives. Raises ModelError."""
-        while (said := self._said.get()) is not None:
+        """Yield each chunk when it arrives. Raises ModelError, TimedOut."""
+        while (said := self._time_limit.next_of(self._said, "The embedded model")) is not None:
             if isinstance(said, Exception):
                 raise said
             if "error" in said:

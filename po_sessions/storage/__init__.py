@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from po_sessions.session import Message, Session, SessionSummary
+from po_sessions.session import End, Message, Session, SessionSummary
 from po_sessions.storage.state import State
 
 if TYPE_CHECKING:
@@ -58,10 +58,11 @@ class SessionStorage(Protocol):
     def summary(self, id: str) -> SessionSummary:
         """Return a session without its history. Raises SessionNotFound, Unreadable."""
 
-    def append(self, id: str, message: Message) -> SessionSummary:
+    def append(self, id: str, message: Message, *, after: End | None = None) -> SessionSummary:
         """Add one message at the end, durably; return the session as it is then.
 
-        Raises SessionNotFound, Busy, Unreadable (NewerVersion).
+        `after` is how the session has to end, looked at in the same step as the message is added. Raises
+        SessionNotFound, Busy, Unreadable (NewerVersion); Conflict if it ends otherwise, and then it is left as it is.
         """
 
     def update(self, id: str, change: Callable[[Session], Session]) -> SessionSummary:
@@ -88,6 +89,12 @@ class SessionStorage(Protocol):
         Return the session, and the entry's id. Raises SessionNotFound, Busy, Unreadable (NewerVersion).
         """
 
+    def prompt_objects(self) -> AbstractContextManager[object]:
+        """Hold the files of the prompt objects: nobody else makes, renames or deletes one. Raises Busy.
+
+        Held before the names, never while they are held.
+        """
+
     def rename_po(
         self, old: str, new: str, move: Callable[[str, str], None], check: Callable[[], None] = lambda: None
     ) -> None:
@@ -111,20 +118,29 @@ class SessionStorage(Protocol):
     def trashed(self, entry_id: str) -> Session:
         """Return the session, or the undone messages as one, of an entry. Raises NotFound, Unreadable."""
 
-    def restore(self, entry_id: str, name: str | None = None) -> SessionSummary:
-        """Put a deleted session back as it was, or with another name; the entry stays.
+    def trash_entry(self, entry_id: str) -> TrashEntry:
+        """Return one of what is in the trash. Raises NotFound."""
 
-        Raises NotFound, Unreadable, Conflict.
+    def trash_held(self, entry_id: str) -> AbstractContextManager[object]:
+        """Hold an entry, so that nobody else restores, removes or renames it. Raises NotFound, Busy."""
+
+    def restore(self, entry_id: str, name: str | None = None) -> None:
+        """Put a deleted session back as it was, damaged or not, or with another name; the entry stays.
+
+        Whoever calls this holds the entry. Raises NotFound, Unreadable, Conflict.
         """
 
     def discard(self, entry_id: str) -> None:
         """Remove an entry from the trash for good. Raises NotFound."""
 
     def trash_names(self, before: str | None = None) -> list[str]:
-        """Return the names of everything in the trash, also of what is no entry; if given, of what came `before` then.
+        """Return the names of what the store put into the trash; if given, of what came `before` then.
 
         Raises Unreadable.
         """
+
+    def trash_others(self) -> list[str]:
+        """Return the names of what others put into the trash, which stays there. Raises Unreadable."""
 
     def empty_trash(self, now: str, before: str | None = None) -> list[str]:
         """Remove for good what `trash_names` tells, and the backups of a session with its last trace; return the names.
@@ -159,8 +175,12 @@ class SessionStorage(Protocol):
     ) -> Iterator[SessionSummary]:
         """Yield the sessions, of one prompt object and with one name if given; newest turn first, ties by id.
 
-        Those whose name has this `beginning` are found without a look at all others.
+        Those whose name has this `beginning` are found without a look at all others. Raises Unreadable if no other than
+        a session that cannot be read has this name of this prompt object.
         """
+
+    def taken_names(self, po_name: str, beginning: str = "") -> set[str]:
+        """Return the names of a prompt object's sessions, those with this beginning, also of damaged ones."""
 
     def weighed(self, po_name: str | None = None) -> Iterator[tuple[SessionSummary, int]]:
         """Yield the sessions as `summaries` does, each with the bytes that it takes."""

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
-from po_sessions.errors import Unreadable, WriteFailed
+from po_sessions.errors import PoError, Unreadable, WriteFailed
+from po_sessions.storage import folders
 
 FILE_MODE = 0o600
 DIR_MODE = 0o700
@@ -25,6 +26,8 @@ def write_failed(path: str, error: OSError) -> WriteFailed:
     )
 
 
+NO_LINKS = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP}
+"""Errors that say that a file cannot have a second name in that place."""
 _WRITE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM}
 
 
@@ -38,23 +41,58 @@ def writing(path: str) -> Iterator[None]:
 
 
 def make_dir(path: str) -> None:
-    """Make a directory with DIR_MODE, whatever the umask, and its missing parents; leave one that is there alone."""
-    if os.path.isdir(path):
-        return
+    """Make a directory with DIR_MODE, whatever the umask, and its missing parents, durably.
+
+    One that is there is left alone; while it is empty, whoever made it may not have brought it to the disk.
+    Raises WriteFailed, Unreadable.
+    """
     with writing(path):
-        os.makedirs(os.path.dirname(path) or ".", mode=DIR_MODE, exist_ok=True)
-        with suppress(FileExistsError):
-            os.mkdir(path, DIR_MODE)
-            os.chmod(path, DIR_MODE)
+        try:
+            is_new = not folders.names(path)
+        except FileNotFoundError:
+            is_new = True
+            make_parents(path)
+            with suppress(FileExistsError):
+                folders.mkdir(path, DIR_MODE)
+                folders.chmod_dir(path, DIR_MODE)
+                _give_away_dir(path)
+        if is_new:
+            sync_name(path)
+
+
+def sync_name(path: str) -> None:
+    """Bring the name of a new directory to the disk. Raises OSError."""
+    # A directory that may not be read cannot be synced.
+    with suppress(PermissionError), folders.opened(os.path.dirname(path)) as fd:
+        os.fsync(fd)
+
+
+def make_parents(path: str) -> None:
+    """Make the missing directories above a path, durably. Raises WriteFailed, Unreadable."""
+    parent = os.path.dirname(path)
+    if parent and not folders.is_dir(parent):
+        make_dir(parent)
+
+
+def _give_away_dir(path: str) -> None:
+    """Give a directory that root made to the owner of the directory that it is in."""
+    if wanted := folders.owner_of(os.path.dirname(path)):
+        folders.chown_dir(path, *wanted)
+
+
+def _give_away(fd: int, path: str) -> None:
+    """Give a file that root made to the owner of the directory that it is in."""
+    if wanted := folders.owner_of(os.path.dirname(path)):
+        os.fchown(fd, *wanted)
 
 
 def open_regular(path: str, flags: int = os.O_RDONLY) -> int:
     """Open a store file without following a link and return its descriptor.
 
-    Raises FileNotFoundError; Unreadable if it is no regular file or may not be opened.
+    Raises FileNotFoundError; Unreadable if it is not a regular file or may not be opened.
     """
     try:
-        fd = os.open(path, flags | _OPEN, FILE_MODE)
+        fd = folders.open(path, flags | _OPEN, FILE_MODE)
     except FileNotFoundError:
         raise
     except NotADirectoryError as error:
@@ -67,13 +105,16 @@ def open_regular(path: str, flags: int = os.O_RDONLY) -> int:
             f"Cannot open {path}: {reason}.",
             hint="Look at the file and its permissions; 'po doctor' tells what can be done.",
         ) from error
-    mode = os.fstat(fd).st_mode
-    if not stat.S_ISREG(mode):
+    about = os.fstat(fd)
+    if not stat.S_ISREG(about.st_mode):
         os.close(fd)
         raise Unreadable(f"{path} is not a regular file.", hint="'po doctor' tells what can be done.")
-    if flags & os.O_CREAT and stat.S_IMODE(mode) != FILE_MODE:
+    if flags & os.O_CREAT and about.st_nlink == 1:  # what has a second name may be a file outside
         with suppress(OSError):
-            os.fchmod(fd, FILE_MODE)
+            if stat.S_IMODE(about.st_mode) != FILE_MODE:
+                os.fchmod(fd, FILE_MODE)
+            if about.st_uid == 0:
+                _give_away(fd, path)
     return fd
 
 
@@ -123,6 +164,27 @@ def copy(source: int, target: int) -> None:
         done += len(piece)
 
 
+def link_or_copy(source: str, target: str) -> None:
+    """Give a file a second name, or a copy where it can have none: on another file system, for example.
+
+    The copy is on the disk; the new name is once its directory is synced. Raises FileExistsError and other OSErrors,
+    Unreadable.
+    """
+    try:
+        folders.link(source, target)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        fd = open_regular(source)
+        try:
+            with staged(target, (), durable=False) as (made, temporary):
+                copy(fd, made)
+                sync(made)
+                folders.link(temporary, target)
+        finally:
+            os.close(fd)
+
+
 def sync(fd: int) -> None:
     """Bring a file's content to the disk."""
     if sys.platform == "darwin":
@@ -134,11 +196,8 @@ def sync(fd: int) -> None:
 def sync_dir(path: str) -> None:
     """Bring a directory's entries to the disk. Raises WriteFailed: they are there, but a power cut may undo them."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
+        with folders.opened(path or ".") as fd:
             os.fsync(fd)
-        finally:
-            os.close(fd)
     except OSError as error:
         raise WriteFailed(
             f"It is done, but the disk did not confirm a change in {path}: {error.strerror}.",
@@ -157,11 +216,12 @@ def staged(
     """
     directory, name = os.path.split(path)
     temporary = os.path.join(aside or directory, f".{name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
-    fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | _OPEN, FILE_MODE)
+    fd = folders.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | _OPEN, FILE_MODE)
     try:
         with suppress(OSError):
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.fchmod(fd, FILE_MODE)
+        _give_away(fd, path)
         size = 0
         for piece in pieces:
             write_at(fd, piece, size)
@@ -170,8 +230,8 @@ def staged(
             sync(fd)
         yield fd, temporary
     finally:
-        with suppress(OSError):
-            os.unlink(temporary)
+        with suppress(OSError, PoError):
+            folders.unlink(temporary)
         os.close(fd)
 
 
@@ -179,7 +239,7 @@ def create(path: str, data: bytes) -> None:
     """Make a file that is not there yet, durably. Raises FileExistsError, WriteFailed."""
     try:
         with staged(path, [data]) as (_, temporary):
-            os.link(temporary, path)
+            folders.link(temporary, path)
         sync_dir(os.path.dirname(path))
     except FileExistsError:
         raise
@@ -190,6 +250,6 @@ def create(path: str, data: bytes) -> None:
 def replace(path: str, data: bytes, *, durable: bool = True) -> None:
     """Make or replace a file; `durable=False` where a power cut may cost the new content. Raises WriteFailed."""
     with writing(path), staged(path, [data], durable=durable) as (_, temporary):
-        os.replace(temporary, path)
+        folders.rename(temporary, path)
         if durable:
             sync_dir(os.path.dirname(path))

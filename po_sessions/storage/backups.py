@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from po_sessions.errors import NotFound, PoError, Unreadable
 from po_sessions.near import did_you_mean
 from po_sessions.session import Session, SessionSummary, is_session_id
-from po_sessions.storage import Notice, atomic, entry_ids, session_file
+from po_sessions.storage import Notice, atomic, entry_ids, folders, session_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,10 @@ class Backups:
     def take(self, session: SessionSummary, fd: int, now: str) -> Backup:
         """Copy a session's open file, which nobody is writing, durably. Raises WriteFailed."""
         directory = os.path.join(self._directory, session.id)
-        self._make(directory)
+        atomic.make_dir(self._directory)
+        atomic.make_dir(directory)
         while True:
-            id = entry_ids.new(session.id, now, lambda id: os.path.lexists(self._path(id)))
+            id = entry_ids.new(session.id, now, lambda id: folders.lexists(self._path(id)))
             path = self._path(id)
             with (
                 atomic.writing(path),
@@ -61,7 +62,7 @@ class Backups:
             ):
                 atomic.copy(fd, copy)
                 atomic.sync(copy)
-                os.link(temporary, path)
+                folders.link(temporary, path)
                 atomic.sync_dir(directory)
                 return Backup(id, session, os.fstat(copy).st_size)
 
@@ -112,7 +113,7 @@ class Backups:
         path = self.path(id)
         with atomic.writing(path):
             try:
-                os.unlink(path)
+                folders.unlink(path)
             except FileNotFoundError:
                 raise not_there(id) from None
 
@@ -121,8 +122,14 @@ class Backups:
         for id in self.ids(session_id):
             with suppress(NotFound):
                 self.discard(id)
-        with suppress(OSError):  # something else is there too
-            os.rmdir(os.path.join(self._directory, session_id))
+        directory = os.path.join(self._directory, session_id)
+        try:
+            folders.rmdir(directory)
+            atomic.sync_dir(self._directory)
+        except FileNotFoundError:
+            pass
+        except OSError:  # something else is there too
+            atomic.sync_dir(directory)
 
     def path(self, id: str) -> str:
         """Return the file of a backup. Raises NotFound if `id` cannot be one."""
@@ -134,18 +141,11 @@ class Backups:
         session_id, stamp = entry_ids.split(id)
         return os.path.join(self._directory, session_id, f"{stamp}.json")
 
-    def _make(self, directory: str) -> None:
-        """Make a session's directory, durably."""
-        for path in (self._directory, directory):
-            if not os.path.isdir(path):
-                atomic.make_dir(path)
-                atomic.sync_dir(os.path.dirname(path))
-
     def _listed(self, *below: str) -> list[str]:
         """Return the names of what is in the directory, or in one below it, and is not hidden."""
         directory = os.path.join(self._directory, *below)
         try:
-            return [name for name in os.listdir(directory) if not name.startswith(".")]
+            return [name for name in folders.names(directory) if not name.startswith(".")]
         except FileNotFoundError:
             return []
         except OSError as error:

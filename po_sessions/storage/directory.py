@@ -13,16 +13,18 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from typing import NamedTuple
 
 from po_sessions import quick_index
-from po_sessions.errors import PoError
+from po_sessions.errors import Busy, PoError
 from po_sessions.json_text import dumps
 from po_sessions.quick_index import ROOM
-from po_sessions.storage import atomic, locks
+from po_sessions.storage import atomic, folders, locks
 
 _SECOND = 1_000_000_000
+_PATIENCE = 1.0
+"""Seconds to wait for others, who hold the directory for two system calls unless they are stopped between them."""
 
 
 class Look(NamedTuple):
@@ -35,10 +37,13 @@ class Look(NamedTuple):
     inode: int
     """The directory's: in a copy of a store, all files have others."""
     boot: str
-    """Since when the sizes of all files have been compared: what the machine was started as."""
+    """Since when all files have been compared with their rows: what the machine was started as."""
     at: float
     """When it began, and then when it ended, in seconds since the machine was started."""
     took: float = 0.0
+    compared_at: float = 0.0
+    """When the last comparison of all files with their rows ended, in the same seconds."""
+    comparing_took: float = 0.0
     strange: tuple[str, ...] = ()
     """Sentences about files that are named like no session."""
     unread: tuple[str, ...] = ()
@@ -56,54 +61,87 @@ class Directory:
     @contextmanager
     def own_change(self) -> Iterator[None]:
         """Let the block, one system call, change the directory in a way that the index knows of."""
-        before = os.stat(self.path)
+        before = folders.stat_dir(self.path)
         yield
         if before.st_mtime_ns % 2:  # as all marks are; if it is none, it is none after a step
             with suppress(OSError):
-                os.utime(self.path, ns=(before.st_atime_ns, before.st_mtime_ns + 2))
+                folders.utime_dir(self.path, ns=(before.st_atime_ns, before.st_mtime_ns + 2))
 
-    def coming(self, *, timeout: float) -> AbstractContextManager[int]:
-        """Hold the directory while a session gets its row and then its file. Raises Busy, WriteFailed."""
-        return locks.locked(self._entries, timeout=timeout, shared=True)
+    @contextmanager
+    def coming(self, *, timeout: float) -> Iterator[None]:
+        """Hold the directory while a session gets its row and then its file. Raises WriteFailed.
 
-    def going(self, *, timeout: float) -> AbstractContextManager[int]:
-        """Hold the directory while rows go because their files did, when no session is between its row and its file.
-
-        Raises Busy, WriteFailed.
+        A process that is stopped may hold it for itself. Then the block is run all the same, and all files are looked
+        at again, since that process may take the row for one whose file is gone.
         """
-        return locks.locked(self._entries, timeout=timeout)
+        with self._held(shared=True, timeout=timeout) as held:
+            try:
+                yield
+            finally:
+                if not held:
+                    with suppress(OSError):
+                        self.forget()
+
+    @contextmanager
+    def _held(self, *, shared: bool, timeout: float) -> Iterator[bool]:
+        """Hold the directory, or not if another process does so for longer than it should; yield whether it is held."""
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locks.locked(self._entries, timeout=min(timeout, _PATIENCE), shared=shared))
+            except Busy:
+                yield False
+            else:
+                yield True
+
+    def going(self, *, timeout: float) -> AbstractContextManager[bool]:
+        """Hold the directory while a file goes and its row does, when no session is between its row and its file.
+
+        Yield False if that cannot be had: then no row may go. Raises WriteFailed.
+        """
+        return self._held(shared=False, timeout=timeout)
 
     def known(self) -> Look | None:
         """Return the last look if it can be believed that the index has known of all that came or went since."""
         look = quick_index.known(self.path)
         return None if look is None else Look(**look)
 
-    def begin_look(self, *, sizes: bool) -> tuple[Look, bool]:
-        """Begin to look at all files; return what to end it with, and whether all sizes are to be compared.
+    def has_compared(self) -> bool:
+        """Tell whether all files were compared with their rows lately: as often as costs a hundredth of the time."""
+        look = quick_index.last_look(self.path)
+        if look is None or look["boot"] != quick_index.boot_id():
+            return False
+        return quick_index.is_put_off(look["compared_at"], look["comparing_took"])
 
-        They are with `sizes`, or if that has not been done since the machine was started, or nobody knows.
+    def begin_look(self, *, closely: bool) -> tuple[Look, bool]:
+        """Begin to look at all files; return what to end it with, and whether each is to be compared with its row.
+
+        They are if `closely`, or if that has not been done since the machine was started, or nobody knows.
         """
         boot, before, at = quick_index.boot_id(), quick_index.last_look(self.path), time.monotonic()
         with suppress(PoError):
             atomic.make_dir(os.path.dirname(self._seen))  # first, since it changes the directory's time
-        about = os.stat(self.path)
+        about = folders.stat_dir(self.path)
         chance = int.from_bytes(os.urandom(2)) % (_SECOND // ROOM)  # so that of two at once each has its own
         mark = (about.st_mtime_ns // _SECOND - 1) * _SECOND + chance * ROOM + 1
         with suppress(OSError):
-            os.utime(self.path, ns=(about.st_atime_ns, mark))
-            about = os.stat(self.path)
+            folders.utime_dir(self.path, ns=(about.st_atime_ns, mark))
+            about = folders.stat_dir(self.path)
         look = Look(about.st_mtime_ns, about.st_mtime_ns == mark, about.st_ino, boot, at)
-        return look, sizes or before is None or before["boot"] != boot
+        if before is None or before["boot"] != boot:
+            return look, True
+        return look._replace(compared_at=before["compared_at"], comparing_took=before["comparing_took"]), closely
 
-    def end_look(self, look: Look, strange: list[str], unread: list[str]) -> None:
+    def end_look(self, look: Look, strange: list[str], unread: list[str], *, closely: bool) -> None:
         """Keep what was found, unless there has been another change since."""
-        if 0 <= os.stat(self.path).st_mtime_ns - look.mtime < ROOM:
+        if 0 <= folders.stat_dir(self.path).st_mtime_ns - look.mtime < ROOM:
             now = time.monotonic()
             found = look._replace(at=now, took=now - look.at, strange=tuple(strange), unread=tuple(unread))
+            if closely:
+                found = found._replace(compared_at=now, comparing_took=found.took)
             with suppress(PoError):
                 atomic.replace(self._seen, dumps(found._asdict()), durable=False)
 
     def forget(self) -> None:
         """Have all files looked at again. Raises OSError."""
         with suppress(FileNotFoundError):
-            os.unlink(self._seen)
+            folders.unlink(self._seen)

@@ -11,13 +11,20 @@ from typing import TYPE_CHECKING, TypeVar
 
 from po_sessions.errors import Busy, PoError, SessionNotFound, Unreadable, WriteFailed
 from po_sessions.json_text import dumps
-from po_sessions.session import Message, Session, SessionSummary, check_kept, check_writable
-from po_sessions.storage import About, Notice, Watch, atomic, entry_ids, locks, session_file, state
+from po_sessions.session import End, Message, Session, SessionSummary, check_kept, check_writable
+from po_sessions.storage import About, Notice, Watch, atomic, entry_ids, folders, gitignore, locks, session_file, state
 from po_sessions.storage.catalogue import Catalogue
 from po_sessions.storage.deletions import UNDONE_AT, Deletions, described, described_at
 from po_sessions.storage.index import Index, Row
 from po_sessions.storage.renaming import Renaming
-from po_sessions.storage.session_files import SUMMARY_FIELDS, SessionFiles, link_new, not_its_own, to_row
+from po_sessions.storage.session_files import (
+    SUMMARY_FIELDS,
+    SessionFiles,
+    coming_row,
+    link_new,
+    not_its_own,
+    why_damaged,
+)
 from po_sessions.storage.state import State
 from po_sessions.storage.trash import Trash, TrashEntry, cut_apart, id_taken, not_there
 
@@ -40,22 +47,26 @@ class FileStorage:
         lock_timeout: float = 60.0,
         notice: Notice = lambda _: None,
         watch: Watch = lambda _, things: things,
+        may_be_link: folders.MayBeLink = lambda _: False,
     ) -> None:
         """`lock_timeout` is in seconds, for each lock; `notice` hears of files that cannot be shown.
 
-        `watch` is given what takes long where there are many sessions.
+        `watch` is given what takes long where there are many sessions; `may_be_link` tells which directories below the
+        root the user wants to be symbolic links.
         """
+        folders.guard(root, may_be_link)
         self._root = root
         self._sessions = os.path.join(root, "sessions")
         self._locks = os.path.join(self._sessions, ".locks")
         self._state = os.path.join(root, "state.toml")
         self._timeout = lock_timeout
+        self._is_ignored = False
         self._notice = notice
-        self._index = Index(self._sessions, timeout=lock_timeout)
+        self._index = Index(self._sessions)
         self._deletions = Deletions(os.path.join(root, "deletions.log"), notice)
         self._files = SessionFiles(self._sessions, self._index, timeout=lock_timeout)
         self._trash = Trash(os.path.join(root, "trash"), notice)
-        self._catalogue = Catalogue(self._sessions, self._index, self._read_row, notice, watch)
+        self._catalogue = Catalogue(self._sessions, self._index, self._files.row_or_damage, notice, watch)
         self._renaming = Renaming(
             self._sessions,
             timeout=lock_timeout,
@@ -69,7 +80,7 @@ class FileStorage:
 
     def create(self, session: Session) -> SessionSummary:
         """Add a session. Raises Conflict if its id is taken."""
-        if os.path.lexists(self._files.path(session.id)):  # before the index hears of it
+        if folders.lexists(self._files.path(session.id)):  # before the index hears of it
             raise id_taken(session.id)
         self._make_dirs()
         session = replace(session, po_name=self.po_name(session.po_name))
@@ -91,53 +102,46 @@ class FileStorage:
         """
         path = self._files.path(id)
         with self._files.opened(id) as fd:
-            tail = session_file.read_tail(fd)
-            if tail is None:  # perhaps it was being written
-                with locks.holding(fd, path, timeout=self._timeout, shared=True):
-                    tail = session_file.read_tail(fd)
-            if tail is not None:
+            found = self._files.tail(fd, path)
+            if found is not None:
                 from po_sessions.storage.opened_session import opened  # which few commands need
 
-                yield self._renamed(self._own(opened(fd, path, tail), id))
+                yield self._renamed(self._own(opened(fd, path, found.tail), id))
                 return
         yield self.load(id)
 
     def _parsed(self, id: str) -> session_file.Parsed:
-        path = self._files.path(id)
         with self._files.opened(id) as fd:
-            try:
-                parsed = session_file.parse(atomic.read_all(fd, path), path)
-            except Unreadable:
-                parsed = None
-            if parsed is None or parsed.torn is not None:
-                # Perhaps it was read while being written; nobody writes to it under the lock.
-                with locks.holding(fd, path, timeout=self._timeout, shared=True):
-                    data = atomic.read_all(fd, path)
-                parsed = session_file.parse(data, path)
-        return parsed
+            return self._files.parsed(fd, self._files.path(id))
 
     def about(self, id: str) -> About:
         """Return what its file says of a session but its messages. Raises SessionNotFound, Unreadable."""
         with self._files.opened(id) as fd:
-            size, tail = os.fstat(fd).st_size, session_file.read_tail(fd)
-        if tail is None:
+            size, found = os.fstat(fd).st_size, self._files.tail(fd, self._files.path(id))
+        if found is None:
             parsed = self._parsed(id)
             own = self._renamed(self._own(parsed.session, id))
             return session_file.about(own, size, whole=parsed.torn is None)
-        if tail.summary.id != id:
-            raise not_its_own(self._files.path(id), tail.summary.id)
-        found = session_file.about_tail(tail)
-        return found._replace(summary=self._renamed(found.summary))
+        if found.tail.summary.id != id:
+            raise not_its_own(self._files.path(id), found.tail.summary.id)
+        about = session_file.about_tail(found.tail)
+        return about._replace(summary=self._renamed(about.summary), whole=found.whole)
 
     def summary(self, id: str) -> SessionSummary:
         """Return a session without its history. Raises SessionNotFound, Unreadable."""
         return self._to_summary(self._read_row(id))
 
-    def append(self, id: str, message: Message) -> SessionSummary:
+    def append(self, id: str, message: Message, *, after: End | None = None) -> SessionSummary:
         """Add one message at the end, durably; the cost does not depend on the history.
 
-        Raises SessionNotFound, Busy, Unreadable (NewerVersion).
+        Raises SessionNotFound, Busy, Unreadable (NewerVersion); Conflict if the session does not end like `after`.
         """
+
+        def keep(session: Session) -> Session:
+            if after is not None:
+                after.check(session.summary(), End.of(session).last)
+            return session
+
         path = self._files.path(id)
         for _ in range(_ROUNDS):
             with self._files.write_locked(id) as fd:
@@ -145,13 +149,13 @@ class FileStorage:
                 if tail is not None and os.fstat(fd).st_nlink == 1:
                     if tail.summary.id != id:
                         raise not_its_own(path, tail.summary.id)
-                    append = session_file.plan_append(tail, message)
+                    append = session_file.plan_append(tail, message, after)
                     summary = self._renamed(append.summary)
-                    self._index.record(to_row(append.summary, append.size, os.fstat(fd).st_ino))
+                    self._index.record(coming_row(append.summary, append.size, os.fstat(fd).st_ino))
                     session_file.write_append(fd, path, append)
                     return summary
                 # Another layout, a torn end or a second hard link: a file made anew has none of them.
-                _, repaired = self._rewrite(id, fd, lambda session: session)
+                _, repaired = self._rewrite(id, fd, keep)
             self._tell_repaired(path, repaired)
         raise WriteFailed(
             f"{path} changes whenever it is written.", hint="Look for what else writes to it, and repeat."
@@ -168,10 +172,17 @@ class FileStorage:
         """Move a session's file to the trash as it is; return the entry's id. Raises SessionNotFound, Busy."""
         with self._files.write_locked(id) as fd:
             # First the second name, so that a crash leaves the session in its place.
-            entry_id = self._trash.link(self._files.path(id), id, now)
-            self._files.remove(id)
+            path = self._files.path(id)
+            entry_id = self._trash.take(path, id, now)
+            try:
+                self._files.remove(id)
+            except BaseException:
+                self._take_out_of_trash(entry_id, fd, path)
+                raise
             gone = described(fd)
         self._deletions.add(verb, now, {"id": id, **gone}, trash_id=entry_id, purged=False)
+        if damage := self._trash.damage(entry_id):
+            self._notice(f"{damage} 'po trash restore {entry_id}' puts the file back as it is.")
         return entry_id
 
     def purge(self, id: str, now: str, verb: str = "delete") -> None:
@@ -199,38 +210,67 @@ class FileStorage:
         with self._files.write_locked(id) as fd:
             try:
                 summary, repaired = self._rewrite(id, fd, keep, may_cut=True)
-            except PoError:
+            except BaseException:
                 self._take_out_of_trash(entry_id, fd, path)
                 raise
         self._tell_repaired(path, repaired)
         self._deletions.add("undo", now, described_at(self._trash.path(entry_id)), trash_id=entry_id, purged=False)
         return summary, entry_id
 
-    def restore(self, entry_id: str, name: str | None = None) -> SessionSummary:
-        """Put a deleted session's file back as it is, or made anew with another name; the entry stays.
+    def restore(self, entry_id: str, name: str | None = None) -> None:
+        """Put a deleted session's file back as it is, damaged or not, or made anew with another name; the entry stays.
 
         Raises NotFound, Unreadable, Conflict.
         """
-        if name is not None:
+        one = self._trash.entry(entry_id)
+        owner = self.po_name(one.session.po_name) if one.session.po_name else ""
+        if name is not None or (owner != one.session.po_name and not one.damage):
             parsed = self._trash.parse(entry_id)
-            summary = self.create(replace(parsed.session, name=name))
+            summary = self.create(replace(parsed.session, name=name or parsed.session.name))
             self._tell_repaired(self._files.path(summary.id), self._keep_torn(summary.id, parsed))
-            return summary
-        session = self.trashed(entry_id)
+            return
         self._make_dirs()
-        source, path = self._trash.path(entry_id), self._files.path(session.id)
-        summary = self._renamed(session.summary())
-        link = link_new(session.id)
+        source, path = self._trash.path(entry_id), self._files.path(one.session.id)
         try:
-            with locks.locked(source, timeout=self._timeout, flags=os.O_RDWR) as fd, atomic.writing(path):
-                self._files.place(summary, fd, lambda: link(source, path))
+            fd = atomic.open_regular(source)
         except FileNotFoundError:
             raise not_there(entry_id) from None
-        return summary
+        try:
+            with atomic.writing(path):
+                self._bring(one, source, path, fd)
+        finally:
+            os.close(fd)
+
+    def _bring(self, one: TrashEntry, source: str, path: str, fd: int) -> None:
+        """Bring a file out of the trash to a session's place, by a second name or, from another file system, a copy."""
+        link = link_new(one.session.id)
+        try:
+            if one.damage:  # no row can be made of it: it is seen as what another program brings
+                link(source, path)
+                atomic.sync_dir(self._sessions)
+            else:
+                self._files.place(one.session, fd, lambda: link(source, path))
+        except OSError as error:
+            if error.errno not in atomic.NO_LINKS:
+                raise
+            with atomic.staged(path, (), durable=False, aside=self._locks) as (copy, temporary):
+                atomic.copy(fd, copy)
+                atomic.sync(copy)
+                self._bring(one, temporary, path, copy)
+
+    @contextmanager
+    def trash_held(self, entry_id: str) -> Iterator[None]:
+        """Hold an entry, so that nobody else restores, removes or renames it. Raises NotFound, Busy."""
+        with self._trash.held(entry_id, timeout=self._timeout):
+            yield
 
     def trash(self) -> list[TrashEntry]:
         """Return what is in the trash, newest first; `notice` hears of what cannot be read."""
         return self._trash.entries()
+
+    def trash_entry(self, entry_id: str) -> TrashEntry:
+        """Return one of what is in the trash. Raises NotFound."""
+        return self._trash.entry(entry_id)
 
     def trashed(self, entry_id: str) -> Session:
         """Return what an entry holds. Raises NotFound, Unreadable."""
@@ -241,8 +281,12 @@ class FileStorage:
         self._trash.discard(entry_id)
 
     def trash_names(self, before: str | None = None) -> list[str]:
-        """Return the names of everything in the trash, or of what came `before` then. Raises Unreadable."""
+        """Return the names of what po put into the trash, or of what came `before` then. Raises Unreadable."""
         return self._trash.names(before)
+
+    def trash_others(self) -> list[str]:
+        """Return the names of the files in the trash that po did not put there. Raises Unreadable."""
+        return self._trash.others()
 
     def empty_trash(self, now: str, before: str | None = None) -> list[str]:
         """Remove for good what `trash_names` tells, and the backups of a session with its last trace; return the names.
@@ -252,13 +296,13 @@ class FileStorage:
         gone = []
         staying = set(self._trash.names()) - set(self._trash.names(before))
         with_traces = {entry_ids.split(name)[0] for name in staying}
-        for name, what, entry_id in self._trash.clear(before):
+        for name, what, entry_id in self._trash.clear(before, timeout=self._timeout):
             self._deletions.add("trash empty", now, what, trash_id=entry_id, purged=True)
             gone.append(name)
             id = entry_ids.split(name)[0]
             # Of what cannot be read, and of what only lost its end, the backups may be all that there is.
             is_deleted = bool(entry_id) and what.get("id") == id and UNDONE_AT not in what
-            if is_deleted and id not in with_traces and not os.path.lexists(self._files.path(id)):
+            if is_deleted and id not in with_traces and not folders.lexists(self._files.path(id)):
                 with atomic.writing(self._files.path(id)):
                     self._backups.clear(id)
         return gone
@@ -311,11 +355,11 @@ class FileStorage:
         path = self._files.path(session.id)
         try:
             with self._files.write_locked(session.id) as fd:
-                entry_id = self._trash.link(path, session.id, now)
+                entry_id = self._trash.take(path, session.id, now)
                 try:
                     mode = os.fstat(fd).st_mode & 0o777
-                    summary = self._files.publish(session, os.replace, mode=mode, data=data)
-                except PoError:
+                    summary = self._files.publish(session, folders.rename, mode=mode, data=data)
+                except BaseException:
                     self._take_out_of_trash(entry_id, fd, path)
                     raise
                 gone = described(fd)
@@ -327,7 +371,7 @@ class FileStorage:
     def path(self, id: str) -> str:
         """Return the file that holds a session. Raises SessionNotFound."""
         path = self._files.path(id)
-        if not os.path.lexists(path):
+        if not folders.lexists(path):
             raise SessionNotFound(id)
         return path
 
@@ -351,8 +395,9 @@ class FileStorage:
         after = change(before)
         if not may_cut:
             check_kept(before, after)
-        kept = self._keep_torn(id, parsed)
-        return self._files.publish(after, os.replace, mode=os.fstat(fd).st_mode & 0o777), kept
+        kept, about = self._keep_torn(id, parsed), os.fstat(fd)
+        mode = about.st_mode & 0o777 if about.st_nlink == 1 else atomic.FILE_MODE
+        return self._files.publish(after, folders.rename, mode=mode), kept
 
     def _tell_repaired(self, path: str, kept: str) -> None:
         """Tell of a repair; never while holding a lock, since whoever reads it may be slow."""
@@ -390,11 +435,36 @@ class FileStorage:
             needle = b'"name":' + (text[:-1] if name is None else text)
         elif po_name is not None and self._renaming.names() is None:
             needle = b'"po_name":' + dumps(po_name)
+        damaged, found = None, False
         for row in self._catalogue.rows(needle):
             if name in (None, row["name"]) and row["name"].startswith(beginning):
                 summary = self._to_summary(row)
-                if po_name in (None, summary.po_name):
+                if po_name not in (None, summary.po_name):
+                    continue
+                if "damaged" in row:
+                    damaged = damaged or row
+                else:
+                    found = True
                     yield summary, row["size"]
+        if damaged and not found and name is not None and po_name is not None:
+            raise self._name_is_held(damaged)
+
+    def _name_is_held(self, row: Row) -> Unreadable:
+        """Return the error for a name that a session has whose file cannot be read."""
+        id, why = row["id"], why_damaged(row, self._files.path(row["id"]))
+        hint = "It was left as it is; 'po doctor' tells what can be done."
+        with suppress(PoError):
+            if self._backups.ids(id):
+                hint = f"Run 'po backup restore {id}' to put it back to its last backup."
+        error = Unreadable(f"{row['po_name']} has a session named {row['name']!r}, {id}. {why}", hint=hint)
+        error.session_id = id
+        return error
+
+    def taken_names(self, po_name: str, beginning: str = "") -> set[str]:
+        """Return the names of a prompt object's sessions that have this beginning, also of those in damaged files."""
+        needle = b'"name":' + dumps(beginning)[:-1] if beginning else b""
+        rows = [row for row in self._catalogue.rows(needle) if row["name"].startswith(beginning)]
+        return {row["name"] for row in rows if self.po_name(row["po_name"]) == po_name}
 
     def ids_matching(self, fragment: str) -> list[str]:
         """Return the ids that begin or end with `fragment`, whatever its case."""
@@ -427,11 +497,14 @@ class FileStorage:
         path = self._lock_path(id)
         return (locks.owner(path) or "another process") if locks.is_held(path) else None
 
-    def names(self) -> AbstractContextManager[object]:
-        """Hold the names of all sessions. Raises Busy."""
+    @contextmanager
+    def names(self) -> Iterator[None]:
+        """Hold the names of all sessions, compared with their files not long ago. Raises Busy."""
         self._make_dirs()
         busy = "The names of the sessions are in use by another process."
-        return locks.locked(os.path.join(self._locks, "names"), timeout=self._timeout, busy=lambda: busy)
+        with locks.locked(os.path.join(self._locks, "names"), timeout=self._timeout, busy=lambda: busy):
+            self._catalogue.look_for_edits()
+            yield
 
     def state(self) -> State:
         """Return the pointers. Raises Unreadable."""
@@ -450,24 +523,20 @@ class FileStorage:
     # Paths and rows
 
     def _make_dirs(self) -> None:
-        if not os.path.isdir(self._locks):
+        if not folders.is_dir(self._locks):
             for directory in (self._root, self._sessions, self._locks):
                 atomic.make_dir(directory)
             self._index.start()
+        if not self._is_ignored:  # once a process: an environment of an earlier version has none
+            gitignore.make(self._root)
+            self._is_ignored = True
 
     def _lock_path(self, id: str) -> str:
         self._files.path(id)
         return os.path.join(self._locks, id)
 
     def _read_row(self, id: str) -> Row:
-        with self._files.opened(id) as fd:
-            about = os.fstat(fd)
-            tail = session_file.read_tail(fd)
-            if tail is not None:
-                if tail.summary.id != id:
-                    raise not_its_own(self._files.path(id), tail.summary.id)
-                return to_row(tail.summary, about.st_size, about.st_ino)
-        return to_row(self._load(id).summary(), about.st_size, about.st_ino)
+        return self._files.row(id, self._catalogue.known)
 
     def _own(self, session: Session, id: str) -> Session:
         if session.id != id:
@@ -478,6 +547,10 @@ class FileStorage:
         return self._renamed(SessionSummary(**{name: row[name] for name in SUMMARY_FIELDS}))
 
     # A prompt object's other name
+
+    def prompt_objects(self) -> AbstractContextManager[object]:
+        """Hold the files of the prompt objects, before the names. Raises Busy."""
+        return self._renaming.alone()
 
     def rename_po(
         self, old: str, new: str, move: Callable[[str, str], None], check: Callable[[], None] = lambda: None
@@ -503,7 +576,7 @@ class FileStorage:
                     continue
                 except Unreadable as error:
                     self._notice(f"{error} It keeps the prompt object {old}.")
-        self._trash.rename_po(old, new)
+        self._trash.rename_po(old, new, timeout=self._timeout)
         self.change_state(lambda pointers: pointers)
 
     def _renamed(self, one: S) -> S:

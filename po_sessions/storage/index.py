@@ -3,8 +3,12 @@
 A cache. Every change is one line at the end of the log, written before the session is; folding merges the log into
 `index.json`, whose rows are in the order of their last turn. Readers open the log before `index.json` and merge the
 two, so they need no lock, and read `index.json` from its end, so that the newest rows cost the same in a small store
-and in a large one. A row is a plain dict: the fields of SessionSummary, and the `size` and `inode` of the file it was
-taken from.
+and in a large one. Appenders need none either: after the line is written they look whether the log is still in its
+place, and write the line again if a fold has set it aside.
+
+A row is a plain dict: the fields of SessionSummary; the `size` and the `inode` of the file that it was taken from; and
+the file's change time as `changed`, or, in a row that was written before the file, its own time as `written`. The row
+of a file that cannot be read has the reason as `damaged`, and the complement of the size.
 """
 
 from __future__ import annotations
@@ -21,9 +25,9 @@ from typing import Any
 from po_sessions import quick_index
 from po_sessions.errors import Busy, Unreadable, WriteFailed
 from po_sessions.json_text import dumps, loads
-from po_sessions.quick_index import FOOT, HEAD, TYPES
+from po_sessions.quick_index import FOOT, HEAD, LARGEST_LOG, TYPES
 from po_sessions.session import is_session_id, normal_time
-from po_sessions.storage import atomic, lines, locks
+from po_sessions.storage import atomic, folders, lines, locks
 from po_sessions.storage.directory import Directory
 
 Row = dict[str, Any]
@@ -35,7 +39,7 @@ _NEXT = b"\n,"
 """What stands between two rows."""
 _ROW = re.compile(
     rb'\{"id":"([0-9A-Za-z-]+)",".*,"updated_at":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)",".*,'
-    rb'"size":(\d+),"inode":(\d+)\}'
+    rb'"(changed|written)":(\d+),"size":(-?\d+),"inode":(\d+)\}'
 )
 """A row as it is written here: no quote in a string of JSON is bare. Several times as fast as parsing it."""
 
@@ -52,13 +56,12 @@ def sort_key(row: Row) -> Key:
 class Index:
     """The index in one directory."""
 
-    def __init__(self, directory: str, *, timeout: float) -> None:
+    def __init__(self, directory: str) -> None:
         self._path = os.path.join(directory, "index.json")
         self._log = os.path.join(directory, "index.log")
         self._folding = self._log + ".1"
         self._lock = os.path.join(directory, ".locks", "index")
         self._aside = os.path.join(directory, ".locks")
-        self._timeout = timeout
         self.directory = Directory(directory)
 
     def start(self) -> None:
@@ -66,38 +69,47 @@ class Index:
         with suppress(FileExistsError):
             atomic.create(self._path, HEAD + FOOT)
 
-    def record(self, row: Row, *, timeout: float | None = None) -> None:
-        """Add what a session will be like after the change that follows. Raises WriteFailed, Busy.
-
-        `timeout` in seconds stands in for the store's.
-        """
-        timeout = self._timeout if timeout is None else timeout
+    def record(self, row: Row) -> None:
+        """Add what a session will be like after the change that follows. Raises WriteFailed."""
         try:
-            self._append(row, timeout)
+            self._append(row)
         except (WriteFailed, Unreadable):
             is_file = os.path.isfile(self._log) and not os.path.islink(self._log)
             if is_file and os.access(self._log, os.W_OK):
                 raise
             # Another user's, or no file: the files are the truth, so it can go, and is made up for at the next look.
             with atomic.writing(self._log):
-                os.replace(self._log, f"{self._log}.unusable-{os.urandom(4).hex()}")
+                folders.rename(self._log, f"{self._log}.unusable-{os.urandom(4).hex()}")
                 self.directory.forget()
-            self._append(row, timeout)
+            self._append(row)
 
-    def _append(self, row: Row, timeout: float) -> None:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+    def _append(self, row: Row) -> None:
         # With a line end on both sides, a line that a crash cut never runs into the next one.
         line = b"\n" + dumps(row) + b"\n"
-        if not os.path.exists(self._log):
-            with atomic.writing(self._log), self.directory.own_change():
+        with atomic.writing(self._log):
+            while not self._written_to_log(line):
+                pass
+
+    def _written_to_log(self, line: bytes) -> bool:
+        """Write a line to the log; False if that was set aside, and perhaps read, before it had the line."""
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        if not folders.lexists(self._log):
+            with self.directory.own_change():
                 os.close(atomic.open_regular(self._log, flags))
-        with atomic.writing(self._log), locks.locked(self._log, timeout=timeout, flags=flags, shared=True) as fd:
+        fd = atomic.open_regular(self._log, flags)
+        try:
+            if os.fstat(fd).st_nlink > 1:  # what is ours to make is never another file under a second name
+                folders.unlink(self._log)
+                return False
             if os.write(fd, line) != len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return locks.is_at(fd, self._log)
+        finally:
+            os.close(fd)
 
     def record_removal(self, id: str) -> None:
         """Add that a session is gone. Raises WriteFailed."""
-        self.record({"id": id, "removed": True}, timeout=0)
+        self.record({"id": id, "removed": True})
 
     def has_removed(self, id: str) -> bool:
         """Tell whether the logs say that a session is gone. Raises IndexDamaged."""
@@ -116,16 +128,12 @@ class Index:
         except ValueError:
             raise IndexDamaged from None
 
-    def files(self) -> Iterator[tuple[str, int, int]]:
-        """Yield the id, the size and the inode of each row, in no order. Raises IndexDamaged as `rows` does."""
+    def files(self) -> Iterator[Row]:
+        """Yield of each row the id and what tells its file, in no order. Raises IndexDamaged as `rows` does."""
         changed = self._changed()
-        for row in changed.values():
-            if "removed" not in row:
-                yield row["id"], row["size"], row["inode"]
+        yield from (row for row in changed.values() if "removed" not in row)
         for block in self._blocks():
-            for id, _, size, inode in _found(block):
-                if id not in changed:
-                    yield id, size, inode
+            yield from (row for row in _found(block) if row["id"] not in changed)
 
     def _changed(self) -> dict[str, Row]:
         """Return what the logs say last of each id in them."""
@@ -142,6 +150,8 @@ class Index:
         newest_first = []
         for path in (self._log, self._folding):
             try:
+                if _is_large(path):
+                    raise IndexDamaged
                 newest_first.append(atomic.read(path))
             except FileNotFoundError:
                 continue
@@ -152,7 +162,7 @@ class Index:
     def _folded(self, needle: bytes) -> Iterator[bytes]:
         """Yield the lines of `index.json` that contain `needle`, from its end. Raises IndexDamaged."""
         with self._opened() as (fd, start, end):
-            found = lines.backwards(lambda size, at: os.pread(fd, size, at), start, end, needle)
+            found = lines.backwards(lambda size, at: _read(fd, size, at), start, end, needle)
             yield from (line.removeprefix(b",") for line in found)
 
     def _blocks(self) -> Iterator[bytes]:
@@ -160,7 +170,7 @@ class Index:
         with self._opened() as (fd, start, end):
             rest = b""
             while start < end:
-                data = rest + os.pread(fd, min(_BLOCK, end - start), start)
+                data = rest + _read(fd, min(max(_BLOCK, len(rest)), end - start), start)
                 start += len(data) - len(rest)
                 block, found, rest = data.rpartition(_NEXT) if start < end else (data[:-1], True, b"")
                 if found:
@@ -192,10 +202,20 @@ class Index:
         with suppress(Busy), locks.locked(self._lock, timeout=0):
             self._set_log_aside()
             changed = self._changed()
-            fresh = sorted(_written(row) for row in changed.values() if "removed" not in row)
+            fresh = sorted(_written(self._settled(row)) for row in changed.values() if "removed" not in row)
             self._write(heapq.merge(fresh, self._kept(set(changed), [key for key, _ in fresh])))
             with atomic.writing(self._folding), suppress(FileNotFoundError), self.directory.own_change():
-                os.unlink(self._folding)
+                folders.unlink(self._folding)
+
+    def _settled(self, row: Row) -> Row:
+        """Return a row with its file's change time in the place of its own, if the file is the one it tells of."""
+        if "written" in row:
+            with suppress(OSError):
+                about = folders.lstat(os.path.join(self.directory.path, row["id"] + ".json"))
+                if quick_index.is_of(row, about):
+                    at = {"written": ("changed", about.st_ctime_ns)}
+                    return dict(at.get(key, (key, value)) for key, value in row.items())
+        return row
 
     def _kept(self, changed: set[str], keys: list[Key]) -> Iterator[tuple[Key, bytes]]:
         """Yield the rows of `index.json` but those that `changed`, with the key of the last.
@@ -204,8 +224,8 @@ class Index:
         """
         for block in self._blocks():
             found = _found(block)
-            keyed = [(updated_at, id) for id, updated_at, _, _ in found]
-            if changed.isdisjoint(id for id, _, _, _ in found) and bisect(keys, keyed[0]) == bisect(keys, keyed[-1]):
+            keyed = [sort_key(row) for row in found]
+            if changed.isdisjoint(row["id"] for row in found) and bisect(keys, keyed[0]) == bisect(keys, keyed[-1]):
                 yield keyed[-1], block
             else:
                 yield from (one for one in zip(keyed, block.split(_NEXT), strict=True) if one[0][1] not in changed)
@@ -226,15 +246,27 @@ class Index:
 
     def _set_log_aside(self) -> None:
         """Rename the log, so that appenders begin a new one; a log set aside by a fold that was cut is merged first."""
-        if os.path.exists(self._folding):
+        if folders.lexists(self._folding):
             return
         with (
             atomic.writing(self._log),
             suppress(FileNotFoundError),
-            locks.locked(self._log, timeout=0.5, flags=os.O_RDWR),
+            locks.locked(self._log, timeout=0, flags=os.O_RDWR),  # earlier versions lock it while they write a line
             self.directory.own_change(),
         ):
-            os.rename(self._log, self._folding)
+            folders.rename(self._log, self._folding)
+
+    def drop_large_logs(self) -> None:
+        """Remove logs that are too large to be read, when no session is between its row and its file.
+
+        All files have to be read afterwards. Raises WriteFailed.
+        """
+        large = [path for path in (self._log, self._folding) if _is_large(path)]
+        if large:
+            with suppress(Busy), locks.locked(self._lock, timeout=0), self.directory.going(timeout=0) as alone:
+                for path in large if alone else ():
+                    with atomic.writing(path), suppress(FileNotFoundError), self.directory.own_change():
+                        folders.unlink(path)
 
     def _write(self, rows: Iterable[tuple[Key, bytes]]) -> None:
         """Replace `index.json` by rows as they are written, in order. Raises WriteFailed."""
@@ -243,7 +275,7 @@ class Index:
             atomic.staged(self._path, _file(rows), durable=False, aside=self._aside) as (_, temporary),
             self.directory.own_change(),
         ):
-            os.replace(temporary, self._path)
+            folders.rename(temporary, self._path)
 
 
 def _file(rows: Iterable[tuple[Key, bytes]]) -> Iterator[bytes]:
@@ -271,16 +303,39 @@ def _parsed(line: bytes) -> Row:
     return row
 
 
-def _found(block: bytes) -> list[tuple[str, str, int, int]]:
-    """Return the id, the time of the last turn, the size and the inode of some rows. Raises IndexDamaged."""
+def _found(block: bytes) -> list[Row]:
+    """Return of some rows what `files` tells, and the time of the last turn. Raises IndexDamaged."""
     found = _ROW.findall(block)
     if len(found) == block.count(_NEXT) + 1:
-        return [(id.decode(), time.decode(), int(size), int(inode)) for id, time, size, inode in found]
+        return [
+            {
+                "id": id.decode(),
+                "updated_at": updated_at.decode(),
+                kind.decode(): int(time),
+                "size": int(size),
+                "inode": int(inode),
+            }
+            for id, updated_at, kind, time, size, inode in found
+        ]
     try:
-        rows = list(map(_parsed, block.split(_NEXT)))
+        return list(map(_parsed, block.split(_NEXT)))
     except ValueError:
         raise IndexDamaged from None
-    return [(row["id"], row["updated_at"], row["size"], row["inode"]) for row in rows]
+
+
+def _read(fd: int, size: int, at: int) -> bytes:
+    """Read a part of `index.json`. Raises IndexDamaged if it has a NUL, since there may be no end to them."""
+    data = os.pread(fd, size, at)
+    if b"\0" in data:
+        raise IndexDamaged
+    return data
+
+
+def _is_large(path: str) -> bool:
+    try:
+        return os.stat(path, follow_symlinks=False).st_size > LARGEST_LOG
+    except OSError:
+        return False
 
 
 def _checked(row: Any) -> Row:
@@ -288,6 +343,7 @@ def _checked(row: Any) -> Row:
     if isinstance(row, dict) and isinstance(row.get("id"), str) and is_session_id(row["id"]):
         if "removed" in row:
             return row
-        if all(type(row.get(key)) is kind for key, kind in TYPES.items()):
+        whole = all(type(row.get(key)) is kind for key, kind in TYPES.items())
+        if whole and type(row.get("damaged")) is (str if row["size"] < 0 else type(None)):
             return {**row, "updated_at": normal_time(row["updated_at"])}
     raise ValueError("it is no row")

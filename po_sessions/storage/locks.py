@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from po_sessions.errors import Busy, Unreadable
-from po_sessions.storage import atomic
+from po_sessions.storage import atomic, folders
 
 _GRACE = 0.05
 """Seconds that even `timeout=0` waits: a look at a lock holds it for an instant and must not make another fail."""
@@ -43,7 +43,7 @@ def locked(
                     yield fd
                     return
                 with atomic.writing(path):
-                    os.unlink(path)  # what is ours to make is never another file under a second name
+                    folders.unlink(path)  # what is ours to make is never another file under a second name
         finally:
             os.close(fd)
         if time.monotonic() > deadline:  # some network file systems never give one file the same inode twice
@@ -97,7 +97,7 @@ def owned(path: str, verb: str, *, timeout: float, what: str) -> Iterator[None]:
             yield
         finally:
             with suppress(OSError):
-                os.unlink(path)
+                folders.unlink(path)
 
 
 def owner(path: str) -> str | None:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 
 from po_sessions.errors import Busy, SessionNotFound
-from po_sessions.session import Message, Session, SessionSummary, check_kept, check_writable
+from po_sessions.session import End, Message, Session, SessionSummary, check_kept, check_writable
 from po_sessions.storage import About, backups, entry_ids, session_file
 from po_sessions.storage.backups import Backup
 from po_sessions.storage.deletions import UNDONE_AT
@@ -53,11 +53,13 @@ class MemoryStorage:
         """Return a session without its history. Raises SessionNotFound."""
         return self.load(id).summary()
 
-    def append(self, id: str, message: Message) -> SessionSummary:
-        """Add one message at the end. Raises SessionNotFound, NewerVersion."""
+    def append(self, id: str, message: Message, *, after: End | None = None) -> SessionSummary:
+        """Add one message at the end. Raises SessionNotFound, NewerVersion; Conflict unless it ends like `after`."""
         with self._changed:
             session = self.load(id)
             check_writable(session, session.version)
+            if after is not None:
+                after.check(session.summary(), End.of(session).last)
             updated_at = session.summary().with_message(message).updated_at
             session = replace(session, history=(*session.history, message), updated_at=updated_at)
             self._sessions[id] = session
@@ -103,6 +105,10 @@ class MemoryStorage:
             self._sessions[id] = after
         return after.summary(), taken
 
+    def prompt_objects(self) -> AbstractContextManager[object]:
+        """Hold nothing: what is in memory is one process's."""
+        return nullcontext()
+
     def rename_po(
         self, old: str, new: str, move: Callable[[str, str], None], check: Callable[[], None] = lambda: None
     ) -> None:
@@ -141,7 +147,22 @@ class MemoryStorage:
         except KeyError:
             raise not_there(entry_id) from None
 
-    def restore(self, entry_id: str, name: str | None = None) -> SessionSummary:
+    def trash_entry(self, entry_id: str) -> TrashEntry:
+        """Return one of what is in the trash. Raises NotFound."""
+        return entry(entry_id, self.trashed(entry_id))
+
+    def trash_others(self) -> list[str]:
+        """Return nothing: nobody else can put anything there."""
+        return []
+
+    @contextmanager
+    def trash_held(self, entry_id: str) -> Iterator[None]:
+        """Hold an entry against other threads. Raises NotFound."""
+        with self._changed:
+            self.trashed(entry_id)
+            yield
+
+    def restore(self, entry_id: str, name: str | None = None) -> None:
         """Put a deleted session back, perhaps with another name; the entry stays. Raises NotFound, Conflict."""
         session = self.trashed(entry_id)
         session = replace(session, name=name or session.name)
@@ -149,7 +170,6 @@ class MemoryStorage:
             if session.id in self._sessions:
                 raise id_taken(session.id)
             self._sessions[session.id] = session
-        return session.summary()
 
     def empty_trash(self, now: str, before: str | None = None) -> list[str]:  # noqa: ARG002
         """Remove for good what `trash_names` tells, and a session's backups with its last trace; return the names."""
@@ -221,6 +241,10 @@ class MemoryStorage:
         for row in sorted(rows, key=lambda row: (row.updated_at, row.id), reverse=True):
             if po_name in (None, row.po_name) and name in (None, row.name) and row.name.startswith(beginning):
                 yield row
+
+    def taken_names(self, po_name: str, beginning: str = "") -> set[str]:
+        """Return the names of a prompt object's sessions that have this beginning."""
+        return {one.name for one in self.summaries(po_name=po_name, beginning=beginning)}
 
     def weighed(self, po_name: str | None = None) -> Iterator[tuple[SessionSummary, int]]:
         """Yield the sessions as `summaries` does, each with the bytes that its file would have."""

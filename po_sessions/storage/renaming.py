@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, suppress
 from po_sessions.errors import Busy, InvalidInput, PoError, Unfinished, Unreadable
 from po_sessions.json_text import dumps, loads
 from po_sessions.session import check_po_name
-from po_sessions.storage import Notice, atomic, locks
+from po_sessions.storage import Notice, atomic, folders, locks
 
 Move = Callable[[str, str], None]
 """Gives what is named like the first the name of the second."""
@@ -58,10 +58,15 @@ class Renaming:
         old, new = self.names() or ("", "")
         return new if po_name == old else po_name
 
+    def alone(self) -> AbstractContextManager[object]:
+        """Keep others from making, renaming and deleting prompt objects; taken before the names. Raises Busy."""
+        self._prepare()
+        busy = "The prompt objects are in use by another process."
+        return locks.locked(self._lock, timeout=self._timeout, busy=lambda: busy)
+
     def run(self, old: str, new: str, move: Move, check: Callable[[], None]) -> None:
         """Give a prompt object another name everywhere. Raises Busy, and what `check` and `move` raise."""
-        self._prepare()
-        with locks.locked(self._lock, timeout=self._timeout):
+        with self.alone():
             self._finish(move)
             with self._names():  # whoever makes a session now has done so, or will see the new name
                 check()
@@ -87,6 +92,8 @@ class Renaming:
         try:
             self._prepare()
             with locks.locked(self._lock, timeout=0):
+                if self.names() is None:
+                    return  # its process was alive, and has finished
                 self._finish(move)
         except Busy:
             return
@@ -103,5 +110,5 @@ class Renaming:
 
     def _end(self) -> None:
         with atomic.writing(self._path):
-            os.unlink(self._path)
+            folders.unlink(self._path)
         atomic.sync_dir(os.path.dirname(self._path))

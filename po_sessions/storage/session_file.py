@@ -19,8 +19,9 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -28,6 +29,7 @@ from po_sessions.errors import PoError, Unreadable, WriteFailed
 from po_sessions.json_text import dumps, loads
 from po_sessions.session import (
     CLOSING_KEYS,
+    End,
     Message,
     Session,
     SessionSummary,
@@ -39,6 +41,16 @@ from po_sessions.storage import About, atomic
 _OPENING = b',"history":[\n'
 _END = b"\n}\n"
 _BLOCK = 4096
+_LARGEST_BLOCK = 1 << 20
+_SMALL = 1 << 20
+_LONGEST_HEAD = 16 << 20
+"""A first or a last line of more bytes is not ours."""
+LARGE = 8 << 20
+"""Files of more bytes are not read whole to tell what is in them, if they are of this layout."""
+LARGEST = 128 << 20
+"""What is not laid out as it is here is read up to so many bytes."""
+MOST_TORN = 1000
+"""So many lines are not left by one write that was cut."""
 
 
 def encode(session: Session) -> bytes:
@@ -87,6 +99,16 @@ class Tail(NamedTuple):
     summary: SessionSummary
     history_at: int
     """Where the first message begins, in bytes."""
+    last: Message | None
+    """The last message, None if there is none."""
+
+
+class Found(NamedTuple):
+    """What a file was found to be."""
+
+    tail: Tail
+    whole: bool
+    """Whether it has a closing, though not in the form in which it is written here."""
 
 
 def read_tail(fd: int) -> Tail | None:
@@ -98,21 +120,23 @@ def read_tail(fd: int) -> Tail | None:
     try:
         opening = _first_line(fd, size)
         head = _read_opening(opening)
-        closing_at = _line_start(fd, size - len(_END))
+        if os.pread(fd, len(_END), size - len(_END)) != _END:
+            return None
+        closing_at = line_start(fd, size - len(_END), _LONGEST_HEAD)
         data = os.pread(fd, size - closing_at, closing_at)
         closing = _read_closing(data)
         if data != _closing(closing):  # written by hand: the next one could be shorter, and leave a rest behind
             return None
         last = None
         if closing["message_count"]:
-            start = _line_start(fd, closing_at - 1)
+            start = line_start(fd, closing_at - 1)
             last = read_message(os.pread(fd, closing_at - start, start), first=closing["message_count"] == 1)
-        elif _line_start(fd, closing_at - 1) != 0:
+        elif line_start(fd, closing_at - 1) != 0:
             return None
         summary = _summary(head, closing, last)
     except (ValueError, OSError):
         return None
-    return Tail(head, closing, closing_at, size, summary, len(opening))
+    return Tail(head, closing, closing_at, size, summary, len(opening), last)
 
 
 def _summary(head: dict[str, Any], closing: dict[str, Any], last: Message | None) -> SessionSummary:
@@ -138,26 +162,41 @@ def about_tail(tail: Tail) -> About:
     return made._replace(summary=tail.summary)
 
 
+def read_head(fd: int) -> tuple[dict[str, Any], int] | None:
+    """Read the first line of an open file; return it and where the second one begins; None if it is not ours."""
+    try:
+        line = _first_line(fd, os.fstat(fd).st_size)
+        return _read_opening(line), len(line)
+    except (ValueError, OSError):
+        return None
+
+
 def _first_line(fd: int, size: int) -> bytes:
-    """Return the first line, with its end."""
+    """Return the first line, with its end; nothing if it cannot be ours."""
     pieces, at = [], 0
-    while at < size and (piece := os.pread(fd, 16 * _BLOCK, at)):
+    while at < min(size, _LONGEST_HEAD) and (piece := os.pread(fd, 16 * _BLOCK, at)):
         pieces.append(piece)
         at += len(piece)
         if b"\n" in piece:
             break
+        if b"\0" in piece:
+            return b""
     data = b"".join(pieces)
     return data[: data.find(b"\n") + 1]
 
 
-def _line_start(fd: int, end: int) -> int:
-    """Return where the line that ends before the newline at `end` begins."""
-    while end > 0:
-        start = max(0, end - _BLOCK)
-        found = os.pread(fd, end - start, start).rfind(b"\n")
+def line_start(fd: int, end: int, longest: int = sys.maxsize) -> int:
+    """Return where the line that ends before the newline at `end` begins. Raises ValueError if it cannot be ours."""
+    at, block = end, _BLOCK
+    while at > 0:
+        start = max(0, at - block)
+        piece = os.pread(fd, at - start, start)
+        found = piece.rfind(b"\n")
         if found >= 0:
             return start + found + 1
-        end = start
+        if b"\0" in piece or end - start > longest:
+            raise ValueError("a line is too long")
+        at, block = start, min(2 * block, _LARGEST_BLOCK)
     return 0
 
 
@@ -180,9 +219,11 @@ class Append(NamedTuple):
     summary: SessionSummary
 
 
-def plan_append(tail: Tail, message: Message) -> Append:
-    """Return what adds `message` to a sound file. Raises NewerVersion."""
+def plan_append(tail: Tail, message: Message, after: End | None = None) -> Append:
+    """Return what adds `message` to a sound file. Raises NewerVersion; Conflict if it does not end like `after`."""
     check_writable(tail.summary, tail.head["version"])
+    if after is not None:
+        after.check(tail.summary, tail.last)
     Message.from_dict(message.to_dict())  # never write what could not be read
     summary = tail.summary.with_message(message)
     closing = {**tail.closing, **{key: getattr(summary, key) for key in CLOSING_KEYS}}
@@ -228,7 +269,7 @@ def parse(data: bytes, path: str) -> Parsed:
 
     Raises Unreadable, with the place, if anything but the end of the last write is damaged.
     """
-    try:
+    with readable(path):
         try:
             head = _read_opening(data[: data.find(b"\n") + 1])
         except ValueError:
@@ -245,6 +286,13 @@ def parse(data: bytes, path: str) -> Parsed:
             with suppress(ValueError):
                 return _parse_document(data, keys)
         return parsed
+
+
+@contextmanager
+def readable(path: str) -> Iterator[None]:
+    """Turn a ValueError of the block into Unreadable, with the place."""
+    try:
+        yield
     except ValueError as error:
         at = getattr(error, "at", None)
         place = f" at byte {at}" if at is not None else ""
@@ -254,6 +302,21 @@ def parse(data: bytes, path: str) -> Parsed:
         ) from None
 
 
+def read(fd: int, path: str) -> Parsed:
+    """Read a whole open file, if its beginning is that of a session. Raises Unreadable as `parse` does."""
+    size = os.fstat(fd).st_size
+    if size > _SMALL and read_head(fd) is None:
+        with readable(path):
+            start = atomic.read_some(fd, path, 16 * _BLOCK, 0)
+            if b"\0" in start:
+                raise Damage(start.index(b"\0"), "there is a NUL")
+            if not start.lstrip().startswith(b"{"):
+                raise ValueError("it is not a JSON object")
+            if size > LARGEST:
+                raise ValueError(f"it is not as po writes it, and larger than {LARGEST >> 20} MiB")
+    return parse(atomic.read_all(fd, path), path)
+
+
 def _parse_document(data: bytes, needed: Iterable[str] = ()) -> Parsed:
     found = loads(data)
     if not all(key in found for key in needed):
@@ -261,7 +324,9 @@ def _parse_document(data: bytes, needed: Iterable[str] = ()) -> Parsed:
     return Parsed(Session.from_dict(found))
 
 
-class _Damage(ValueError):
+class Damage(ValueError):
+    """Damage at a place in a file."""
+
     def __init__(self, at: int, what: str) -> None:
         super().__init__(what)
         self.at = at
@@ -282,7 +347,7 @@ def _parse_lines(data: bytes, head: dict[str, Any]) -> Parsed:
         except ValueError as error:
             if _is_torn_end(data[at:]):
                 return Parsed(_session(head, messages, _last_turn(messages)), data[at:])
-            raise _Damage(at, str(error)) from None
+            raise Damage(at, str(error)) from None
         at = end
 
 
@@ -291,14 +356,18 @@ def _is_torn_end(rest: bytes) -> bool:
 
     A line that is whole and no message of ours is damage too: it may be somebody else's.
     """
-    for line in rest.split(b"\n")[:-1]:
-        try:
-            json.loads(line.removeprefix(b","))
-        except ValueError:
-            continue
-        except RecursionError:
-            pass
+    lines = rest.split(b"\n")[:-1]
+    return len(lines) <= MOST_TORN and not any(map(is_json, lines))
+
+
+def is_json(line: bytes) -> bool:
+    """Tell whether a line, behind a comma or not, is JSON, or nested so deep that nobody can tell."""
+    try:
+        json.loads(line.removeprefix(b","))
+    except ValueError:
         return False
+    except RecursionError:
+        pass
     return True
 
 

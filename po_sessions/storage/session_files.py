@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import fields
+from typing import Any
 
-from po_sessions.errors import Conflict, PoError, SessionNotFound, Unreadable
-from po_sessions.session import Session, SessionSummary, is_session_id
-from po_sessions.storage import atomic, locks, session_file
+from po_sessions.errors import Busy, Conflict, PoError, SessionNotFound, Unreadable
+from po_sessions.session import UNKNOWN_TIME, Session, SessionSummary, is_session_id
+from po_sessions.storage import atomic, folders, locks, session_file
 from po_sessions.storage.index import Index, Row
+from po_sessions.storage.session_file import LARGE, Found
 from po_sessions.storage.trash import id_taken
 
+_HERE = "{path}"
+"""What stands for a file's path in the index, since a store can be moved."""
 SUMMARY_FIELDS = tuple(field.name for field in fields(SessionSummary))
 
 
@@ -61,6 +66,69 @@ class SessionFiles:
         except FileNotFoundError:
             raise SessionNotFound(id) from None
 
+    def tail(self, fd: int, path: str) -> Found | None:
+        """Read the end of an open file, or all of a large one whose end is torn; None if it has to be read whole.
+
+        Waits for nobody: what is being written is read up to its last whole line. Raises Unreadable.
+        """
+        tail = session_file.read_tail(fd)
+        if tail is None:
+            with suppress(Busy), locks.holding(fd, path, timeout=0, shared=True):
+                tail = session_file.read_tail(fd)
+        if tail is not None:
+            return Found(tail, whole=True)
+        if os.fstat(fd).st_size <= LARGE:
+            return None
+        from po_sessions.storage import torn  # which few files need
+
+        return torn.scan(fd, path)
+
+    def parsed(self, fd: int, path: str) -> session_file.Parsed:
+        """Read an open file whole, waiting for nobody. Raises Unreadable."""
+        with suppress(Unreadable):
+            parsed = session_file.read(fd, path)
+            if parsed.torn is None:
+                return parsed
+        with suppress(Busy), locks.holding(fd, path, timeout=0, shared=True):
+            return session_file.read(fd, path)  # nobody writes to it now
+        return session_file.read(fd, path)
+
+    def _row(self, fd: int, id: str) -> Row:
+        about, path = os.fstat(fd), self.path(id)
+        found = self.tail(fd, path)
+        summary = self.parsed(fd, path).session.summary() if found is None else found.tail.summary
+        if summary.id != id:
+            raise not_its_own(path, summary.id)
+        return found_row(summary, about)
+
+    def row(self, id: str, known: Callable[[str, os.stat_result], Row | None]) -> Row:
+        """Return what the index should have of a session.
+
+        `known` returns what it has of a file that is as it was; it is asked for what would take long to read. Raises
+        SessionNotFound, Unreadable.
+        """
+        with self.opened(id) as fd:
+            about = os.fstat(fd)
+            if about.st_size > LARGE and session_file.read_tail(fd) is None and (row := known(id, about)):
+                if "damaged" in row:
+                    raise unreadable(row, self.path(id))
+                return row
+            return self._row(fd, id)
+
+    def row_or_damage(self, id: str) -> Row:
+        """Return what the index should have of a session, also of a file in which there is none.
+
+        Raises SessionNotFound; Unreadable if the system does not let it be read.
+        """
+        with self.opened(id) as fd:
+            about = os.fstat(fd)
+            try:
+                return self._row(fd, id)
+            except Unreadable as error:
+                if isinstance(error.__cause__, OSError):
+                    raise
+                return damaged_row(id, str(error).replace(self.path(id), _HERE), about, session_file.read_head(fd))
+
     def publish(
         self,
         session: Session,
@@ -73,17 +141,23 @@ class SessionFiles:
         path, summary = self.path(session.id), session.summary()
         data = session_file.encode(session) if data is None else data
         atomic.make_dir(self._aside)
+
+        def put() -> None:
+            move(temporary, path)
+            with suppress(OSError):
+                folders.unlink(temporary)  # which changes the file's change time, so it comes right after its row
+
         with atomic.writing(path), atomic.staged(path, [data], aside=self._aside) as (fd, temporary):
             os.fchmod(fd, mode)
             fcntl.flock(fd, fcntl.LOCK_EX)
-            self.place(summary, fd, lambda: move(temporary, path))
+            self.place(summary, fd, put)
         return summary
 
     def place(self, summary: SessionSummary, fd: int, move: Callable[[], None]) -> None:
-        """Have an open file moved to its place, which the index knows of first. Raises Busy, and what `move` raises."""
+        """Have an open file moved to its place, which the index knows of first. Raises what `move` raises."""
         about = os.fstat(fd)
         with self._index.directory.coming(timeout=self._timeout):
-            self._index.record(to_row(summary, about.st_size, about.st_ino))
+            self._index.record(coming_row(summary, about.st_size, about.st_ino))
             try:
                 with self._index.directory.own_change():
                     move()
@@ -94,13 +168,17 @@ class SessionFiles:
         atomic.sync_dir(self._directory)
 
     def remove(self, id: str) -> None:
-        """Take a file from its place, and its row from the index. Raises Busy, WriteFailed."""
+        """Take a file from its place, and its row from the index. Raises WriteFailed."""
         path = self.path(id)
-        with self._index.directory.going(timeout=self._timeout):
-            with atomic.writing(path), self._index.directory.own_change():
-                os.unlink(path)
-            with suppress(PoError):  # else it is compared with the missing file
-                self._index.record_removal(id)
+        directory = self._index.directory
+        with directory.going(timeout=self._timeout) as alone:
+            with atomic.writing(path), directory.own_change():
+                folders.unlink(path)
+            with suppress(PoError, OSError):  # else it is compared with the missing file
+                if alone:
+                    self._index.record_removal(id)
+                else:
+                    directory.forget()
         atomic.sync_dir(self._directory)
 
 
@@ -109,16 +187,44 @@ def link_new(id: str) -> Callable[[str, str], None]:
 
     def link(temporary: str, path: str) -> None:
         try:
-            os.link(temporary, path, follow_symlinks=False)
+            folders.link(temporary, path)
         except FileExistsError:
             raise id_taken(id) from None
 
     return link
 
 
-def to_row(summary: SessionSummary, size: int, inode: int) -> Row:
+def to_row(summary: SessionSummary, size: int, inode: int, **more: object) -> Row:
     """Return what the index has of a session in a file of this size, in bytes."""
-    return {**{name: getattr(summary, name) for name in SUMMARY_FIELDS}, "size": size, "inode": inode}
+    return {**{name: getattr(summary, name) for name in SUMMARY_FIELDS}, **more, "size": size, "inode": inode}
+
+
+def coming_row(summary: SessionSummary, size: int, inode: int) -> Row:
+    """Return the same of a file that is about to change; nobody knows yet what its change time will be."""
+    return to_row(summary, size, inode, written=time.time_ns())
+
+
+def found_row(summary: SessionSummary, about: os.stat_result) -> Row:
+    """Return the same of a file as it was when it was read, or before."""
+    return to_row(summary, about.st_size, about.st_ino, changed=about.st_ctime_ns)
+
+
+def damaged_row(id: str, why: str, about: os.stat_result, opening: tuple[dict[str, Any], int] | None) -> Row:
+    """Return what the index has of a file that cannot be read: why not, and what its first line says, if anything."""
+    head = opening[0] if opening and opening[0].get("id") == id else {}
+    name, po_name = (text if isinstance(text := head.get(key), str) else "" for key in ("name", "po_name"))
+    summary = SessionSummary(id, name, po_name, created_at=UNKNOWN_TIME, updated_at=UNKNOWN_TIME)
+    return to_row(summary, ~about.st_size, about.st_ino, damaged=why, changed=about.st_ctime_ns)
+
+
+def why_damaged(row: Row, path: str) -> str:
+    """Return the sentence of such a row."""
+    return str(row["damaged"]).replace(_HERE, path)
+
+
+def unreadable(row: Row, path: str) -> Unreadable:
+    """Return the error of such a row."""
+    return Unreadable(why_damaged(row, path), hint="It was left as it is; 'po doctor' tells what can be done.")
 
 
 def not_its_own(path: str, id: str) -> Unreadable:

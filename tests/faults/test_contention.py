@@ -117,7 +117,7 @@ def test_many_sessions_while_others_list_and_fold(workers, tmp_path):
     store.settle()
     rows = json.loads((root / "sessions" / "index.json").read_text())["sessions"]
     assert {row["id"]: row["message_count"] for row in rows} == dict.fromkeys(ids, expected)
-    assert not Index(str(root / "sessions"), timeout=1).needs_folding()
+    assert not Index(str(root / "sessions")).needs_folding()
 
 
 CREATE = """

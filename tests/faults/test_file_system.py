@@ -19,7 +19,7 @@ from test_session import assistant, user
 
 from po_sessions.environment import Environment
 from po_sessions.session import Message, Session
-from po_sessions.storage import open_storage
+from po_sessions.storage import folders, open_storage
 
 IDS = [f"01ARZ3NDEKTSV4RRFFQ6900{number:03}" for number in range(6)]
 TEA, COFFEE, EMPTY, GONE, UNANSWERED, ORPHAN = IDS
@@ -114,6 +114,7 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.setenv("PO_ROOT", str(root))
         yield root
     finally:
+        folders.let_go(str(path))
         subprocess.run(["umount", str(path)], check=True)
 
 

@@ -25,6 +25,7 @@ from po_sessions.doctor import Store, examine
 from po_sessions.environment import Environment
 from po_sessions.errors import NotFound, PoError
 from po_sessions.session import Message, Session
+from po_sessions.storage import folders
 
 IDS = [f"01ARZ3NDEKTSV4RRFFQ6900{number:03}" for number in range(4)]
 NOW = "2025-01-03T10:00:00.000Z"
@@ -281,9 +282,11 @@ def test_a_process_is_killed_at_each_call(name: str, prepared: Path, tmp_path: P
     done = seen(root)
     for at in range(0 if ALL else len(name) % 4, len(counted.names), 1 if ALL else 4):
         root = fresh()
+        folders.let_go(str(root))
         open_before = set(os.listdir("/dev/fd"))
         with suppress(Killed):  # how often a look at the directory is believed depends on the time it takes
             run(name, root, Faults(at))
+        folders.let_go(str(root))
         for fd in set(os.listdir("/dev/fd")) - open_before:  # which ends the locks, as the end of a process does
             with suppress(OSError):
                 os.close(int(fd))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from po_sessions.cli import views
 from po_sessions.cli.invocation import Invocation
-from po_sessions.cli.options import Model, ModelOptions, Po
+from po_sessions.cli.options import Model, ModelOptions, Po, Timeout
 from po_sessions.cli.output import counted
 from po_sessions.cli.places import model_name
-from po_sessions.errors import InvalidInput
+from po_sessions.errors import InvalidInput, ReplyNotStored
 from po_sessions.session import SessionSummary
+
+if TYPE_CHECKING:
+    from po_sessions.window import Window
 
 
 def compact(
@@ -26,6 +29,7 @@ def compact(
     po: Po = None,
     model: Model = None,
     option: ModelOptions = None,
+    timeout: Timeout = None,
     undo: Annotated[bool, typer.Option("--undo", help="Move the newest summary to the trash instead.")] = False,
 ) -> None:
     """Have the model sum up a session, and print the summary.
@@ -33,14 +37,16 @@ def compact(
     From then on the summary is sent in place of all that was said before it, which stays in the session and in what
     'show' and 'export' print. With --undo it is sent again.
     """
+    from po_sessions.cli.commands.turn import to_seconds
+
     run: Invocation = ctx.obj
-    if undo and (model or option):
-        raise InvalidInput("--undo asks no model.", hint="Leave --model and --option out.")
+    if undo and (model or option or timeout):
+        raise InvalidInput("--undo asks no model.", hint="Leave --model, --option and --timeout out.")
     if undo:
         manager = run.environment().session_manager
         _undo(run, manager.find(run.session_ref(ref), run.known_po(po)))
     else:
-        _compact(run, ref, po, model, option or [])
+        _compact(run, ref, po, model, option or [], to_seconds(timeout))
 
 
 def _undo(run: Invocation, session: SessionSummary) -> None:
@@ -50,19 +56,31 @@ def _undo(run: Invocation, session: SessionSummary) -> None:
         run.out.json({**views.as_json(run, after), "trash_id": entry_id})
 
 
-def _compact(run: Invocation, ref: str | None, po: str | None, model: str | None, option: list[str]) -> None:
-    from po_sessions.cli.commands.turn import make_ready, note_waiting, to_options
+def _compact(
+    run: Invocation, ref: str | None, po: str | None, model: str | None, option: list[str], seconds: float | None
+) -> None:
+    from po_sessions.cli.commands.turn import idle_timeout, make_ready, note_left_out, note_waiting, to_options
 
     options = to_options(option)
     model = None if model is None else model_name(model)
     env = run.environment(to_send=True)
     session = env.session_manager.find(run.session_ref(ref), run.known_po(po))
     prompt_object = env.prompt_object(session.po_name)
+    idle = idle_timeout(env)
     make_ready(run, env, prompt_object, model, options)
     note_waiting(run, session)
-    said = f"Summing up {counted(session.turn_count, 'turn')} of {session.name!r}…"
-    context = env.context(session, model=model, options=options)
-    after, summary = prompt_object.compact(context=context, begin=lambda: run.out.note(said))
+    context = env.context(session, model=model, options=options, timeout=seconds, idle_timeout=idle)
+
+    def begin(window: Window) -> None:
+        run.out.note(f"Summing up {counted(session.turn_count, 'turn')} of {session.name!r}…")
+        note_left_out(run, window)
+
+    try:
+        after, summary = prompt_object.compact(context=context, begin=begin)
+    except ReplyNotStored as error:
+        if not run.out.as_json:  # as JSON the error has it
+            run.out.line(error.reply)
+        raise
     if run.out.as_json:
         return run.out.json(_to_json(after, summary.to_dict()))
     run.out.line(summary.content or "")

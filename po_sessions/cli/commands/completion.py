@@ -50,16 +50,16 @@ def completion(
 
 def _place(shell: str) -> tuple[str, str]:
     """Return the user's own file that the shell looks for, and what it still needs."""
-    data = _base("XDG_DATA_HOME", ".local/share")
     if shell == "bash":
-        own = os.environ.get("BASH_COMPLETION_USER_DIR") or os.path.join(data, "bash-completion")
+        own = os.environ.get("BASH_COMPLETION_USER_DIR", "")
+        own = own if os.path.isabs(own) else os.path.join(_base("XDG_DATA_HOME", ".local/share"), "bash-completion")
         path = os.path.join(own, "completions", "po")
         return path, (
             "The package bash-completion finds it in every new shell; without that, add this to ~/.bashrc: "
             f"source {shlex.quote(path)}"
         )
     if shell == "zsh":
-        directory = os.path.join(data, "zsh", "site-functions")
+        directory = os.path.join(_base("XDG_DATA_HOME", ".local/share"), "zsh", "site-functions")
         return os.path.join(directory, "_po"), (
             "If new shells do not complete po, put this into ~/.zshrc, before compinit: "
             f"fpath=({shlex.quote(directory)} $fpath)"
@@ -71,7 +71,7 @@ def _place(shell: str) -> tuple[str, str]:
 def _base(variable: str, default: str) -> str:
     """Return a directory of the user's, as the XDG specification has it."""
     named = os.environ.get(variable, "")
-    return named if os.path.isabs(named) else os.path.join(places.home(), default)
+    return named if os.path.isabs(named) else os.path.join(places.home(f"set {variable}"), default)
 
 
 def _write(path: str, text: str) -> None:

@@ -44,7 +44,7 @@ def doctor(
             run.out.json([])
         return run.out.note(f"There is no environment at {root} yet.")
     with run.out.progress("Checking") as (_, read):
-        store = Store(root, run.now.astimezone(UTC), read)
+        store = Store(root, run.now.astimezone(UTC), read, run.may_be_link(root))
         found = list(examine(store, repair=repair))
     _show(run, found, repair=repair)
     _sum_up(run, found, len(store.rows), repair=repair)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from po_sessions.cli.commands.turn import context_to_json, note_left_out
 from po_sessions.cli.invocation import Invocation
 from po_sessions.errors import ModelUnavailable, NoCurrent, NoKey, SessionNotFound, UnknownModel
 from po_sessions.session import DEFAULT_NAME, Session, SessionSummary, check_session_name, is_session_id
@@ -64,7 +66,8 @@ def show(run: Invocation, prompt_object: PromptObject, context: Context, text: s
         pass  # what would be sent can be told without it
     nothing = nullcontext(Session(to.id, to.name, to.po_name, created_at="", updated_at=""))
     with context.session_manager.reading(to.id) if to.id else nothing as session:
-        messages = [] if answered else prompt_object.window(session, text, context.limit).messages
+        window = None if answered else prompt_object.window(session, text, context.limit)
+    messages = window.messages if window else []
     if run.out.as_json:
         about = {
             "version": 1,
@@ -72,11 +75,18 @@ def show(run: Invocation, prompt_object: PromptObject, context: Context, text: s
             "session_id": to.id or None,
             "model": chosen,
             "options": prompt_object.options(context.options),
+            "context": context_to_json(window) if window else None,
             "messages": messages,
         }
         return run.out.json(about)
-    if answered:
-        run.out.note("Nothing would be sent: it was answered before.")
     for number, message in enumerate(messages):
-        run.out.line(f"{chr(10) * (number > 0)}[{message['role']}]\n{message['content'] or ''}")
-    return None
+        run.out.line(f"{chr(10) * (number > 0)}[{message['role']}]\n{_body(message)}")
+    if window is None:
+        return run.out.note("Nothing would be sent: it was answered before.")
+    return note_left_out(run, window)
+
+
+def _body(message: dict[str, Any]) -> str:
+    calls = message.get("tool_calls")
+    called = f"(tool calls: {json.dumps(calls, ensure_ascii=False)})" if calls else None
+    return "\n".join(part for part in (message["content"], called) if part)

@@ -61,7 +61,7 @@ def export(
     """Print sessions as Markdown, JSON or JSON Lines.
 
     Each format has all there is of a session, and 'po session import' reads it back. With --output it is written to
-    files, and their paths are printed.
+    files that only you can read, and their paths are printed.
     """
     from po_sessions import formats
 
@@ -209,8 +209,7 @@ def _write_each(run: Invocation, directory: str, chosen: Sequence[str], form: Fo
     paths = {os.path.join(directory, id + form.suffix): id for id in chosen}
     for path in paths:
         _check_target(path, force=force, to_make=True)
-    with atomic.writing(directory):
-        os.makedirs(directory, exist_ok=True)
+    _make_dirs(directory)
     manager = run.environment().session_manager
     done: dict[str, list[str]] = {}
 
@@ -223,6 +222,17 @@ def _write_each(run: Invocation, directory: str, chosen: Sequence[str], form: Fo
         each(paths, write)
     finally:
         _tell(run, done)
+
+
+def _make_dirs(directory: str) -> None:
+    """Make a directory and those above it that are missing, so that only their owner can enter them."""
+    missing = []
+    directory = os.path.abspath(directory)
+    while not os.path.lexists(directory):
+        missing.append(directory)
+        directory = os.path.dirname(directory)
+    for path in reversed(missing):
+        atomic.make_dir(path)
 
 
 def _tell(run: Invocation, written: dict[str, list[str]]) -> None:
@@ -252,12 +262,9 @@ def _taken(path: str) -> Conflict:
 
 
 def _write(path: str, pieces: Iterable[bytes], *, force: bool) -> None:
-    """Make or replace a file as one step, with the mode that the umask gives. Raises Conflict, WriteFailed."""
-    umask = os.umask(0o077)
-    os.umask(umask)
+    """Make or replace a file as one step; only its owner can read it. Raises Conflict, WriteFailed."""
     path = os.path.abspath(path)
-    with atomic.writing(path), atomic.staged(path, pieces) as (fd, temporary):
-        os.fchmod(fd, 0o666 & ~umask)
+    with atomic.writing(path), atomic.staged(path, pieces) as (_, temporary):
         if not force:
             try:
                 os.link(temporary, path)

@@ -80,7 +80,7 @@ def new(
     if body == "-":
         run.note_typing("the system prompt")
     text = f"You are {name}. Answer briefly and clearly." if body is None else read_text(body)
-    path = run.environment(to_write_for="").definitions.create(
+    path = run.environment(to_write_for="").create_prompt_object(
         Definition(name=name, description=description, model=model, body=text)
     )
     run.out.note(f"Made {path}.")

@@ -9,14 +9,14 @@ import typer
 
 from po_sessions.cli.commands import conversation
 from po_sessions.cli.commands import dry_run as dry_run_
-from po_sessions.cli.commands.turn import ask, make_ready, to_limit, to_options
+from po_sessions.cli.commands.turn import ask, idle_timeout, make_ready, to_limit, to_options, to_seconds
 from po_sessions.cli.input import as_text, read_file, read_text
 from po_sessions.cli.invocation import Invocation
-from po_sessions.cli.options import ContextLimit, Model, ModelOptions, NoStream
+from po_sessions.cli.options import ContextLimit, Model, ModelOptions, NoStream, Timeout
 from po_sessions.cli.places import model_name
 from po_sessions.cli.root import WaitingCommand
 from po_sessions.errors import Conflict, InvalidInput
-from po_sessions.idempotency import begun, check_key
+from po_sessions.idempotency import answer_in, begun, check_key
 from po_sessions.session import SessionSummary, check_po_name
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def send(
     model: Model = None,
     option: ModelOptions = None,
     context_limit: ContextLimit = None,
+    timeout: Timeout = None,
     key: Annotated[
         str | None,
         typer.Option(
@@ -105,7 +106,7 @@ def send(
             return conversation.carry_out(ctx, *command, session=session, switch=switch, yes=yes)
         if conversation.is_near(message):
             run.out.note(f"{message!r} is no conversation command, see 'po send --help': it is sent as text.")
-    options, limit = to_options(option or []), to_limit(context_limit)
+    options, limit, seconds = to_options(option or []), to_limit(context_limit), to_seconds(timeout)
     key = None if key is None else check_key(key)
     if if_turns is not None and if_turns < 0:
         raise InvalidInput(f"A session cannot have {if_turns} turns.", hint="Give a number from 0 on.")
@@ -135,6 +136,7 @@ def send(
         if dry_run:
             context = env.context(would_be, model=model, options=options, limit=limit)
             return dry_run_.show(run, prompt_object, context, text, answered=answered)
+    idle = None if answered else idle_timeout(env)
     if not answered:
         make_ready(run, env, prompt_object, model, options)
     if not no_save:
@@ -142,7 +144,7 @@ def send(
     target = _target(run, env, prompt_object.name, session, new=new, create=create)
     if switch:
         env.session_manager.switch(target)
-    context = env.context(target, model=model, options=options, limit=limit)
+    context = env.context(target, model=model, options=options, limit=limit, timeout=seconds, idle_timeout=idle)
     context = replace(context, idempotency_key=key, if_turns=if_turns)
     return ask(run, prompt_object, context, text, stream=not no_stream, saved=not no_save)
 
@@ -160,7 +162,7 @@ def _is_answered(
         prompt_object.check_own(target)
         with env.session_manager.reading(target.id) as session:
             earlier = begun(session, text, key, turns)
-        return earlier is not None and earlier.state == "done"
+        return earlier is not None and answer_in(earlier) is not None
     if turns:
         raise Conflict(
             f"{target.name!r} would be made, and so has no turns, not {turns}.",

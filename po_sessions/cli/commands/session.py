@@ -12,7 +12,7 @@ from po_sessions.cli import transcript, views
 from po_sessions.cli.commands import compact, exchange, prune
 from po_sessions.cli.faces import Face, Format, Ids, Null
 from po_sessions.cli.invocation import Invocation, each
-from po_sessions.cli.options import ContextLimit, Model, ModelOptions, NoStream, Po
+from po_sessions.cli.options import ContextLimit, Model, ModelOptions, NoStream, Po, Timeout
 from po_sessions.cli.output import counted
 from po_sessions.cli.places import model_name
 from po_sessions.cli.root import PoCommand, WaitingCommand, noun
@@ -351,6 +351,7 @@ def retry(
     model: Model = None,
     option: ModelOptions = None,
     context_limit: ContextLimit = None,
+    timeout: Timeout = None,
     no_stream: NoStream = False,
 ) -> None:
     """Ask again what failed or was interrupted, and print the reply.
@@ -361,10 +362,10 @@ def retry(
     The model is chosen anew: --model, else the prompt object's, else the default. One that was named for the turn that
     failed has to be named again.
     """
-    from po_sessions.cli.commands.turn import ask, make_ready, to_limit, to_options
+    from po_sessions.cli.commands.turn import ask, idle_timeout, make_ready, to_limit, to_options, to_seconds
 
     run: Invocation = ctx.obj
-    options, limit = to_options(option or []), to_limit(context_limit)
+    options, limit, seconds = to_options(option or []), to_limit(context_limit), to_seconds(timeout)
     model = None if model is None else model_name(model)
     env = run.environment(to_send=True)
     session = env.session_manager.find(run.session_ref(ref), run.known_po(po))
@@ -373,8 +374,9 @@ def retry(
             session.po_name, hint=f"Run 'po session adopt {session.id} --po PO' to give the session another."
         )
     prompt_object = env.prompt_object(session.po_name)
+    idle = idle_timeout(env)
     make_ready(run, env, prompt_object, model, options)
-    context = env.context(session, model=model, options=options, limit=limit)
+    context = env.context(session, model=model, options=options, limit=limit, timeout=seconds, idle_timeout=idle)
     ask(run, prompt_object, context, None, stream=not no_stream)
 
 

@@ -38,10 +38,15 @@ def list_(ctx: typer.Context, ids: Ids = False, template: Format = None, null: N
     if face.printed(found, _to_json):
         return None
     entries = {f"{one.id}.json" for one in found}
-    others = [name for name in run.environment().session_manager.storage.trash_names() if name not in entries]
-    if others:
-        named = ", ".join(others[:_NAMED]) + f" and {len(others) - _NAMED} more" * (len(others) > _NAMED)
-        run.out.note(f"Also in {run.environment().root}/trash: {named}. 'po trash empty' removes all.")
+    storage = run.environment().session_manager.storage
+    others = [name for name in storage.trash_names() if name not in entries]
+    for names, what in (
+        (others, "'po trash empty' removes all"),
+        (storage.trash_others(), "po did not put that there, and 'po trash empty' leaves it"),
+    ):
+        if names:
+            named = ", ".join(names[:_NAMED]) + f" and {len(names) - _NAMED} more" * (len(names) > _NAMED)
+            run.out.note(f"Also in {run.environment().root}/trash: {named}; {what}.")
     if not found:
         return None if others else run.out.note("The trash is empty.")
     shown = short_ids((one.id for one in found), SHORTEST_TIME)
@@ -51,8 +56,8 @@ def list_(ctx: typer.Context, ids: Ids = False, template: Format = None, null: N
             one.kind,
             local_time(one.trashed_at, run.now) if run.out.is_terminal else one.trashed_at,
             one.session.po_name,
-            one.session.name,
-            str(one.session.message_count),
+            one.session.name or "-",
+            "-" if one.damage else str(one.session.message_count),
             one.session.preview,
         ]
         for one in found
@@ -98,9 +103,9 @@ def empty(
     ] = None,
     yes: Yes = False,
 ) -> None:
-    """Remove what is in the trash for good, whatever it is.
+    """Remove what is in the trash for good.
 
-    The backups of a session go with it, unless it has been restored.
+    The backups of a session go with it, unless it has been restored. Files that po did not put there stay.
     """
     run: Invocation = ctx.obj
     length = None if older_than is None else parse_duration(older_than)
@@ -130,4 +135,5 @@ def _to_json(one: TrashEntry) -> dict[str, Any]:
         "po_name": one.session.po_name,
         "message_count": one.session.message_count,
         "preview": one.session.preview,
+        "damaged": one.damage is not None,
     }

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from po_sessions.environment import Environment
     from po_sessions.models import Chunk
     from po_sessions.prompt_object import Answer, Context, PromptObject
-    from po_sessions.window import Limit
+    from po_sessions.window import Limit, Window
 
 
 def to_options(given: list[str]) -> dict[str, str]:
@@ -43,6 +43,20 @@ def to_limit(given: str | None) -> Limit | None:
     from po_sessions.window import Limit
 
     return None if given is None else Limit.parse(given)
+
+
+def to_seconds(given: str | None) -> float | None:
+    """Return the seconds of a length of time. Raises InvalidInput."""
+    from po_sessions.durations import parse_duration
+
+    return None if given is None else parse_duration(given).total_seconds()
+
+
+def idle_timeout(env: Environment) -> float | None:
+    """Return how many seconds a model may send nothing, None for any. Raises InvalidInput, Unreadable."""
+    from po_sessions.cli import config  # which imports what few commands need
+
+    return config.idle_timeout(config.files(env.root))
 
 
 def make_ready(
@@ -149,9 +163,26 @@ def _show_answer(run: Invocation, reply: _Reply, answer: Answer, *, saved: bool)
         )
     if answer.window is None:
         about += "; answered before"
-    elif answer.window.trimmed:
-        run.out.note(f"Sent the last {answer.window.turns} of {counted(answer.turn - 1, 'earlier turn')}.")
+    else:
+        if answer.window.trimmed:
+            run.out.note(f"Sent the last {answer.window.turns} of {counted(answer.turn - 1, 'earlier turn')}.")
+        note_left_out(run, answer.window)
     return run.out.note(f"({about})")
+
+
+def note_left_out(run: Invocation, window: Window) -> None:
+    """Print a remark if a model is not sent all that was said before, for another reason than a limit."""
+    if window.left_out:
+        run.out.note(f"Left out {counted(window.left_out, 'message')}: without an answer, or refused by providers.")
+    if window.mended:
+        run.out.note(
+            f"Sent {counted(window.mended, 'message')} otherwise than stored: providers refuse the calls there."
+        )
+
+
+def context_to_json(window: Window) -> dict[str, Any]:
+    """Return what `--json` prints of what a model is sent of a conversation."""
+    return {name: getattr(window, name) for name in ("turns", "trimmed", "left_out", "mended")}
 
 
 class _Reply:
@@ -204,5 +235,5 @@ def _to_json(answer: Answer, *, saved: bool) -> dict[str, Any]:
         "turn": answer.turn,
         "reply": answer.reply.content,
         **{key: about.get(key) for key in ("model", "usage", "duration_ms", "finish_reason")},
-        "context": {"turns": answer.window.turns, "trimmed": answer.window.trimmed} if answer.window else None,
+        "context": context_to_json(answer.window) if answer.window else None,
     }
