@@ -17,6 +17,7 @@ from po_sessions.session import (
     new_session_id,
     timestamp,
 )
+from po_sessions.shell import command_line
 from po_sessions.storage import Notice, SessionStorage, entry_ids
 from po_sessions.storage.backups import Backup, not_there
 
@@ -159,9 +160,10 @@ class Backups:
                 return
             raise
         if any(not (but_itself and one.id == backup.session.id) for one in named):
+            command = command_line("backup restore", backup.id, as_="NAME")
             raise Conflict(
                 f"{po_name} has a session named {name!r}.",
-                hint=f"Run 'po backup restore {backup.id} --as NAME' to make a session with another name of it.",
+                hint=f"Run '{command}' to make a session with another name of it.",
             )
 
     def _make(self, session_id: str, policy: BackupPolicy, now: datetime) -> Backup:

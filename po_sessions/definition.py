@@ -11,6 +11,9 @@ from po_sessions.errors import InvalidInput, Unreadable
 from po_sessions.session import check_po_name
 from po_sessions.window import Limit
 
+_FRONT = 64 * 1024
+"""Characters of front matter, which takes long to read; the body may have more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Definition:
@@ -59,6 +62,8 @@ def parse(text: str, *, stem: str, where: str) -> Definition:
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     try:
         front, body = front_matter.split(text) or ("", text)
+        if len(front) > _FRONT:
+            raise ValueError(f"the front matter has more than {_FRONT} characters")
         data = front_matter.load(front)
     except ValueError as error:
         raise _wrong(where, str(error)) from None

@@ -14,10 +14,13 @@ from po_sessions import quick
 from po_sessions.errors import Conflict, InvalidInput, NotFound, PoError, PromptObjectNotFound, Unfinished, Unreadable
 from po_sessions.near import did_you_mean
 from po_sessions.session import check_po_name
-from po_sessions.storage import atomic, folders
+from po_sessions.storage import atomic, bounded, folders
 
 if TYPE_CHECKING:  # what parses is imported by what reads a file; `list` only sees whether there is one
     from po_sessions.definition import Definition
+
+LIMIT = quick.LARGEST
+"""Bytes of a definition's file."""
 
 
 class Definitions:
@@ -63,17 +66,27 @@ class Definitions:
             raise
 
     def create(self, made: Definition) -> str:
-        """Write a new definition and return its file. Raises InvalidInput, Conflict if the name is taken.
+        """Write a new definition and return its file.
 
-        No other process may make, rename or delete one meanwhile, here and in `delete` and `rename`.
+        No other process may make, rename or delete one meanwhile, here and in `delete` and `rename`. Raises
+        InvalidInput, also if it is too large to be read; Conflict if the name is taken.
         """
+        from po_sessions import definition
+
         check_po_name(made.name)
+        text = made.render()
+        try:
+            definition.parse(text, stem=made.name, where=made.name)
+        except Unreadable as error:
+            raise InvalidInput(str(error), hint="Shorten it, or mend it.") from None
+        if len(text.encode()) > LIMIT:
+            raise InvalidInput(f"The prompt object has more than {LIMIT} bytes.", hint="Shorten it.")
         if any(not isinstance(known, Unreadable) and known.name == made.name for known in self):
             raise _taken(made.name)
         path = self._path(made.name)
         atomic.make_dir(self._directory)
         try:
-            atomic.create(path, made.render().encode())
+            atomic.create(path, text.encode())
         except FileExistsError:
             hint = "Choose another name, or mend that file."
             raise Conflict(f"{path} is there already.", hint=hint) from None
@@ -186,7 +199,7 @@ class Definitions:
 
         path = self._path(stem)
         try:
-            text = atomic.read(path).decode()
+            text = bounded.read(path, LIMIT).decode()
         except UnicodeDecodeError as error:
             raise Unreadable(f"{path} is not UTF-8 text (byte {error.start}).", hint="Save it as UTF-8.") from None
         return definition.parse(text, stem=stem, where=path)
@@ -204,7 +217,8 @@ class Definitions:
         path = self._path(stem)
         for text in _with_name(self._text(stem, made.name), json.dumps(new).encode()):
             with suppress(PoError):
-                if definition.parse(text.decode(), stem=new, where=path) == replace(made, name=new):
+                renamed = definition.parse(text.decode(), stem=new, where=path)
+                if renamed == replace(made, name=new) and len(text) <= LIMIT:
                     return text
         hint = f"Change it to {new} there, or mend it."
         raise Unreadable(f"The name in {path} is not on a line of its own.", hint=hint)

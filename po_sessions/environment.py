@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shlex
 import stat
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -15,6 +14,7 @@ from po_sessions.definitions import Definitions
 from po_sessions.errors import Conflict, InvalidInput, NotFound, PoError
 from po_sessions.manager import SessionManager
 from po_sessions.session import SessionSummary
+from po_sessions.shell import command_line, quoted
 from po_sessions.storage import Notice, Watch, atomic, folders, gitignore, open_storage
 
 if TYPE_CHECKING:  # what only a turn needs is imported by the turn
@@ -166,7 +166,7 @@ class Environment:
             self.definitions.check_rename(old, new)
             orphan = next(iter(self.session_manager.list(new)), None)
             if orphan is not None:
-                adopt = f"po session adopt {orphan.id} --po {old}"
+                adopt = command_line("session adopt", orphan.id, po=old)
                 raise Conflict(
                     f"There are sessions of a former prompt object {new!r}.",
                     hint=f"Choose another name, or run '{adopt}' for each of them first.",
@@ -273,7 +273,7 @@ def find_root(start: str, home: Callable[[], str], notice: Notice = lambda _: No
                 return path
             if not _is_open_to_all(directory):
                 raise _refused(path, "belongs to another user")
-            notice(f"{path} belongs to another user, so it is skipped. To use it, add --root {shlex.quote(path)}.")
+            notice(f"{path} belongs to another user, so it is skipped. To use it, add --root {quoted(path)}.")
         parent = os.path.dirname(directory)
         if parent == directory:
             break
@@ -304,5 +304,5 @@ def _refuse_writable(path: str) -> None:
 
 def _refused(path: str, wrong: str) -> InvalidInput:
     return InvalidInput(
-        f"{path} {wrong}, so it is not used unasked.", hint=f"If you trust it, add --root {shlex.quote(path)}."
+        f"{path} {wrong}, so it is not used unasked.", hint=f"If you trust it, add --root {quoted(path)}."
     )

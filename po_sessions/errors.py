@@ -13,7 +13,8 @@ Each error is a sentence, a hint that says what to do next, and the exit code of
     ├── Busy                     6   another process holds what is needed (retryable)
     ├── Unreadable               7   data that cannot be read whole; never written to
     │   ├── NewerVersion
-    │   └── ForeignDirectory         a link or another user's, in the place of a directory of the environment
+    │   ├── ForeignDirectory         a link or another user's, in the place of a directory of the environment
+    │   └── OutOfMemory              more than fits into memory
     ├── ModelError               8   the model failed or is not available
     │   ├── ModelUnavailable         unknown, not installed, weights damaged
     │   │   ├── UnknownModel
@@ -128,6 +129,10 @@ class ForeignDirectory(Unreadable):
     def __init__(self, path: str, why: str, *, hint: str) -> None:
         super().__init__(f"{path} {why}", hint=hint)
         self.path = path
+
+
+class OutOfMemory(Unreadable):
+    """Data that does not fit into memory."""
 
 
 class ModelError(PoError):

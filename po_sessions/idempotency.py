@@ -6,6 +6,7 @@ from itertools import takewhile
 
 from po_sessions.errors import Conflict, InvalidInput
 from po_sessions.session import Message, Session, SessionSummary, Turn
+from po_sessions.shell import command_line
 
 KEY = "idempotency_key"
 """The key of a user's message that holds it."""
@@ -38,7 +39,7 @@ def _check_turns(session: SessionSummary, wanted: int | None) -> None:
     if wanted not in (None, session.turn_count):
         raise Conflict(
             f"{session.name!r} has {session.turn_count or 'no'} turn{'s' * (session.turn_count != 1)}, not {wanted}.",
-            hint=f"Run 'po session show {session.id}' to see what came meanwhile.",
+            hint=f"Run '{command_line('session show', session.id)}' to see what came meanwhile.",
         )
 
 

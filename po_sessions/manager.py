@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
@@ -35,6 +34,7 @@ from po_sessions.session import (
     new_session_id,
     timestamp,
 )
+from po_sessions.shell import command_line
 from po_sessions.storage import Notice, SessionStorage
 from po_sessions.storage.trash import TrashEntry, not_there, without_undone
 
@@ -87,7 +87,7 @@ class SessionManager:
     def check_free(self, po_name: str, name: str) -> None:
         """Raise InvalidInput if no new session may have this name, Conflict if one has it."""
         if taken := self._named(po_name, check_session_name(name)):
-            command = f"po session ensure {shlex.quote(taken.name)} --po {po_name}"
+            command = command_line("session ensure", taken.name, po=po_name)
             raise Conflict(
                 f"{po_name} has a session named {taken.name!r}: {taken.id}.",
                 hint=f"Choose another name; '{command}' prints the id of the one that is there.",
@@ -220,7 +220,7 @@ class SessionManager:
             if there.po_name != session.po_name:
                 raise Conflict(
                     f"{there.name!r} belongs to {there.po_name} by now.",
-                    hint=f"Run 'po session duplicate {there.id} --to {owner}' to copy it.",
+                    hint=f"Run '{command_line('session duplicate', there.id, to=owner)}' to copy it.",
                 )
             name = self._free_name(owner, there.name)
             adopted = self.storage.update(session.id, lambda one: replace(one, po_name=owner, name=name))
@@ -238,7 +238,7 @@ class SessionManager:
             if not 1 <= turns <= len(there):
                 raise InvalidInput(
                     f"Cannot undo {turns} turn{'s' * (turns != 1)} of {stored.name!r}, which has {len(there)}.",
-                    hint=f"Run 'po session show {session.id}' to see them.",
+                    hint=f"Run '{command_line('session show', session.id)}' to see them.",
                 )
             cut = sum(len(turn.messages) for turn in there[-turns:])
             end = stored.message_count
@@ -255,7 +255,8 @@ class SessionManager:
                 at = stored.summary_at()
             if at is None:
                 raise Conflict(
-                    f"{session.name!r} has no summary.", hint=f"Run 'po session compact {session.id}' to add one."
+                    f"{session.name!r} has no summary.",
+                    hint=f"Run '{command_line('session compact', session.id)}' to add one.",
                 )
             return self.storage.cut(session.id, at, at + 1, self.now())
 
@@ -348,7 +349,7 @@ class SessionManager:
         if there is not None and name is None:
             raise Conflict(
                 f"There is another session with the id {session.id}.",
-                hint=f"Run 'po trash restore {entry.id} --as NAME' to give this one another id and name.",
+                hint=f"Run '{_again(entry)}' to give this one another id and name.",
             )
         self._check_name_free(entry, owner, wanted)
         if there is None and entry.undone_at is None:
@@ -365,7 +366,7 @@ class SessionManager:
         if name is not None:
             raise Unreadable(
                 f"{entry.damage} It cannot get another name.",
-                hint=f"Run 'po trash restore {entry.id}' to bring it back as it is, then 'po doctor'.",
+                hint=f"Run '{command_line('trash restore', entry.id)}' to bring it back as it is, then 'po doctor'.",
             )
         if entry.session.name:
             self._check_name_free(entry, self.storage.po_name(entry.session.po_name), entry.session.name)
@@ -378,7 +379,7 @@ class SessionManager:
         if self._named(po_name, name):
             raise Conflict(
                 f"{po_name} has a session named {name!r}.",
-                hint=f"Run 'po trash restore {entry.id} --as NAME' to give it another name.",
+                hint=f"Run '{_again(entry)}' to give it another name.",
             )
 
     def _there(self, id: str) -> Session | None:
@@ -388,7 +389,7 @@ class SessionManager:
             return None
 
     def _restore_messages(self, entry: TrashEntry, undone_at: int) -> SessionSummary:
-        hint = f"Run 'po trash restore {entry.id} --as NAME' to make a session of them."
+        hint = f"Run '{command_line('trash restore', entry.id, as_='NAME')}' to make a session of them."
         messages = self.storage.trashed(entry.id).history
 
         def with_messages(one: Session) -> Session:
@@ -415,9 +416,10 @@ class SessionManager:
             raise selector.no_current_po()
         found = self.current(po_name) or self._named(po_name, DEFAULT_NAME)
         if found is None:
+            send, switch = command_line("send", po_name, "MESSAGE"), command_line("session switch NAME", po=po_name)
             raise NoCurrent(
                 f"{po_name} has no current session, and none named {DEFAULT_NAME!r}.",
-                hint=f"Run 'po send {po_name} MESSAGE' to begin one, or 'po session switch NAME --po {po_name}'.",
+                hint=f"Run '{send}' to begin one, or '{switch}'.",
             )
         return found
 
@@ -511,3 +513,8 @@ class SessionManager:
         now = self._clock()
         made = Session(new_session_id(now), name, po_name, created_at=timestamp(now), updated_at=timestamp(now))
         return self.storage.create(made)
+
+
+def _again(entry: TrashEntry) -> str:
+    """Return the command that brings an entry back under another name."""
+    return command_line("trash restore", entry.id, as_="NAME")

@@ -13,6 +13,7 @@ from po_sessions.idempotency import KEY, answer_in, begun
 from po_sessions.manager import SessionManager
 from po_sessions.models import Chunk, ModelBackend, Reply, check_unasked
 from po_sessions.session import STANDS_FOR, End, Message, Session, SessionSummary, Turn
+from po_sessions.shell import command_line
 from po_sessions.window import Limit, Window, window
 
 if TYPE_CHECKING:
@@ -153,7 +154,8 @@ class PromptObject:
                 if last is None or last.messages[-1].is_summary:
                     raise Conflict(f"There is nothing to sum up in {stored.name!r}.", hint="Send a message first.")
                 if last.state != "done":
-                    hint = f"Run 'po session retry {stored.id}', or 'po session undo {stored.id}', first."
+                    retry, undo = command_line("session retry", stored.id), command_line("session undo", stored.id)
+                    hint = f"Run '{retry}', or '{undo}', first."
                     raise Conflict(f"The last turn of {stored.name!r} has no answer.", hint=hint)
                 sent = window(stored, "")
             if len(sent.messages) == 1:
@@ -170,9 +172,9 @@ class PromptObject:
     def _nothing_to_retry(self, session: Session, last: Turn | None) -> Conflict:
         nothing = f"There is nothing to ask again in {session.name!r}"
         if last is None:
-            hint = f"Run 'po send {self.name} --session {session.id} MESSAGE'."
+            hint = f"Run '{command_line('send', self.name, 'MESSAGE', session=session.id)}'."
             return Conflict(f"{nothing}: it has no turns.", hint=hint)
-        hint = f"Run 'po session undo {session.id}' to take that turn back, and send another message."
+        hint = f"Run '{command_line('session undo', session.id)}' to take that turn back, and send another message."
         return Conflict(f"{nothing}: its last turn was answered.", hint=hint)
 
     def check_own(self, session: Session | SessionSummary) -> None:
@@ -201,7 +203,7 @@ class PromptObject:
         try:
             backend.check(model, self.definition.options)
         except InvalidInput as error:
-            hint = f"{error.hint or ''} 'po object path {self.name}' tells which file says so.".lstrip()
+            hint = f"{error.hint or ''} '{command_line('object path', self.name)}' tells which file says so.".lstrip()
             raise InvalidInput(f"In the front matter of {self.name}: {error}", hint=hint) from None
         backend.check(model, self.options(options))
 

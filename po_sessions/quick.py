@@ -24,6 +24,8 @@ _BARE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 _JOINERS = dict.fromkeys((0x200C, 0x200D))
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _BLOCK = 1 << 16
+LARGEST = 1 << 20
+"""Bytes of a file that holds no messages; one with more is for `storage` to judge."""
 
 
 def is_absent(path: str) -> bool:
@@ -90,8 +92,8 @@ def is_po_name(text: str) -> bool:
 
 def is_defined(objects: str, po_name: str) -> bool:
     """Tell whether the directory `objects` surely has this prompt object: in the file named like it."""
-    text = read(f"{objects}/{po_name}.md") if is_po_name(po_name) else None
-    if text is None:
+    text = read(f"{objects}/{po_name}.md", LARGEST + 1) if is_po_name(po_name) else None
+    if text is None or len(text) > LARGEST:
         return False
     front = text.partition(b"\n---")[0].split(b"\n")
     named = [line.removeprefix(b"name:").strip() for line in front if line.startswith(b"name:")]
@@ -99,10 +101,15 @@ def is_defined(objects: str, po_name: str) -> bool:
 
 
 def state(data: bytes) -> "tuple[str | None, dict[str, dict[str, str]]] | None":
-    """Read a `state.toml`: the current prompt object, and `current` and `previous` of each that has them."""
+    """Read a `state.toml`: the current prompt object, and `current` and `previous` of each that has them.
+
+    Of at most LARGEST bytes, with names that prompt objects can have, and ids of sessions.
+    """
     po_name: str | None = None
     sessions: dict[str, dict[str, str]] = {}
     table: dict[str, str] | None = None
+    if len(data) > LARGEST:
+        return None
     try:
         lines = data.decode("ascii").split("\n")
     except UnicodeDecodeError:
@@ -112,7 +119,7 @@ def state(data: bytes) -> "tuple[str | None, dict[str, dict[str, str]]] | None":
     for number, line in enumerate(lines):
         if line.startswith("[sessions.") and line.endswith("]"):
             name = line[10:-1]
-            if not name or name.strip(_BARE) or name in sessions:
+            if not is_po_name(name) or name in sessions:
                 return None
             table = sessions[name] = {}
             continue
@@ -122,11 +129,11 @@ def state(data: bytes) -> "tuple[str | None, dict[str, dict[str, str]]] | None":
             continue
         key, _, quoted = line.partition(" = ")
         value = quoted[1:-1]
-        if not value or quoted != f'"{value}"' or value.strip(_BARE):
+        if quoted != f'"{value}"':
             return None
-        if number == 0 and key == "current":
+        if number == 0 and key == "current" and is_po_name(value):
             po_name = value
-        elif table is not None and key in ("current", "previous") and key not in table:
+        elif table is not None and key in ("current", "previous") and key not in table and is_session_id(value):
             table[key] = value
         else:
             return None
@@ -243,6 +250,7 @@ def _read_head(line: bytes) -> "dict[str, Any] | None":
     if head is None or type(head.get("version")) is not int or head["version"] < 1:
         return None
     texts = all(isinstance(head.get(key), str) and head[key] for key in ("id", "name", "po_name"))
+    texts = texts and is_po_name(head["po_name"])
     return head if texts and isinstance(head.get("metadata"), dict) and is_time(head.get("created_at")) else None
 
 

@@ -36,6 +36,8 @@ _BLOCK = 1 << 16
 _SETTLED = 2_000_000_000
 """A time that is no mark is believed if it was looked at this long after it: two changes can fall into one tick."""
 _PUT_OFF = 100
+_LONG = 1e12
+"""More seconds than any machine is up."""
 _LOOK = {"mtime", "marked", "inode", "boot", "at", "took", "compared_at", "comparing_took", "strange", "unread"}
 _SPANS = ("at", "took", "compared_at", "comparing_took")
 _LONGEST_LOG = 4 << 20
@@ -56,12 +58,13 @@ def last_look(sessions: str) -> "dict[str, Any] | None":
 
     None if there is none, or it is of another directory. Raises OSError.
     """
-    look = quick.json_object(quick.read(f"{sessions}/.locks/seen") or b"")
+    look = quick.json_object(quick.read(f"{sessions}/.locks/seen", quick.LARGEST) or b"")
     if look is None or look.keys() != _LOOK:
         return None
     lists = all(isinstance(look[key], list) for key in ("strange", "unread"))
+    lists = lists and all(isinstance(one, str) for one in look["strange"] + look["unread"])
     numbers = all(type(look[key]) is int for key in ("mtime", "inode"))
-    spans = all(type(look[key]) in (int, float) and look[key] >= 0 for key in _SPANS)
+    spans = all(type(look[key]) in (int, float) and 0 <= look[key] < _LONG for key in _SPANS)
     return look if lists and numbers and spans and look["inode"] == os.stat(sessions).st_ino else None
 
 
@@ -83,6 +86,13 @@ def known(sessions: str) -> "dict[str, Any] | None":
 def is_put_off(at: float, took: float) -> bool:
     """Tell whether what ended at a moment since the start of the machine, and took so long, is not to be repeated."""
     return 0 <= time.monotonic() - at < _PUT_OFF * took
+
+
+def is_ours(row: "Row") -> bool:
+    """Tell whether a row with all its keys is one that po writes; a damaged file may not tell its prompt object."""
+    if (row["size"] < 0) != (type(row.get("damaged")) is str):
+        return False
+    return quick.is_po_name(row["po_name"]) or (row["size"] < 0 and not row["po_name"])
 
 
 def is_of(row: "Row", about: os.stat_result) -> bool:
@@ -156,9 +166,7 @@ def _row(line: bytes) -> "Row | None":
     row = quick.json_object(line)
     if row is None or not isinstance(row.get("id"), str) or not quick.is_session_id(row["id"]):
         return None
-    whole = "removed" in row or (
-        [*map(type, map(row.get, TYPES))] == _KINDS and (row["size"] < 0) == ("damaged" in row)
-    )
+    whole = "removed" in row or ([*map(type, map(row.get, TYPES))] == _KINDS and is_ours(row))
     return row if whole and ("removed" in row or quick.is_time(row["updated_at"])) else None
 
 

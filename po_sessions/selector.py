@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 from po_sessions.errors import AmbiguousSelector, NoCurrent, SessionNotFound
 from po_sessions.near import did_you_mean
 from po_sessions.session import SessionSummary, is_session_id
+from po_sessions.shell import command_line
 from po_sessions.storage import SessionStorage
 
 SHORTEST_FRAGMENT = 4
@@ -36,7 +37,9 @@ def select(ref: str, storage: SessionStorage, po_name: str | None) -> SessionSum
             hint = "Name the prompt object with --po: without one, only ids are looked up."
             raise SessionNotFound(ref, hint=hint)
         meant = _elsewhere(ref, storage) or did_you_mean(ref, (one.name for one in storage.summaries(po_name=po_name)))
-        raise SessionNotFound(ref, hint=f"{meant}Run 'po session list --po {po_name}' to see what there is.")
+        raise SessionNotFound(
+            ref, hint=f"{meant}Run '{command_line('session list', po=po_name)}' to see what there is."
+        )
     return found
 
 
@@ -70,7 +73,9 @@ def _pointed(ref: str, storage: SessionStorage, po_name: str | None) -> SessionS
     pointer = storage.state().pointer(po_name)
     id = pointer.current if ref == "@current" else pointer.previous
     if id is None:
-        raise NoCurrent(f"{po_name} has no {ref[1:]} session.", hint=f"Run 'po session switch NAME --po {po_name}'.")
+        raise NoCurrent(
+            f"{po_name} has no {ref[1:]} session.", hint=f"Run '{command_line('session switch NAME', po=po_name)}'."
+        )
     return summary_at(id, ref[1:], storage, po_name)
 
 
@@ -78,9 +83,11 @@ def summary_at(id: str, which: str, storage: SessionStorage, po_name: str) -> Se
     """Return the session that a pointer names. Raises NoCurrent if it is gone."""
     found = _summary(id, storage)
     if found is None:
+        switch = command_line("session switch NAME", po=po_name)
+        new = command_line("session new --switch", po=po_name)
+        named = id if is_session_id(id) else repr(id)  # which a file may have as anything
         raise NoCurrent(
-            f"The {which} session of {po_name}, {id}, is not there any more.",
-            hint=f"Run 'po session switch NAME --po {po_name}', or 'po session new --switch --po {po_name}'.",
+            f"The {which} session of {po_name}, {named}, is not there any more.", hint=f"Run '{switch}', or '{new}'."
         )
     return found
 

@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "po_sessions"
 
 LAYERS = [
     {"errors", "json_text", "front_matter", "near", "quick"},
-    {"session", "durations", "sizes", "quick_index", "mending"},
+    {"session", "durations", "sizes", "quick_index", "mending", "shell"},
     {"window", "idempotency"},
     {"definition"},
     {"storage", "models", "formats"},  # they never import each other

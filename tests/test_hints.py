@@ -25,7 +25,7 @@ from po_sessions.session import Session
 
 PACKAGE = Path(__file__).parent.parent / "po_sessions"
 NAME = """Bob's "tea" $HOME"""
-PLACES = {"NAME": "Another", "PO": "reader", "VALUE": "smollm2", "MESSAGE": "Hi", "FILE": "kept.json"}
+PLACES = {"NAME": "Another", "PO": "reader", "VALUE": "smollm2", "MESSAGE": "Hi", "FILE": "kept.json", "SIZE": "64MiB"}
 """What a user writes for what stands in capitals."""
 WITHOUT_ROOT = ("config", "model", "init", "status", "--help")
 
@@ -143,6 +143,17 @@ def damaged(w: World) -> str:
     id = w.session()
     w.file(id).write_text("{")
     return w("session", "show", id)
+
+
+def ownerless(w: World) -> str:
+    id = w.session()
+    w.file(id).write_text(w.file(id).read_text().replace('"po_name":"greeter"', '"po_name":"x; touch pwned #"'))
+    return w("session", "show", id)
+
+
+def too_large(w: World) -> str:
+    w("config", "set", "send.max_bytes", "10B")
+    return w("send", "greeter", "More than that.")
 
 
 def bad_state(w: World) -> str:
@@ -302,6 +313,7 @@ CASES: dict[str, list[Callable[[World], str]]] = {
     "po config set --environment {} VALUE": [bad_setting_here],
     "po config set model.idle_timeout 1h": [with_("config", "set", "--environment", "model.idle_timeout", "0"), silent],
     "po config set {} VALUE": [bad_setting],
+    "po config set {} SIZE": [too_large],
     "po config unset --environment {}": [foreign_setting_here],
     "po config unset {}": [with_("config", "set", "model", "")],
     "po doctor": [damaged],
@@ -315,7 +327,7 @@ CASES: dict[str, list[Callable[[World], str]]] = {
     "po object path {}": [bad_options],
     "po object switch NAME": [lambda w: w("session", "show")],
     "po send --help": [with_("send", "greeter", "--no-save", "/session")],
-    "po send {} --session {} MESSAGE": [with_("session", "retry", "ID", turns=0)],
+    "po send {} MESSAGE --session {}": [with_("session", "retry", "ID", turns=0)],
     "po send {} MESSAGE": [with_("session", "list", "--po", "reader"), nothing_current],
     "po session adopt {} --po PO": [orphan],
     "po session adopt {} --po {}": [former],
@@ -329,6 +341,7 @@ CASES: dict[str, list[Callable[[World], str]]] = {
     "po session export": [on_nfs],
     "po session import FILE": [on_nfs],
     "po session import {}": [copied_file],
+    "po session import {} --po PO": [ownerless],
     "po session list --all": [lambda w: raised(lambda: w.env.session_manager.load(ULID))],
     "po session list --orphaned": [with_("session", "adopt", "Nope", "--po", "reader")],
     "po session list --po {}": [
@@ -342,7 +355,7 @@ CASES: dict[str, list[Callable[[World], str]]] = {
     "po session show {}": [
         with_("session", "show", "ID", "--last", turns=0), with_("session", "undo", "ID", "-n", "9"),
     ],
-    "po session show {} --last": [reply_stored],
+    "po session show --last {}": [reply_stored],
     "po session switch NAME --po PO": [mended_state],
     "po session switch NAME --po {}": [
         nothing_current, gone_pointer, with_("session", "switch", "-", "--po", "reader"),
@@ -371,6 +384,20 @@ LIBRARY = {
 
 def test_each_printed_command_line_has_a_case():
     assert set(CASES) == set(templates())
+
+
+def test_no_value_is_written_into_a_command_line_as_it_is():
+    found = []
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.JoinedStr):
+                values = [ast.unparse(part.value) if hasattr(part, "conversion") else None for part in node.values]
+                parts = [
+                    str(getattr(part, "value", "")) if said is None else "" if said.startswith("quoted(") else "{}"
+                    for part, said in zip(node.values, values, strict=True)
+                ]
+                found += re.findall(r"'(?:po|sudo|mkdir|mv) [a-z-][^']*{}", "".join(parts))
+    assert found == []
 
 
 @pytest.mark.parametrize(("template", "provoke"), [(one, case) for one, cases in CASES.items() for case in cases])
@@ -477,6 +504,8 @@ def templates() -> Iterator[str]:
             if isinstance(node, ast.Call | ast.List):
                 words = node.args if isinstance(node, ast.Call) else node.elts
                 yield from of_words(words)
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "command_line":
+                yield from of_call(node)
             if id(node) in helps or path.name in ("words.py", "manual.py", "examples.py", "fast.py"):
                 continue
             if isinstance(node, ast.JoinedStr):
@@ -495,6 +524,17 @@ def of_words(words: list[Any]) -> Iterator[str]:
     if len(said) > 2 and said[0] == "po" and said[1]:
         known = said[: said.index(None)] if None in said else said
         yield " ".join(known) + " …" * (None in said)
+
+
+def of_call(node: ast.Call) -> Iterator[str]:
+    """Yield the command lines that a call of `command_line` makes: of each verb that it can be given."""
+    verb, *values = node.args
+    options = {f"--{one.arg.rstrip('_')}": one.value for one in node.keywords if one.arg}
+    parts = [*values, *(part for name, value in options.items() for part in (ast.Constant(name), value))]
+    rest = "".join(f" {part.value}" if isinstance(part, ast.Constant) else " {}" for part in parts)
+    for one in (verb.body, verb.orelse) if isinstance(verb, ast.IfExp) else (verb,):
+        assert isinstance(one, ast.Constant), ast.unparse(node)
+        yield f"po {one.value}{rest}"
 
 
 def printed(text: str) -> Iterator[str]:

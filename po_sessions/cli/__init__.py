@@ -23,7 +23,10 @@ def main() -> "NoReturn":
         del os.environ["HOME"]  # libraries would take it for a directory below the working one, or for the root
     from po_sessions.cli import fast
 
-    fast.answer(sys.argv[1:])
+    try:  # noqa: SIM105 -- to import what suppresses takes time
+        fast.answer(sys.argv[1:])
+    except MemoryError:
+        pass  # which the commands meet too, and tell of
     _keep_standard_descriptors()
 
     from contextlib import suppress

@@ -182,7 +182,8 @@ def _objects(root: str) -> "list[Found]":
                 key, colon, value = text.partition(":")
                 if colon and key in said:
                     said[key] = value.strip().strip("\"'")
-            found.append((said["name"], said["description"]))
+            if quick.is_po_name(said["name"]):
+                found.append((said["name"], said["description"]))
     return found
 
 

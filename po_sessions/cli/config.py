@@ -14,9 +14,12 @@ from po_sessions import models
 from po_sessions.backups import BackupPolicy
 from po_sessions.cli import places
 from po_sessions.cli.config_files import Setting, SettingsFile, environments_file, users_file
+from po_sessions.cli.input import Room
 from po_sessions.durations import parse_duration
 from po_sessions.errors import InvalidInput, NoKey, Unreadable, WeightsMissing
 from po_sessions.near import did_you_mean
+from po_sessions.shell import command_line
+from po_sessions.sizes import parse_size
 
 _SHORTEST_IDLE, _LONGEST_IDLE = 10, 3600
 """Seconds: what an environment may set model.idle_timeout to."""
@@ -143,6 +146,12 @@ def _check_environments_idle(value: str, file: str) -> None:
         )
 
 
+def room(name: str, what: str, root: str) -> Room:
+    """Return the room for input whose largest size a setting tells. Raises as `checked`."""
+    size = parse_size(checked(name, files(root)).value)
+    return Room(size, what, f"Give less, or allow more: '{command_line('config set', name, 'SIZE')}'.")
+
+
 def _whole_number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
         raise InvalidInput(
@@ -160,6 +169,11 @@ def _accept_duration(value: str, remark: Callable[[str], None]) -> str:  # noqa:
         hint = f"{error.hint} To have no backup made of itself, run 'po config set backup.keep 0'."
         raise InvalidInput(str(error), hint=hint) from None
     return value
+
+
+def _accept_size(value: str, remark: Callable[[str], None]) -> str:  # noqa: ARG001
+    parse_size(value.strip())
+    return value.strip()
 
 
 def _accept_number(value: str, remark: Callable[[str], None]) -> str:  # noqa: ARG001
@@ -229,6 +243,24 @@ SETTINGS = {
             default="",
             accept=_accept_links,
             check_environments=_refuse_links,
+        ),
+        Setting(
+            "send.max_bytes",
+            "The largest message that is sent: 500kB, 32MiB; all its parts together.",
+            variable="PO_SEND_MAX_BYTES",
+            default="32MiB",
+            accept=_accept_size,
+            check_environments=_anything,
+            check=parse_size,
+        ),
+        Setting(
+            "import.max_bytes",
+            "The largest file, or standard input, that is imported: 500MB, 2GiB.",
+            variable="PO_IMPORT_MAX_BYTES",
+            default="256MiB",
+            accept=_accept_size,
+            check_environments=_anything,
+            check=parse_size,
         ),
     ]
 }

@@ -13,6 +13,7 @@ from typing import Any
 
 from po_sessions.cli import places
 from po_sessions.errors import InvalidInput, NotFound, Unreadable
+from po_sessions.shell import command_line
 from po_sessions.storage import atomic, settings
 
 
@@ -59,12 +60,14 @@ class SettingsFile:
             return str(value)
         if not isinstance(value, str | None):
             kind = "a number" if one.is_number else "text"
-            hint = f"Run 'po config set {one.name} VALUE'."
+            hint = f"Run '{command_line('config set', one.name, 'VALUE')}'."
             if self.is_environments:
-                hint = f"Run 'po config set --environment {one.name} VALUE'."
+                hint = f"Run '{command_line('config set --environment', one.name, 'VALUE')}'."
             raise Unreadable(f"{self.path}: {one.name!r} is not {kind}.", hint=hint)
         if value:
-            self.check(one, value, f"'po config unset --environment {one.name}' takes it out of the file.")
+            self.check(
+                one, value, f"'{command_line('config unset --environment', one.name)}' takes it out of the file."
+            )
         return value
 
     def check(self, one: Setting, value: str, hint: str) -> None:
@@ -131,7 +134,7 @@ class SettingsFile:
                 return settings.read(self.path)
             if os.path.isfile(self.path) or not os.path.exists(self.path):
                 with open(self.path, "rb") as file:
-                    return settings.parse(file.read(), self.path)
+                    return settings.parse(file.read(settings.LIMIT + 1), self.path)
             raise OSError(errno.EINVAL, "it is no file")  # but a fifo, which nobody may be writing to
         except (FileNotFoundError, NotADirectoryError):
             return {}, ""
@@ -142,7 +145,7 @@ class SettingsFile:
     def _replace(self, data: bytes) -> None:
         """Make or replace the file: the user's behind a link that leads to it; with the mode that it has."""
         file = self._file
-        if self.is_environments and len(data) > settings.LIMIT:
+        if len(data) > settings.LIMIT:
             raise Unreadable(f"{file} would be too long to be read.", hint="Shorten it with an editor.")
         with atomic.writing(file), atomic.staged(file, [data]) as (fd, temporary):
             if os.path.lexists(file):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
@@ -26,6 +25,7 @@ from po_sessions.errors import (
     Unreadable,
 )
 from po_sessions.selector import no_current_po
+from po_sessions.shell import command_line, quoted
 
 if TYPE_CHECKING:
     from po_sessions.backups import BackupPolicy
@@ -138,8 +138,8 @@ class Invocation:
             )
         if not any(map(os.path.isdir, known)):
             parent = os.path.dirname(named) if os.path.basename(named) == DIRECTORY else named
-            made = "" if os.path.isdir(parent) else f"'mkdir -p -- {shlex.quote(parent)}' and "
-            hint = f"Run {made}'po init {shlex.quote(parent)}' to make one."
+            made = "" if os.path.isdir(parent) else f"'mkdir -p -- {quoted(parent)}' and "
+            hint = f"Run {made}'{command_line('init', parent)}' to make one."
             raise NotFound(f"There is no environment at {named}{says}.", hint=hint)
         return named
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import Any, TextIO, TypeVar
 
 from po_sessions.cli.cells import separators_replaced
 from po_sessions.errors import PoError, ReplyNotStored, WriteFailed
+from po_sessions.shell import joined, quoted
 
 T = TypeVar("T")
 
@@ -90,8 +90,9 @@ class Output:
 
     def as_text(self, value: Any) -> str:
         """Return JSON as it is printed."""
-        # Escapes keep it ASCII only on a terminal, where a control character would act.
-        return json.dumps(value, ensure_ascii=self.is_terminal, indent=2 if self.is_terminal else None)
+        text = json.dumps(value, ensure_ascii=self.is_terminal, indent=2 if self.is_terminal else None)
+        # What would act on a terminal stands only in strings, where an escape means the same.
+        return text if self.is_terminal else _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
     def rows(
         self,
@@ -168,13 +169,19 @@ class Output:
     def command(self, *words: str) -> str:
         """Return a command line, which means the environment that this one meant."""
         root = () if self.root is None else ("--root", self.root)
-        return shlex.join([words[0], *root, *words[1:]])
+        return joined([words[0], *root, *words[1:]])
 
     def with_root(self, text: str) -> str:
         """Return a text whose command lines mean the environment that this one meant."""
         if self.root is None:
             return text
-        return _COMMAND.sub(lambda found: f"{found[0]}--root {shlex.quote(self.root or '')} ", text)
+        return _COMMAND.sub(lambda found: f"{found[0]}--root {quoted(self.root or '')} ", text)
+
+    def trace(self, error: BaseException) -> None:
+        """Show the traceback of an error."""
+        import traceback
+
+        _to_stderr("".join(traceback.format_exception(error)).rstrip("\n"))
 
     def write_escaped(self, text: str) -> None:
         """Write what holds nothing that could act on a terminal but our own."""
@@ -272,10 +279,8 @@ def _to_stdout(data: bytes) -> None:
 def _to_stderr(text: str) -> None:
     if sys.stderr is None:
         return
-    if _is_terminal(sys.stderr):
-        text = escape_controls(text)
-    try:
-        sys.stderr.buffer.write((text + "\n").encode("utf-8", "backslashreplace"))
+    try:  # escaped in a pipe too, since much of what is read there is shown on a terminal in the end
+        sys.stderr.buffer.write((escape_controls(text) + "\n").encode("utf-8", "backslashreplace"))
         sys.stderr.buffer.flush()
     except OSError:
         pass  # there is nobody left to tell

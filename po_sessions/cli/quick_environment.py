@@ -76,5 +76,5 @@ def pointers(root: str) -> tuple[str | None, dict[str, dict[str, str]]] | None:
     if not quick.is_absent(f"{root}/sessions/.rename"):
         return None
     path = f"{root}/state.toml"
-    data = b"" if quick.is_absent(path) else quick.read(path)
+    data = b"" if quick.is_absent(path) else quick.read(path, quick.LARGEST + 1)
     return None if data is None else quick.state(data)

@@ -19,7 +19,7 @@ from typer.models import CommandInfo
 
 from po_sessions.cli.invocation import LOCK_TIMEOUT, Invocation
 from po_sessions.cli.output import OutputClosed
-from po_sessions.errors import Interrupted, PoError, WriteFailed
+from po_sessions.errors import Interrupted, OutOfMemory, PoError, WriteFailed
 
 COMMANDS = {
     "send": "Send one message to a prompt object and print the reply.",
@@ -174,6 +174,9 @@ def _run(command: Callable[[], Any], args: list[str], run: Invocation) -> int:
         failure = error
         run.explain(failure)
         _trace(run, error)
+    except MemoryError as error:
+        _trace(run, error)
+        failure = OutOfMemory("This needs more memory than there is.", hint="Work with less at once, or close others.")
     except OSError as error:
         _trace(run, error)
         what = f" of {error.filename}" if error.filename else ""
@@ -200,9 +203,7 @@ def _settled(command: Callable[[], Any], run: Invocation) -> int:
 
 def _trace(run: Invocation, error: Exception) -> None:
     if run.debug and not run.out.as_json:
-        import traceback
-
-        traceback.print_exception(error)
+        run.out.trace(error)
 
 
 def _write_crash_log() -> str:

@@ -13,13 +13,16 @@ from po_sessions.cli.times import local_time
 from po_sessions.cli.views import last_turn
 from po_sessions.errors import InvalidInput, NotFound
 from po_sessions.session import Message, Session
+from po_sessions.shell import command_line
 
 
 def show_last(run: Invocation, session: Session) -> None:
     """Print the text of the last reply. Raises NotFound if there is none."""
     reply = next((m for m in reversed(session.history) if m.role == "assistant" and m.turn_state == "done"), None)
     if reply is None:
-        raise NotFound(f"{session.name!r} has no reply yet.", hint=f"Run 'po session show {session.id}' to see it.")
+        raise NotFound(
+            f"{session.name!r} has no reply yet.", hint=f"Run '{command_line('session show', session.id)}' to see it."
+        )
     if run.out.as_json:
         run.out.json({"version": 1, "session_id": session.id, **reply.to_dict()})
     else:

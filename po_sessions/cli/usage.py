@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import shlex
 from typing import Any
 
 from typer.exceptions import TyperException
 
 from po_sessions.errors import InvalidInput
 from po_sessions.near import did_you_mean
+from po_sessions.shell import joined
 
 
 def usage_error(error: TyperException, args: list[str]) -> InvalidInput:
@@ -59,4 +59,4 @@ def _with_dashes(ctx: Any, args: list[str], at: int) -> str:
             texts.append(word)
     if len(texts) == 1 and arguments[-1].make_metavar(ctx).strip("[]") == "NAME":  # which may not begin with a dash
         return ""
-    return shlex.join(["po", *options, "--", *texts])
+    return joined(["po", *options, "--", *texts])

@@ -12,6 +12,7 @@ from po_sessions.cli.times import local_time
 from po_sessions.errors import WriteFailed
 from po_sessions.selector import short_ids
 from po_sessions.session import SessionSummary
+from po_sessions.shell import command_line
 
 FIELDS = (*(field.name for field in fields(SessionSummary)), "current", "orphaned")
 """The keys of a session in `--json`, which are the fields of `--format`."""
@@ -50,7 +51,7 @@ def show_id(run: Invocation, session: SessionSummary, **more: Any) -> None:
 def remark_orphaned(run: Invocation, session: SessionSummary) -> None:
     """Tell if a session that was made has no prompt object here."""
     if session.po_name not in run.environment().definitions:
-        hint = f"'po session adopt {session.id} --po PO' gives the session another."
+        hint = f"'{command_line('session adopt', session.id, po='PO')}' gives the session another."
         run.out.note(f"There is no prompt object {session.po_name}; {hint}")
 
 

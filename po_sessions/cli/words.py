@@ -573,6 +573,8 @@ WORDS = {
         ('backup.interval', 'A turn makes a backup first if the latest is older.'),
         ('backup.keep', 'How many backups of a session are kept.'),
         ('links.allow', 'Directories of environments that may be symbolic links.'),
+        ('send.max_bytes', 'The largest message that is sent: 500kB, 32MiB.'),
+        ('import.max_bytes', 'The largest file, or standard input, that is imported.'),
     ),
     'shells': (
         ('bash', ''),

@@ -13,6 +13,7 @@ from po_sessions.doctor.quarantine import DIRECTORY as QUARANTINE
 from po_sessions.doctor.store import Entry, Store, foreign
 from po_sessions.errors import ForeignDirectory, WriteFailed
 from po_sessions.session import is_session_id
+from po_sessions.shell import joined
 from po_sessions.storage import atomic, folders, gitignore, locks, settings, trash
 
 _COPY_OF_ROOT_FILE = re.compile(r"(state.*\.toml|deletions.*\.log).*")
@@ -88,7 +89,7 @@ def _placed(place: _Place, store: Store, owner: int, *, any_kind: bool = False) 
                 "owner",
                 place.path,
                 f"{place.path} belongs to another user than the environment.",
-                hint=f"Run 'sudo chown {owner} {place.path}'.",
+                hint=f"Run '{joined(['sudo', 'chown', str(owner), place.path])}'.",
             )
         if not place.is_directory and place.path.endswith(".json"):
             store.size += about.st_size

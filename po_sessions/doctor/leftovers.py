@@ -15,7 +15,7 @@ from po_sessions.doctor.store import Store
 from po_sessions.errors import Busy, ForeignDirectory, PoError, Unreadable, WriteFailed
 from po_sessions.json_text import loads
 from po_sessions.session import is_session_id
-from po_sessions.storage import atomic, folders, locks
+from po_sessions.storage import atomic, bounded, folders, locks
 
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<pid>[0-9]+)\.[0-9a-f]{8}\.tmp")
 _SURE = 60.0
@@ -123,7 +123,7 @@ def renaming(store: Store) -> Iterator[Finding]:
     path, lock = os.path.join(store.sessions, ".rename"), os.path.join(store.locks, "rename")
     try:
         about = folders.lstat(path)
-        data = store.read(path)
+        bounded.beginning(path, 1)
     except (FileNotFoundError, NotADirectoryError, ForeignDirectory):
         return
     except PoError as error:
@@ -143,9 +143,11 @@ def renaming(store: Store) -> Iterator[Finding]:
 
     try:
         store.storage.po_name("")
+        said = loads(bounded.read(path))
+    except FileNotFoundError:
+        return
     except Unreadable as error:
         yield Finding("renaming", path, str(error), repair=store.moved_away(path, about))
         return
-    said = loads(data)
     message = f"Renaming the prompt object {said['old']} to {said['new']} was interrupted ({path})."
     yield Finding("renaming", path, message, repair=Repair("It will be finished.", do))

@@ -11,7 +11,8 @@ from po_sessions.doctor.finding import Finding, Repair
 from po_sessions.doctor.store import PATIENCE, Store, is_gone
 from po_sessions.errors import Conflict, PoError, Unreadable
 from po_sessions.session import is_session_id
-from po_sessions.storage import atomic, folders, locks, state
+from po_sessions.shell import command_line
+from po_sessions.storage import atomic, bounded, folders, locks, state
 from po_sessions.storage.state import Pointer, State
 
 
@@ -36,7 +37,7 @@ def check(store: Store) -> Iterator[Finding]:
         about = folders.lstat(store.state)
         if not stat.S_ISREG(about.st_mode):
             return  # which has been told
-        atomic.read(store.state)
+        bounded.beginning(store.state, 1)
     except FileNotFoundError:
         return
     except Unreadable as error:
@@ -60,9 +61,10 @@ def check(store: Store) -> Iterator[Finding]:
     for name, one in pointers.pointers.items():
         for which, id in (("current", one.current), ("previous", one.previous)):
             if id is not None and _is_gone(id, store) and id in _ids(store.storage.state(), name):
-                message = f"The {which} session of {name}, {id}, is not there ({store.state})."
+                named = id if is_session_id(id) else repr(id)
+                message = f"The {which} session of {name}, {named}, is not there ({store.state})."
                 repair = _changed(store, _without(name, id, store))
-                hint = f"'po session switch NAME --po {name}' chooses another."
+                hint = f"'{command_line('session switch NAME', po=name)}' chooses another."
                 yield Finding("pointer", store.state, message, session_id=id, repair=repair, hint=hint)
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
 from po_sessions.doctor.finding import Finding, Repair
-from po_sessions.doctor.store import PATIENCE, Store, busy
+from po_sessions.doctor.store import AS_IT_IS, PATIENCE, WITH_OWNER, Store, busy
 from po_sessions.errors import Busy, Conflict, InvalidInput, PoError, Unreadable
 from po_sessions.session import VERSION, Session, SessionSummary, check_session_name, is_session_id
+from po_sessions.shell import command_line
 from po_sessions.storage import atomic, entry_ids, folders, locks, session_file
 from po_sessions.storage.session_files import to_row
 
@@ -96,12 +96,14 @@ class _Damaged(Unreadable):
 
     def __init__(self, error: Unreadable) -> None:
         super().__init__(str(error), hint=error.hint)
+        self.way_back = WITH_OWNER if session_file.needs_owner(error) else None
 
 
 def _unreadable(id: str, path: str, error: Unreadable, store: Store) -> Finding:
     if not isinstance(error, _Damaged):
         return Finding("unreadable", path, str(error), session_id=id, hint=error.hint)
-    return Finding("damaged", path, str(error), session_id=id, hint=_way_back(id, store), repair=_set_aside(id, store))
+    hint = "It can be imported with --po PO." if error.way_back else _way_back(id, store)
+    return Finding("damaged", path, str(error), session_id=id, hint=hint, repair=_set_aside(id, store))
 
 
 def _way_back(id: str, store: Store) -> str:
@@ -110,7 +112,7 @@ def _way_back(id: str, store: Store) -> str:
             with suppress(PoError):
                 session = store.storage.backed_up(backup)
                 what = f"{session.message_count} messages, {entry_ids.time_of(backup)}"
-                return f"'po backup restore {backup}' puts it back to its last sound copy ({what})."
+                return f"'{command_line('backup restore', backup)}' puts it back to its last sound copy ({what})."
     return "There is no backup of it."
 
 
@@ -125,12 +127,12 @@ def _set_aside(id: str, store: Store) -> Repair:
         ):
             try:
                 _examine(fd, path, certain=True)
-            except _Damaged:
+            except _Damaged as damage:
                 target = store.quarantine.take(path)
                 store.rows.pop(id, None)
                 with suppress(PoError):
                     store.index.record_removal(id)
-                return f"Moved to {target}."
+                return store.moved(target, way_back=damage.way_back)
         raise Conflict(f"{path} has changed since.", hint="Run 'po doctor' again.")
 
     return Repair("It will be moved to the quarantine.", do)
@@ -159,13 +161,13 @@ def _judge_use(id: str, path: str, session: SessionSummary, store: Store) -> Ite
     """Tell of a session that is sound and cannot go on as it is."""
     if session.last_turn == "open" and not locks.is_held(os.path.join(store.locks, id)):
         message = f"The last message of {session.name!r} ({id}) has no reply; its turn was interrupted."
-        hint = f"'po session retry {id}' asks again."
+        hint = f"'{command_line('session retry', id)}' asks again."
         yield Finding("interrupted", path, message, session_id=id, fault=False, hint=hint)
     with suppress(Unreadable):  # of the renaming, which has been told
         owner = store.storage.po_name(session.po_name)
         if not any(name in store.definitions for name in (owner, session.po_name)):  # two while it is being renamed
             message = f"There is no prompt object {owner}, of which {session.name!r} ({id}) is a session."
-            hint = f"'po session adopt {id} --po PO' gives it another."
+            hint = f"'{command_line('session adopt', id, po='PO')}' gives it another."
             yield Finding("orphan", path, message, session_id=id, hint=hint)
 
 
@@ -239,7 +241,7 @@ def _copy(path: str, about: os.stat_result, id: str, store: Store) -> Finding:
     else:
         how = f"and not as {own} does"
     message = f"{path} holds the session {id} under another name, {how}."
-    return Finding("copy", path, message, id, repair=store.moved_away(path, about, can_be_imported=True))
+    return Finding("copy", path, message, id, repair=store.moved_away(path, about, way_back=AS_IT_IS))
 
 
 def _same_bytes(path: str, other: str) -> bool:
@@ -260,13 +262,13 @@ def names(store: Store) -> Iterator[Finding]:
             number = next(n for n in range(2, len(named) + len(ids) + 2) if (po_name, f"{name} {n}") not in taken)
             taken.add((po_name, f"{name} {number}"))
             message = f"{id} and {min(ids)} of {po_name} have one name, {name!r}."
-            hint = f"'po session rename {id} {_as_argument(f'{name} {number}')}' gives it another."
+            hint = f"'{command_line('session rename', id, _as_argument(f'{name} {number}'))}' gives it another."
             yield Finding("same-name", store.path(id), message, session_id=id, hint=hint)
 
 
 def _as_argument(name: str) -> str:
     """Return a name as it is typed, or what stands for one if no new session may have it."""
     try:
-        return shlex.quote(check_session_name(name))
+        return check_session_name(name)
     except InvalidInput:
         return "NAME"

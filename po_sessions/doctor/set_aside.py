@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from po_sessions.doctor.finding import Finding
-from po_sessions.doctor.store import Store
+from po_sessions.doctor.store import WITH_OWNER, Store
 from po_sessions.errors import Unreadable
 from po_sessions.session import is_session_id
+from po_sessions.shell import command_line
 from po_sessions.storage import entry_ids, folders, session_file
 from po_sessions.storage.trash import is_entry
 
@@ -34,7 +35,7 @@ def backups(store: Store) -> Iterator[Finding]:
                 sound += [] if found else [name.removesuffix(".json")]
         if sound and id not in trashed and not folders.lexists(store.path(id)):
             message = f"The session {id} is neither here nor in the trash; {directory.path} has copies of it."
-            hint = f"'po backup restore {sound[-1]}' makes it again."
+            hint = f"'{command_line('backup restore', sound[-1])}' makes it again."
             yield Finding("stray-backup", directory.path, message, session_id=id, fault=False, hint=hint)
 
 
@@ -54,6 +55,8 @@ def _check(path: str, name: str, store: Store) -> Iterator[Finding]:
         if found == id:
             return
         message = f"{path} holds the session {found!r}, which is not the one of its name."
+        way_back = None
     except Unreadable as error:
-        message = str(error)
-    yield Finding("damaged", path, message, session_id=id, repair=store.moved_away(path, about))
+        message, way_back = str(error), WITH_OWNER if session_file.needs_owner(error) else None
+    repair = store.moved_away(path, about, way_back=way_back)
+    yield Finding("damaged", path, message, session_id=id, repair=repair)

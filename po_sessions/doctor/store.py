@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import stat
 from collections.abc import Callable, Generator
 from datetime import datetime
@@ -14,12 +13,16 @@ from po_sessions.doctor.finding import Finding, Repair
 from po_sessions.doctor.quarantine import Quarantine
 from po_sessions.errors import Busy, Conflict, ForeignDirectory
 from po_sessions.session import timestamp
+from po_sessions.shell import command_line
 from po_sessions.storage import atomic, folders, locks, open_storage, session_file
 from po_sessions.storage.index import Index, Row
 from po_sessions.storage.session_files import to_row
 
 PATIENCE = 1.0
 """Seconds to wait for others, who hold a file for one write; what is held longer is busy, and left alone."""
+
+AS_IT_IS, WITH_OWNER = "as it is", "with an owner"
+"""How a session that is moved to the quarantine can be imported again."""
 
 
 class Entry(NamedTuple):
@@ -107,16 +110,21 @@ class Store:
             return None
         return to_row(summary, about.st_size, about.st_ino)
 
-    def moved_away(self, path: str, about: os.stat_result, *, can_be_imported: bool = False) -> Repair:
+    def moved_away(self, path: str, about: os.stat_result, *, way_back: str | None = None) -> Repair:
         """Return the repair that moves what is at `path` to the quarantine, unless it is another thing by then."""
 
         def do() -> str:
             self.check_same(path, about)
-            target = self.quarantine.take(path)
-            command = f"; 'po session import {shlex.quote(target)}' brings in what it holds" if can_be_imported else ""
-            return f"Moved to {target}{command}."
+            return self.moved(self.quarantine.take(path), way_back=way_back)
 
         return Repair("It will be moved to the quarantine.", do)
+
+    def moved(self, target: str, *, way_back: str | None) -> str:
+        """Return the sentence that something was moved to `target`, with the command that brings in what it holds."""
+        if way_back is None:
+            return f"Moved to {target}."
+        options = {"po": "PO"} if way_back == WITH_OWNER else {}
+        return f"Moved to {target}; '{command_line('session import', target, **options)}' brings in what it holds."
 
     def check_same(self, path: str, about: os.stat_result) -> None:
         """Raise Conflict if a file is not the one, or not as it was; FileNotFoundError if it has gone."""

@@ -7,13 +7,13 @@ picks the back end for a model's name; each is imported only when it is used.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from po_sessions.errors import InvalidInput, ModelUnavailable
+from po_sessions.shell import quoted
 
 if TYPE_CHECKING:
     from po_sessions.models.time_limit import TimeLimit
@@ -132,7 +132,7 @@ def check_unasked(model: str, by: str) -> None:
     if model.startswith("gguf:"):
         raise InvalidInput(
             f"{by} names a model file, {model!r}; only you can choose one.",
-            hint=f"Choose it with --model {shlex.quote(model)}.",
+            hint=f"Choose it with --model {quoted(model)}.",
         )
 
 

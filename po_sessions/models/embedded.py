@@ -15,7 +15,7 @@ from typing import Any
 
 from po_sessions.errors import InvalidInput, ModelError, ModelUnavailable
 from po_sessions.models import DEFAULT_MODEL, Chunk, ModelInfo, ModelPaths, Notice, Reply, weights
-from po_sessions.models.engine import Run, require
+from po_sessions.models.engine import Run, require, too_long
 from po_sessions.models.time_limit import TimeLimit
 
 _GGUF = "gguf:"
@@ -23,6 +23,10 @@ _MAGIC = b"GGUF"
 _ROOM_SPARE = 1024  # tokens: what a template may put in front of the messages
 _ROOM_PER_MESSAGE = 16  # tokens: what it puts around each
 _ROOM_STEP = 256
+_TOKEN_LENGTH = 81
+"""Bytes of the longest token that our own weights know, a line end and 80 spaces: no text has fewer tokens."""
+_OTHER_TOKEN_LENGTH = 256
+"""The same of any other model, with a margin: the longest known stands for 128 spaces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,7 @@ class EmbeddedBackend:
     ) -> Generator[Chunk | Reply]:
         began = time.monotonic()
         other = self._other(model)
+        _check_length(messages, settings["n_ctx"], is_ours=other is None)
         gguf = other or weights.path(self._paths)
         request = {"messages": messages, "cache_prompt": False, **settings}
         request.pop("n_ctx")
@@ -190,6 +195,21 @@ def _room(messages: Sequence[Mapping[str, str]], settings: Mapping[str, Any]) ->
     said = sum(len(message["content"].encode()) + _ROOM_PER_MESSAGE for message in messages)
     wanted = said + settings["max_tokens"] + _ROOM_SPARE
     return int(min(-(-wanted // _ROOM_STEP) * _ROOM_STEP, settings["n_ctx"]))
+
+
+def _check_length(messages: Sequence[Mapping[str, str]], n_ctx: int, *, is_ours: bool) -> None:
+    """Refuse what has more tokens than there is room for, by its bytes: to count them takes 130 times the memory.
+
+    Nothing that would fit is refused. The template of our own weights leaves nothing out; others may drop what an
+    assistant thought, and spaces around a message. Raises ContextTooLong.
+    """
+    if is_ours:
+        tokens = sum(len(one["content"].encode()) for one in messages) // _TOKEN_LENGTH
+    else:
+        said = [one["content"].strip().encode() for one in messages if one["role"] == "user"]
+        tokens = sum(map(len, said)) // _OTHER_TOKEN_LENGTH
+    if tokens > n_ctx:
+        raise too_long(f"at least {tokens}", n_ctx)
 
 
 def _check_gguf(path: str) -> None:

@@ -191,8 +191,13 @@ def _no_socket(runtime: str, reason: str) -> ModelUnavailable:
 
 def _error(said: Mapping[str, Any]) -> ModelError:
     if said.get("type") == "exceed_context_size_error":
-        return ContextTooLong(
-            f"The conversation has {said['n_prompt_tokens']} tokens, and the model has room for {said['n_ctx']}.",
-            hint="Begin another session with --new, or allow more with --option n_ctx=N if the model can take it.",
-        )
+        return too_long(said["n_prompt_tokens"], said["n_ctx"])
     return ModelError(f"The embedded model failed: {said.get('message', said)}")
+
+
+def too_long(tokens: int | str, room: int) -> ContextTooLong:
+    """Return the error for a conversation that does not fit."""
+    return ContextTooLong(
+        f"The conversation has {tokens} tokens, and the model has room for {room}.",
+        hint="Begin another session with --new, or allow more with --option n_ctx=N if the model can take it.",
+    )

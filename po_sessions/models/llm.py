@@ -107,7 +107,7 @@ class LlmBackend:
         install = command("install", "PLUGIN")
         raise UnknownModel(
             f"There is no model named {name!r}.",
-            hint=f"{meant}Run 'po model list' to see the models; {install!r} adds other providers.",
+            hint=f"{meant}Run 'po model list' to see the models; '{install}' adds other providers.",
         )
 
 
@@ -124,7 +124,7 @@ def _check_key(model: AnyModel) -> None:
     if key and not (key.isascii() and key.isprintable() and key == key.strip()):
         raise NoKey(
             f"The key of {model.model_id} has a line end, a space or another character that no header can carry.",
-            hint=f"Run {command('keys', 'set', model.needs_key or 'NAME')!r}, or mend the variable that it comes from.",
+            hint=f"Run '{command('keys', 'set', model.needs_key or 'NAME')}', or mend the variable that it comes from.",
         )
 
 

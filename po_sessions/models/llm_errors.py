@@ -72,7 +72,7 @@ def translate(error: BaseException, model: Any, key: str | None = None) -> PoErr
 def _by_status(status: int, error: BaseException, model: Any, said: str) -> PoError:
     name = model.model_id
     if status in (401, 403):
-        hint = f"Run {command('keys', 'set', model.needs_key)!r} to set another key." if model.needs_key else None
+        hint = f"Run '{command('keys', 'set', model.needs_key)}' to set another key." if model.needs_key else None
         return Refused(f"{name} refused the key ({status}): {said}", status=status, hint=hint)
     if status == 404:
         return ModelUnavailable(
@@ -96,7 +96,7 @@ def no_key(model: Any) -> NoKey:
     variable = f", or set {model.key_env_var}" if model.key_env_var else ""
     return NoKey(
         f"{model.model_id} needs a key, and none named {model.needs_key!r} is set.",
-        hint=f"Run {command('keys', 'set', model.needs_key)!r}{variable}.",
+        hint=f"Run '{command('keys', 'set', model.needs_key)}'{variable}.",
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import shutil
 import sys
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from llm.models import ModelWithAliases
 
 from po_sessions.errors import ModelUnavailable
 from po_sessions.models import Notice
+from po_sessions.shell import joined
 
 _DEFAULT = "llm.default_plugins."
 
@@ -98,8 +98,7 @@ def command(*words: str) -> str:
         program = ["llm"]
     else:
         program = [str(beside)] if beside.exists() else [sys.executable, "-m", "llm"]
-    # What stands for something to be filled in is left readable.
-    return shlex.join(program) + "".join(f" {word if word.isupper() else shlex.quote(word)}" for word in words)
+    return joined([*program, *words])
 
 
 def user_dir() -> Path:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from po_sessions.errors import Busy, PoError, SessionNotFound, Unreadable, WriteFailed
 from po_sessions.json_text import dumps
-from po_sessions.session import End, Message, Session, SessionSummary, check_kept, check_writable
+from po_sessions.session import End, Message, Session, SessionSummary, check_kept, check_po_name, check_writable
 from po_sessions.storage import About, Notice, Watch, atomic, entry_ids, folders, gitignore, locks, session_file, state
 from po_sessions.storage.catalogue import Catalogue
 from po_sessions.storage.deletions import UNDONE_AT, Deletions, described, described_at
@@ -79,11 +79,11 @@ class FileStorage:
     # One session
 
     def create(self, session: Session) -> SessionSummary:
-        """Add a session. Raises Conflict if its id is taken."""
+        """Add a session. Raises Conflict if its id is taken, InvalidInput if no prompt object can be named like its."""
         if folders.lexists(self._files.path(session.id)):  # before the index hears of it
             raise id_taken(session.id)
         self._make_dirs()
-        session = replace(session, po_name=self.po_name(session.po_name))
+        session = replace(session, po_name=self.po_name(check_po_name(session.po_name)))
         return self._files.publish(session, link_new(session.id))
 
     def load(self, id: str) -> Session:

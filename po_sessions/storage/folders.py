@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from po_sessions.errors import ForeignDirectory
+from po_sessions.shell import command_line
 
 _DIRECTORY = os.O_DIRECTORY | os.O_CLOEXEC
 _HELD = _DIRECTORY | getattr(os, "O_PATH", os.O_RDONLY)
@@ -134,12 +135,10 @@ def _below(path: str, allowed: MayBeLink) -> _Folder:
 
 def linked(path: str) -> ForeignDirectory:
     """Return the error for a directory that is a symbolic link."""
-    import shlex  # which takes a tenth of a bare start
-
     return ForeignDirectory(
         path,
         "is a symbolic link, which may lead outside of the environment, so it is not followed.",
-        hint=f"If the link is yours, run 'po config set links.allow {shlex.quote(path)}'.",
+        hint=f"If the link is yours, run '{command_line('config set', 'links.allow', path)}'.",
     )
 
 

@@ -343,7 +343,6 @@ def _checked(row: Any) -> Row:
     if isinstance(row, dict) and isinstance(row.get("id"), str) and is_session_id(row["id"]):
         if "removed" in row:
             return row
-        whole = all(type(row.get(key)) is kind for key, kind in TYPES.items())
-        if whole and type(row.get("damaged")) is (str if row["size"] < 0 else type(None)):
+        if all(type(row.get(key)) is kind for key, kind in TYPES.items()) and quick_index.is_ours(row):
             return {**row, "updated_at": normal_time(row["updated_at"])}
     raise ValueError("it is no row")

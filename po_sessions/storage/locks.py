@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from po_sessions.errors import Busy, Unreadable
-from po_sessions.storage import atomic, folders
+from po_sessions.storage import atomic, bounded, folders
 
+_OWNER = re.compile(rb"([0-9]{1,10}) ([a-z]{1,20})\n")
 _GRACE = 0.05
 """Seconds that even `timeout=0` waits: a look at a lock holds it for an instant and must not make another fail."""
 
@@ -101,12 +103,12 @@ def owned(path: str, verb: str, *, timeout: float, what: str) -> Iterator[None]:
 
 
 def owner(path: str) -> str | None:
-    """Return who wrote a lock file, as words, or None."""
+    """Return who wrote a lock file, as words; None if it does not say so as `owned` does."""
     try:
-        pid, _, verb = atomic.read(path).decode("utf-8", "replace").strip().partition(" ")
+        said = _OWNER.fullmatch(bounded.beginning(path, 64))
     except (FileNotFoundError, Unreadable):
         return None
-    return f"process {pid} ({verb})" if pid else None
+    return f"process {said[1].decode()} ({said[2].decode()})" if said else None
 
 
 def _wait(fd: int, operation: int, deadline: float, path: str, busy: Callable[[], str] | None) -> None:

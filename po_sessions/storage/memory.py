@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 
 from po_sessions.errors import Busy, SessionNotFound
-from po_sessions.session import End, Message, Session, SessionSummary, check_kept, check_writable
+from po_sessions.session import End, Message, Session, SessionSummary, check_kept, check_po_name, check_writable
 from po_sessions.storage import About, backups, entry_ids, session_file
 from po_sessions.storage.backups import Backup
 from po_sessions.storage.deletions import UNDONE_AT
@@ -31,7 +31,8 @@ class MemoryStorage:
         self._changed = threading.Condition()
 
     def create(self, session: Session) -> SessionSummary:
-        """Add a session. Raises Conflict if its id is taken."""
+        """Add a session. Raises Conflict if its id is taken, InvalidInput if no prompt object can be named like its."""
+        check_po_name(session.po_name)
         with self._changed:
             if session.id in self._sessions:
                 raise id_taken(session.id)

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, suppress
 from po_sessions.errors import Busy, InvalidInput, PoError, Unfinished, Unreadable
 from po_sessions.json_text import dumps, loads
 from po_sessions.session import check_po_name
-from po_sessions.storage import Notice, atomic, folders, locks
+from po_sessions.storage import Notice, atomic, bounded, folders, locks
 
 Move = Callable[[str, str], None]
 """Gives what is named like the first the name of the second."""
@@ -43,7 +43,7 @@ class Renaming:
     def names(self) -> tuple[str, str] | None:
         """Return the old and the new name, or None if nothing is being renamed. Raises Unreadable."""
         try:
-            said = loads(atomic.read(self._path))
+            said = loads(bounded.read(self._path))
             return check_po_name(said["old"]), check_po_name(said["new"])  # both become the names of files
         except FileNotFoundError:
             return None

@@ -25,17 +25,20 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from po_sessions.errors import PoError, Unreadable, WriteFailed
+from po_sessions.errors import InvalidInput, PoError, Unreadable, WriteFailed
 from po_sessions.json_text import dumps, loads
+from po_sessions.quick import is_po_name
 from po_sessions.session import (
     CLOSING_KEYS,
     End,
     Message,
     Session,
     SessionSummary,
+    check_po_name,
     check_writable,
     normal_time,
 )
+from po_sessions.shell import command_line
 from po_sessions.storage import About, atomic
 
 _OPENING = b',"history":[\n'
@@ -72,6 +75,24 @@ def _read_opening(line: bytes) -> dict[str, Any]:
     if not isinstance(head, dict) or type(head.get("version")) is not int:
         raise ValueError("no opening line")
     return head
+
+
+class _NoOwner(Unreadable):
+    kind = "unreadable"
+
+
+def needs_owner(error: Unreadable) -> bool:
+    """Tell whether all that is wrong is the prompt object's name, so that the session can be imported with another."""
+    return isinstance(error, _NoOwner)
+
+
+def _check_owner(session: Session, path: str) -> None:
+    """See that a prompt object can be named as a file says, since the name gets into paths and messages."""
+    try:
+        check_po_name(session.po_name)
+    except InvalidInput as error:
+        command = command_line("session import", path, po="PO")
+        raise _NoOwner(f"{path} cannot be read: {error}", hint=f"'{command}' makes a session of it.") from None
 
 
 def _read_closing(data: bytes) -> dict[str, Any]:
@@ -134,6 +155,8 @@ def read_tail(fd: int) -> Tail | None:
         elif line_start(fd, closing_at - 1) != 0:
             return None
         summary = _summary(head, closing, last)
+        if not is_po_name(summary.po_name):
+            return None
     except (ValueError, OSError):
         return None
     return Tail(head, closing, closing_at, size, summary, len(opening), last)
@@ -267,8 +290,15 @@ class Parsed(NamedTuple):
 def parse(data: bytes, path: str) -> Parsed:
     """Read a whole file: this layout, this layout with a torn end, or any JSON document with the same keys.
 
-    Raises Unreadable, with the place, if anything but the end of the last write is damaged.
+    Raises Unreadable, with the place, if anything but the end of the last write is damaged, or no prompt object can be
+    named as it says.
     """
+    parsed = _parse(data, path)
+    _check_owner(parsed.session, path)
+    return parsed
+
+
+def _parse(data: bytes, path: str) -> Parsed:
     with readable(path):
         try:
             head = _read_opening(data[: data.find(b"\n") + 1])

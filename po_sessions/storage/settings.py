@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import tomllib
 from typing import Any
 
 from po_sessions.errors import Unreadable
-from po_sessions.storage import atomic
+from po_sessions.storage import bounded
 
 NAME = "config.toml"
-LIMIT = 16 * 1024
-"""Bytes. The file may come with a repository, and a larger one can be made to take long to read."""
+LIMIT = bounded.SMALL
 
 
 def read(path: str) -> tuple[dict[str, Any], str]:
     """Return what the file says, and its text. Raises FileNotFoundError; Unreadable, also if it is a link or large."""
-    fd = atomic.open_regular(path)
-    try:
-        data = atomic.read_some(fd, path, LIMIT + 1, 0)
-    finally:
-        os.close(fd)
-    if len(data) > LIMIT:
-        raise Unreadable(f"{path} is too large: it has more than {LIMIT} bytes.", hint="Mend or remove it.")
-    return parse(data, path)
+    return parse(bounded.read(path, LIMIT), path)
 
 
 def parse(data: bytes, path: str) -> tuple[dict[str, Any], str]:
-    """Return what a file of settings says, and its text, with the line ends that it has. Raises Unreadable."""
+    """Return what a file of settings says, and its text, with the line ends that it has.
+
+    Raises Unreadable, also if it is large.
+    """
+    if len(data) > LIMIT:
+        raise bounded.too_large(path, LIMIT)
     try:
         text = data.decode()
         return tomllib.loads(text), text

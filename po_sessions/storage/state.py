@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from po_sessions import quick
 from po_sessions.errors import Unreadable
-from po_sessions.storage import atomic
+from po_sessions.storage import atomic, bounded
 
 
 class Pointer(NamedTuple):
@@ -65,11 +65,13 @@ class State(NamedTuple):
 def read(path: str) -> State:
     """Read `state.toml`; without the file there are no pointers. Raises Unreadable."""
     try:
-        data = atomic.read(path)
+        data = bounded.read(path, quick.LARGEST)
     except FileNotFoundError:
         return State()
     if (said := quick.state(data)) is not None:
         return State(said[0], {name: Pointer(at.get("current"), at.get("previous")) for name, at in said[1].items()})
+    if len(data) > bounded.SMALL:
+        raise bounded.too_large(path, bounded.SMALL)
     import tomllib
 
     try:
@@ -79,6 +81,9 @@ def read(path: str) -> State:
             raise ValueError("'current' is not text")
         if not isinstance(sessions, dict) or not all(isinstance(one, dict) for one in sessions.values()):
             raise ValueError("'sessions' is not a table of tables")
+        for name in (*sessions, *([] if po_name is None else [po_name])):
+            if not quick.is_po_name(name):
+                raise ValueError(f"{name!r} cannot be a prompt object's name")
         pointers = {name: Pointer(one.get("current"), one.get("previous")) for name, one in sessions.items()}
         if not all(isinstance(id, str | None) for one in pointers.values() for id in (one.current, one.previous)):
             raise ValueError("an id is not text")

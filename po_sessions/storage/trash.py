@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from po_sessions.errors import Busy, Conflict, NotFound, PoError, Unreadable
 from po_sessions.near import did_you_mean
 from po_sessions.session import UNKNOWN_TIME, VERSION, Session, SessionSummary, timestamp
+from po_sessions.shell import command_line
 from po_sessions.storage import atomic, entry_ids, folders, locks, session_file
 from po_sessions.storage.deletions import UNDONE_AT, described
 
@@ -68,7 +69,9 @@ def not_there(id: str, names: Iterable[str] = ()) -> NotFound:
 
 def id_taken(id: str) -> Conflict:
     """Return the error for a session whose id another one has."""
-    return Conflict(f"There is a session with the id {id}.", hint=f"Run 'po session show {id}' to see it.")
+    return Conflict(
+        f"There is a session with the id {id}.", hint=f"Run '{command_line('session show', id)}' to see it."
+    )
 
 
 _OTHERS = re.compile(r".+\.[0-9a-f]{16}\.torn|[A-Za-z0-9_-]{1,64}\.[0-9a-f]{8}\.md")

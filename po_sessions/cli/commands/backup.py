@@ -16,6 +16,7 @@ from po_sessions.cli.root import PoCommand, WaitingCommand, noun
 from po_sessions.cli.times import local_time
 from po_sessions.errors import InvalidInput, SessionNotFound, Unreadable
 from po_sessions.selector import SHORTEST_TIME, short_ids
+from po_sessions.shell import command_line
 from po_sessions.sizes import format_size
 from po_sessions.storage.backups import Backup
 
@@ -56,7 +57,9 @@ def create(
 def _show_made(run: Invocation, made: list[Backup]) -> None:
     if len(made) == 1:
         session, id = made[0].session, made[0].id
-        run.out.note(f"Copied {session.name!r} of {session.po_name}; 'po backup restore {id}' puts it back.")
+        run.out.note(
+            f"Copied {session.name!r} of {session.po_name}; '{command_line('backup restore', id)}' puts it back."
+        )
     else:
         run.out.note(f"Copied {counted(len(made), 'session')}.")
     if run.out.as_json:
@@ -165,10 +168,12 @@ def restore(
     if not restored.changed:
         run.out.note(f"{whose} is as it was in the backup already.")
     elif restored.trash_id:
-        undo = f"'po trash restore {restored.trash_id} --as NAME' makes a session of what was there"
+        undo = f"'{command_line('trash restore', restored.trash_id, as_='NAME')}' makes a session of what was there"
         run.out.note(f"Put {whose} back to {counted(session.message_count, 'message')} ({when}); {undo}.")
     else:
-        run.out.note(f"Made {whose} of the backup ({when}); 'po session delete {session.id}' takes it back.")
+        run.out.note(
+            f"Made {whose} of the backup ({when}); '{command_line('session delete', session.id)}' takes it back."
+        )
     views.remark_orphaned(run, session)
     views.show_id(run, session, trash_id=restored.trash_id, changed=restored.changed)
 

@@ -15,6 +15,7 @@ from po_sessions.cli.input import as_text
 from po_sessions.cli.invocation import Invocation, raise_any
 from po_sessions.cli.root import PoCommand, noun
 from po_sessions.errors import InvalidInput, PoError
+from po_sessions.shell import command_line
 
 app = noun(
     "Show and change your settings.\n\n"
@@ -104,7 +105,7 @@ def change(run: Invocation, key: str, value: str, *, environments: bool = False)
     setting = config.setting(key)
     file = _file(run, environments=environments)
     if not value.strip():
-        unset = f"po config unset --environment {key}" if environments else f"po config unset {key}"
+        unset = command_line("config unset --environment" if environments else "config unset", key)
         raise InvalidInput(f"The value of {key!r} is empty.", hint=f"Run '{unset}' to remove it.")
     value = as_text(value)
     file.check(setting, value, "Without --environment it is set for all environments.")

@@ -9,6 +9,7 @@ from po_sessions.cli import views
 from po_sessions.cli.faces import Face
 from po_sessions.cli.invocation import Invocation
 from po_sessions.errors import InvalidInput
+from po_sessions.shell import command_line
 
 _COMMAND = re.compile(
     r"/(?:(?P<list>sessions)|session (?:(?P<bare>new|export|info|delete)"
@@ -58,7 +59,7 @@ def carry_out(ctx: Any, verb: str, rest: str | None, *, session: str | None, swi
     if not yes:
         raise InvalidInput(
             f"'/session delete' needs --yes: it moves {found.name!r} to the trash.",
-            hint=f"Run 'po session delete {found.id}', or add --yes.",
+            hint=f"Run '{command_line('session delete', found.id)}', or add --yes.",
         )
     return _session(ctx, "delete", found.id)
 

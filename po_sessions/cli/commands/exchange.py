@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shlex
 import stat
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import chain
@@ -14,12 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from po_sessions.cli import views
-from po_sessions.cli.input import read_bytes
+from po_sessions.cli.input import read_bytes, read_stdin
 from po_sessions.cli.invocation import Invocation, each, raise_any
 from po_sessions.cli.options import Po
 from po_sessions.cli.output import counted
 from po_sessions.errors import Conflict, InvalidInput, NotFound, PoError, WriteFailed
 from po_sessions.session import Session
+from po_sessions.shell import quoted
 from po_sessions.storage import atomic
 
 if TYPE_CHECKING:
@@ -116,7 +115,7 @@ def import_(
         where = "Standard input" if file == "-" else file
         if file == "-":
             run.note_typing("what is to be imported")
-        form, sessions = formats.decode(_read(file), where)
+        form, sessions = formats.decode(_read(run, file), where)
         for session in sessions:
             check_importable(session, owner)
         return form, sessions
@@ -246,9 +245,7 @@ def _check_target(path: str, *, force: bool, to_make: bool = False) -> None:
     """Raise an error if a file cannot be written here; with `to_make` its directory may be missing."""
     directory = os.path.dirname(path) or "."
     if not to_make and not os.path.isdir(directory):
-        raise NotFound(
-            f"There is no directory {directory!r}.", hint=f"Run 'mkdir -p -- {shlex.quote(directory)}' first."
-        )
+        raise NotFound(f"There is no directory {directory!r}.", hint=f"Run 'mkdir -p -- {quoted(directory)}' first.")
     if not os.path.lexists(path):
         return
     if not stat.S_ISREG(os.lstat(path).st_mode):
@@ -286,8 +283,9 @@ def _claim(path: str) -> None:
         raise _taken(path) from None
 
 
-def _read(file: str) -> bytes:
+def _read(run: Invocation, file: str) -> bytes:
     """Return a file's bytes, or standard input's. Raises as `read_bytes` does."""
-    if file != "-":
-        return read_bytes(file)
-    return sys.stdin.buffer.read() if sys.stdin else b""
+    from po_sessions.cli import config
+
+    room = config.room("import.max_bytes", "What is to be imported", run.find_root())
+    return read_stdin(room) if file == "-" else read_bytes(file, room)

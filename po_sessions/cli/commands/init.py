@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from typing import Annotated
 
 import typer
@@ -12,6 +11,7 @@ from po_sessions.cli.invocation import Invocation
 from po_sessions.cli.root import PoCommand
 from po_sessions.environment import DIRECTORY, Environment, starters
 from po_sessions.errors import Conflict, InvalidInput, NotFound
+from po_sessions.shell import command_line, quoted
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -29,14 +29,12 @@ def init(
     """
     run: Invocation = ctx.obj
     if run.root is not None:
-        place = shlex.quote(os.path.join(".", run.root))  # which begins with no dash
-        raise InvalidInput("init takes the directory as an argument.", hint=f"Run 'po init {place}'.")
+        place = os.path.join(".", run.root)  # which begins with no dash
+        raise InvalidInput("init takes the directory as an argument.", hint=f"Run '{command_line('init', place)}'.")
     if os.path.exists(directory) and not os.path.isdir(directory):
         raise Conflict(f"{directory!r} is not a directory.", hint="Name a directory.")
     if not os.path.isdir(directory):
-        raise NotFound(
-            f"There is no directory {directory!r}.", hint=f"Run 'mkdir -p -- {shlex.quote(directory)}' first."
-        )
+        raise NotFound(f"There is no directory {directory!r}.", hint=f"Run 'mkdir -p -- {quoted(directory)}' first.")
     try:
         path = os.path.join(os.path.abspath(directory), DIRECTORY)
     except FileNotFoundError:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import Annotated, Any
 
 import typer
 
 from po_sessions.cli.faces import Face, Format, Null
-from po_sessions.cli.input import read_text
+from po_sessions.cli.input import Room, read_text
 from po_sessions.cli.invocation import Invocation
 from po_sessions.cli.root import PoCommand, WaitingCommand, noun
 from po_sessions.definition import Definition
+from po_sessions.definitions import LIMIT
 from po_sessions.errors import InvalidInput
 from po_sessions.session import check_po_name
+from po_sessions.shell import joined
 
 app = noun("List, show, make, rename and delete prompt objects.")
 
@@ -79,7 +80,11 @@ def new(
         raise InvalidInput("A prompt object cannot name a model file.", hint="Name it in --model when you send.")
     if body == "-":
         run.note_typing("the system prompt")
-    text = f"You are {name}. Answer briefly and clearly." if body is None else read_text(body)
+    text = (
+        f"You are {name}. Answer briefly and clearly."
+        if body is None
+        else read_text(body, Room(LIMIT, "The system prompt", "Shorten it."))
+    )
     path = run.environment(to_write_for="").create_prompt_object(
         Definition(name=name, description=description, model=model, body=text)
     )
@@ -142,7 +147,7 @@ def delete(ctx: typer.Context, po: Name) -> None:
     name = run.po_name(po) or po
     path = env.definitions.path(name)
     kept = env.delete_prompt_object(name)
-    run.out.note(f"Deleted {name}; '{shlex.join(['mv', '-n', kept, path])}' brings it back.")
+    run.out.note(f"Deleted {name}; '{joined(['mv', '-n', kept, path])}' brings it back.")
     if run.out.as_json:
         run.out.json({"version": 1, "name": name, "trash_path": kept})
 

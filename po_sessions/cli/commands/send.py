@@ -10,7 +10,7 @@ import typer
 from po_sessions.cli.commands import conversation
 from po_sessions.cli.commands import dry_run as dry_run_
 from po_sessions.cli.commands.turn import ask, idle_timeout, make_ready, to_limit, to_options, to_seconds
-from po_sessions.cli.input import as_text, read_file, read_text
+from po_sessions.cli.input import read_file, read_text
 from po_sessions.cli.invocation import Invocation
 from po_sessions.cli.options import ContextLimit, Model, ModelOptions, NoStream, Timeout
 from po_sessions.cli.places import model_name
@@ -22,6 +22,9 @@ from po_sessions.session import SessionSummary, check_po_name
 if TYPE_CHECKING:
     from po_sessions.environment import Environment
     from po_sessions.prompt_object import PromptObject
+
+_BETWEEN = "\n\n"
+"""What stands between the parts of a message."""
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -173,12 +176,17 @@ def _is_answered(
 
 def _read_message(run: Invocation, message: str | None, files: list[str], *, stdin: bool) -> str:
     """Return the message: its parts with a blank line between them. Raises InvalidInput, NotFound, Unreadable."""
-    parts = [] if message in (None, "-") else [as_text(message)]
-    appended = [read_file(path) for path in files]
+    from po_sessions.cli import config  # which imports what few commands need
+
+    room = config.room("send.max_bytes", "The message", run.find_root())
+    parts = [] if message in (None, "-") else [read_text(message, room)]
+    appended = [read_file(path, room) for path in files]
     if stdin or message == "-" or (message is None and not files):
         run.note_typing("the message")
-        parts.append(read_text(None))
-    text = "\n\n".join(part for part in [*parts, *appended] if part)
+        parts.append(read_text(None, room))
+    said = [part for part in [*parts, *appended] if part]
+    room.take(len(_BETWEEN) * max(0, len(said) - 1))
+    text = _BETWEEN.join(said)
     if not text.strip():
         raise InvalidInput("The message is empty.", hint="Give a MESSAGE, or '-' to read it from standard input.")
     return text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from itertools import islice
 from typing import Annotated, Any
 
@@ -27,6 +26,7 @@ from po_sessions.errors import (
 from po_sessions.near import did_you_mean
 from po_sessions.selector import no_current_po
 from po_sessions.session import DEFAULT_NAME, SessionSummary, check_session_name
+from po_sessions.shell import command_line, joined
 
 app = noun("Make, list, show, switch, copy, exchange and delete sessions.")
 
@@ -117,7 +117,7 @@ def list_(
         run.out.note("There are no orphaned sessions.")
     elif not found:
         whose = f"{po_name} has" if po_name else "There are"
-        run.out.note(f"{whose} no sessions yet; 'po send {po_name or 'PO'} MESSAGE' begins one.")
+        run.out.note(f"{whose} no sessions yet; '{command_line('send', po_name or 'PO', 'MESSAGE')}' begins one.")
     views.show_list(run, found, face, with_po=po_name is None)
 
 
@@ -233,13 +233,13 @@ def delete(
     chosen = {one.id: one for one in each(refs, lambda ref: manager.find(run.session_ref(ref), po_name))}
     if purge:
         what = ", ".join(repr(one.name) for one in chosen.values())
-        command = shlex.join(["po", "session", "delete", "--purge", "--yes", *chosen])
+        command = joined(["po", "session", "delete", "--purge", "--yes", *chosen])
         run.confirm(f"Remove {what} for good?", yes=yes, command=command)
     current = manager.storage.state()
 
     def remove(session: SessionSummary) -> dict[str, Any]:
         entry_id = manager.delete(session, purge=purge)
-        back = "for good" if purge else f"; 'po trash restore {entry_id}' brings it back"
+        back = "for good" if entry_id is None else f"; '{command_line('trash restore', entry_id)}' brings it back"
         run.out.note(f"Deleted {session.name!r} of {session.po_name}{' ' * purge}{back}.")
         if current.pointer(session.po_name).current == session.id:
             run.out.note(f"{session.po_name} has no current session now; plain messages go to {DEFAULT_NAME!r}.")
@@ -320,7 +320,7 @@ def _find_orphaned(run: Invocation, ref: str) -> SessionSummary:
     if session.id not in {one.id for one in orphaned}:
         raise Conflict(
             f"{session.name!r} is not orphaned: it belongs to {session.po_name}.",
-            hint=f"Run 'po session duplicate {session.id} --to PO' to copy it to another prompt object.",
+            hint=f"Run '{command_line('session duplicate', session.id, to='PO')}' to copy it to another prompt object.",
         )
     return session
 
@@ -338,7 +338,9 @@ def undo(
     before = manager.find(run.session_ref(ref), run.known_po(po))
     session, entry_id = manager.undo(before, number)
     gone = counted(before.message_count - session.message_count, "message")
-    run.out.note(f"Took {gone} back from {session.name!r}; 'po trash restore {entry_id}' brings them back.")
+    run.out.note(
+        f"Took {gone} back from {session.name!r}; '{command_line('trash restore', entry_id)}' brings them back."
+    )
     if run.out.as_json:
         run.out.json({**views.as_json(run, session), "trash_id": entry_id})
 
@@ -371,7 +373,8 @@ def retry(
     session = env.session_manager.find(run.session_ref(ref), run.known_po(po))
     if session.po_name not in env.definitions:
         raise PromptObjectNotFound(
-            session.po_name, hint=f"Run 'po session adopt {session.id} --po PO' to give the session another."
+            session.po_name,
+            hint=f"Run '{command_line('session adopt', session.id, po='PO')}' to give the session another.",
         )
     prompt_object = env.prompt_object(session.po_name)
     idle = idle_timeout(env)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +14,7 @@ from po_sessions.cli.root import PoCommand, WaitingCommand, noun
 from po_sessions.cli.times import local_time
 from po_sessions.durations import parse_duration
 from po_sessions.selector import SHORTEST_TIME, short_ids
+from po_sessions.shell import joined
 from po_sessions.storage.trash import TrashEntry
 
 app = noun("List, restore and empty what was deleted or undone.")
@@ -113,7 +113,7 @@ def empty(
     names = manager.storage.trash_names(manager.trashed_before(length))
     if names:
         given = ["--older-than", str(older_than)] if length else []
-        command = shlex.join(["po", "trash", "empty", *given, "--yes"])
+        command = joined(["po", "trash", "empty", *given, "--yes"])
         run.confirm(f"Remove {counted(len(names), 'thing')} in the trash for good?", yes=yes, command=command)
     gone = manager.empty_trash(length) if names else []
     run.out.note(f"Removed {counted(len(gone), 'thing')} for good.")

@@ -19,6 +19,7 @@ from po_sessions.errors import (
     WriteFailed,
 )
 from po_sessions.session import SessionSummary
+from po_sessions.shell import command_line
 
 if TYPE_CHECKING:
     from po_sessions.environment import Environment
@@ -153,7 +154,7 @@ def _show_answer(run: Invocation, reply: _Reply, answer: Answer, *, saved: bool)
         reply.finish()
     except WriteFailed as error:
         if saved:
-            error.session_id, error.hint = id, f"The reply is stored: run 'po session show {id} --last'."
+            error.session_id, error.hint = id, f"The reply is stored: run '{command_line('session show --last', id)}'."
         raise
     session = f"{answer.session.name}, turn {answer.turn}" if saved else "not saved"
     about = f"{answer.session.po_name}: {session}"
