@@ -22,7 +22,8 @@ from dataclasses import dataclass, field
 MODELS = ("ordered", "posix")
 NEVER = 1 << 60
 SECTORS = (512, 4096)
-_INODE = re.compile(rb'(?<="inode":)\d+')
+_INODE = re.compile(rb'"inode":(\d+)')
+_TIME = re.compile(rb'(?:(?<="written":)|(?<="changed":))\d+')
 
 
 @dataclass(eq=False)
@@ -254,9 +255,9 @@ class Tree:
         return self._flat
 
     def put(self, where: str) -> None:
-        """Make it on a real file system, below the directory `where`; the index there has the inodes of today."""
+        """Make it on a real file system, below the directory `where`; the index there tells of the files of today."""
         found: dict[Node, str] = {}
-        inodes: dict[bytes, bytes] = {}
+        made: dict[bytes, str] = {}
         late = []
         for path, node in self._walk(self.root, where):
             mode = self._modes.get(node, node.mode)
@@ -273,9 +274,10 @@ class Tree:
                 if path.rpartition("/")[2].startswith("index.") and b'"inode":' in data:
                     late.append((path, data, mode))
                     continue
-                inodes[b"%d" % node.number] = b"%d" % _write(path, data, mode)
+                made[b"%d" % node.number] = path
+                _write(path, data, mode)
         for path, data, mode in late:
-            _write(path, _INODE.sub(lambda found: inodes.get(found[0], found[0]), data), mode)
+            _write(path, b"\n".join(_row_of_today(line, made) for line in data.split(b"\n")), mode)
 
 
 def written(data: bytes, offset: int, new: bytes, choice: Choice) -> bytes:
@@ -297,10 +299,19 @@ def written(data: bytes, offset: int, new: bytes, choice: Choice) -> bytes:
     return bytes(mixed if mask >> 15 & 1 else mixed[:last])
 
 
-def _write(path: str, data: bytes, mode: int) -> int:
+def _row_of_today(line: bytes, made: dict[bytes, str]) -> bytes:
+    """Return a row of the index with the inode and the time that its file has now: it is as good as it was."""
+    inode = _INODE.search(line)
+    path = made.get(inode[1]) if inode else None
+    if path is None:
+        return line
+    about = os.stat(path)
+    return _TIME.sub(b"%d" % about.st_ctime_ns, _INODE.sub(b'"inode":%d' % about.st_ino, line))
+
+
+def _write(path: str, data: bytes, mode: int) -> None:
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, stat.S_IMODE(mode))
     try:
         os.write(fd, data)
-        return os.fstat(fd).st_ino
     finally:
         os.close(fd)

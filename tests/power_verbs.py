@@ -98,13 +98,18 @@ def used(world: World) -> None:
     manager.storage.settle()
 
 
+def broken(world: World) -> None:
+    """The same, with a session whose first message is damaged."""
+    used(world)
+    file = Path(world.root, "sessions", f"{OTHER}.json")
+    file.write_bytes(file.read_bytes().replace(b'{"role"', b'{"ro', 1))
+
+
 def damaged(world: World) -> None:
     """Files of all kinds that the doctor moves to the quarantine or mends."""
-    used(world)
+    broken(world)
     sessions = Path(world.root, "sessions")
-    alpha = (sessions / f"{ALPHA}.json").read_bytes()
-    (sessions / f"{OTHER}.json").write_bytes(alpha.replace(b'{"role"', b'{"ro', 1))
-    (sessions / f"{ALPHA} (conflict).json").write_bytes(alpha)
+    (sessions / f"{ALPHA} (conflict).json").write_bytes((sessions / f"{ALPHA}.json").read_bytes())
     (sessions / "notes.json").write_text("[1, 2]")
     (sessions / f".{GONE}.json.4711.0a1b2c3d.tmp").write_text("half")
     os.utime(sessions / f".{GONE}.json.4711.0a1b2c3d.tmp", (0, 0))
@@ -193,6 +198,8 @@ VERBS: dict[str, Step] = {
     "delete": lambda world, env: env.session_manager.delete(summary(env, BETA)),
     "delete the current one": lambda world, env: env.session_manager.delete(summary(env, ALPHA)),
     "purge": lambda world, env: env.session_manager.delete(summary(env, ALPHA), purge=True),
+    "delete a damaged one": lambda world, env: world.po("--root", world.root, "session", "delete", OTHER),
+    "restore a damaged one": lambda world, env: world.po("--root", world.root, "trash", "restore", OTHER),
     "undo": lambda world, env: env.session_manager.undo(summary(env, ALPHA)),
     "cut from the middle": lambda world, env: env.session_manager.storage.cut(ALPHA, 1, 2, NOW),
     "restore": lambda world, env: env.session_manager.restore(entry(env, "deleted")),
@@ -258,7 +265,10 @@ class Scenario:
             env.session_manager.storage.settle()
 
 
-_APART = {"init", "first send of all", "repair", "take back a summary", "configure no more", "export again"}
+_APART = {
+    *("init", "first send of all", "repair", "take back a summary", "configure no more", "export again"),
+    *("delete a damaged one", "restore a damaged one"),
+}
 _SET_ASIDE = {"empty the trash", *(name for name in VERBS if name.startswith("restore"))}
 _FIRST = [name for name in VERBS if name not in _APART | _SET_ASIDE and not name.startswith(("export", "list", "conf"))]
 _NEW = ["create", "ensure", "import", "receive", "create a prompt object", "delete a prompt object", "configure"]
@@ -278,6 +288,7 @@ SCENARIOS = {
             (fresh, "delete", "restore"),
             (fresh, "delete", "empty the trash"),
             (fresh, "delete", "create", "append to a torn end"),
+            (broken, "delete a damaged one", "restore a damaged one"),
             (fresh, "undo", "restore messages"),
             (fresh, "undo", "undo"),
             (fresh, "back up", "append", "restore a backup"),

@@ -40,7 +40,7 @@ def look(base: str, root: str) -> Things:
         things["session", id] = session.to_dict()
         if session.summary() != listed.get(id):
             raise Fault(f"DISAGREES: the list says of {id}: {listed.get(id)}, and its file: {session.summary()}")
-    if strange := set(listed) - {id for kind, id in things if kind == "session"}:
+    if strange := listed.keys() - {os.path.basename(name).removesuffix(".json") for _, name in things}:
         raise Fault(f"DISAGREES: the list has {sorted(strange)}")
     for entry in manager.trash():
         with suppress(Unreadable):  # and so it is one of the other files there
