@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -310,16 +310,16 @@ class SessionManager:
         if the name or the id is taken, or if the session of undone messages has gone or moved on.
         """
         wanted = None if name is None else check_session_name(name)
-        if entry.undone_at is not None and wanted is None:
-            with self.storage.turn(entry.session.id, "restore"), self._taken(entry) as restored:
+        with ExitStack() as held:
+            if entry.undone_at is None or wanted is None:
+                # What stands half-way may be in the hands of a process that is deleting the session: it has the turn.
+                held.enter_context(self.storage.turn(entry.session.id, "restore"))
+            if entry.undone_at is None or wanted is not None:
+                held.enter_context(self.storage.names())
+            restored = held.enter_context(self._taken(entry))
+            if entry.undone_at is not None and wanted is None:
                 restored.append(self._restore_messages(entry, entry.undone_at))
-        else:
-            # What stands half-way may be in the hands of a process that is deleting the session: it has the turn.
-            with (
-                self.storage.turn(entry.session.id, "restore"),
-                self.storage.names(),
-                self._taken(entry) as restored,
-            ):
+            else:
                 restored.append(self._restore_session(entry, wanted))
         return restored[0]
 

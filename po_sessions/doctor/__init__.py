@@ -67,7 +67,7 @@ def _checked(check: Callable[[Store], Iterator[Finding]], store: Store) -> Itera
     try:
         yield from check(store)
     except ForeignDirectory as error:
-        yield foreign(error.path, error)
+        yield foreign(error)
     except (OSError, PoError) as error:
         hint = getattr(error, "hint", None) or "Look at the disk and the permissions."
         path = getattr(error, "filename", None) or store.root

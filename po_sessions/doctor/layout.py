@@ -57,7 +57,7 @@ def check(store: Store) -> Iterator[Finding]:
         yield from _placed(_Place(entry.path, is_directory=True), store, owner)
         for copy in (yield from store.listed(entry.path)):
             yield from _placed(_Place(copy.path), store, owner)
-    for entry in (yield from store.listed(os.path.join(store.root, "objects"))):
+    for entry in (yield from store.listed(objects)) if (objects := store.prompt_objects()) else ():
         if entry.name.endswith(".md") and not entry.name.startswith("."):
             yield from _placed(_Place(entry.path, may_be_read=True), store, owner, any_kind=True)
 
@@ -97,7 +97,7 @@ def _placed(place: _Place, store: Store, owner: int, *, any_kind: bool = False) 
             yield _linked(place.path, about)
     elif place.is_directory and stat.S_ISLNK(about.st_mode):
         if not folders.may_be_link(place.path):
-            yield foreign(place.path, folders.linked(place.path))
+            yield foreign(folders.linked(place.path))
         elif os.path.isdir(place.path):
             message = f"{place.path} is a symbolic link to a directory, as you allow."
             yield Finding("symlink", place.path, message, fault=False)

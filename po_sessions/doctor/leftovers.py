@@ -26,7 +26,8 @@ _MOMENT = 0.02
 
 def temporaries(store: Store) -> Iterator[Finding]:
     """Tell of temporary files that nobody will finish. Whoever writes one holds its lock."""
-    directories = [store.root, os.path.join(store.root, "objects"), store.sessions, store.locks, store.trash]
+    directories = [store.root, store.sessions, store.locks, store.trash]
+    directories += filter(None, [store.prompt_objects()])
     directories += [entry.path for entry in (yield from store.listed(store.backups)) if entry.is_dir()]
     for directory in directories:
         for entry in (yield from store.listed(directory)):

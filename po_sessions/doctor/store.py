@@ -137,6 +137,11 @@ class Store:
         ):
             raise Conflict(f"{path} has changed since.", hint="Run 'po doctor' again.")
 
+    def prompt_objects(self) -> str | None:
+        """Return the directory of the prompt objects; None if it is a link: what is behind one is left as it is."""
+        path = os.path.join(self.root, "objects")
+        return None if os.path.islink(path) else path
+
     def listed(self, path: str) -> Generator[Finding, None, list[Entry]]:
         """Return what is in a directory, which need not be there; yield a finding if that cannot be told."""
         try:
@@ -144,7 +149,7 @@ class Store:
         except (FileNotFoundError, NotADirectoryError):
             return []
         except ForeignDirectory as error:
-            yield foreign(path, error)
+            yield foreign(error)
             return []
         except OSError as error:
             hint = "Look at its permissions and its owner, and at the disk."
@@ -169,6 +174,7 @@ def busy(path: str, error: Busy) -> Finding:
     return Finding("busy", path, f"{path} was not examined: {error}", fault=False, hint=hint)
 
 
-def foreign(path: str, error: ForeignDirectory) -> Finding:
+def foreign(error: ForeignDirectory) -> Finding:
     """Return the finding for a directory that is not used, and behind which nothing is looked at."""
-    return Finding("symlink" if os.path.islink(path) else "owner", path, str(error), hint=error.hint)
+    kind = "symlink" if os.path.islink(error.path) else "owner"
+    return Finding(kind, error.path, str(error), hint=error.hint)

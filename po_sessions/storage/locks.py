@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from po_sessions.errors import Busy, Unreadable
 from po_sessions.storage import atomic, bounded, folders
 
-_OWNER = re.compile(rb"([0-9]{1,10}) ([a-z]{1,20})\n")
+_OWNER = re.compile(rb"([0-9]{1,10}) ([a-z ]{1,20})\n")
 _GRACE = 0.05
 """Seconds that even `timeout=0` waits: a look at a lock holds it for an instant and must not make another fail."""
 

@@ -12,6 +12,7 @@ from conftest import command
 from po_sessions.definition import Definition
 from po_sessions.environment import Environment
 from po_sessions.errors import Conflict, PromptObjectNotFound
+from po_sessions.storage import folders
 
 ROUNDS = 100 if os.environ.get("PO_TEST_ALL_FAULTS") else 4
 
@@ -52,14 +53,14 @@ def test_at_once_they_end_as_documented_and_lose_nothing(name, root):
 
 
 def test_a_rename_never_replaces_a_file_that_an_editor_makes_meanwhile(root, env, monkeypatch):
-    link, text = os.link, (root / "objects" / "greeter.md").read_bytes()
+    link, text = folders.link, (root / "objects" / "greeter.md").read_bytes()
 
     def late(source, target, **settings):
         if target.endswith("/host.md"):
             Path(target).write_text("theirs")
         link(source, target, **settings)
 
-    monkeypatch.setattr(os, "link", late)
+    monkeypatch.setattr(folders, "link", late)
     with pytest.raises(Conflict):
         env.rename_prompt_object("greeter", "host")
     assert (root / "objects" / "host.md").read_text() == "theirs"
@@ -70,7 +71,7 @@ def test_a_rename_never_replaces_a_file_that_an_editor_makes_meanwhile(root, env
 @pytest.mark.parametrize("text", ["---\nname: greeter\n---\nHi\n", "Hi\n"])
 def test_a_rename_that_was_cut_with_both_names_is_finished(text, root, env, monkeypatch):
     (root / "objects" / "greeter.md").write_text(text)
-    unlink = os.unlink
+    unlink = folders.unlink
 
     class Killed(BaseException): ...
 
@@ -80,7 +81,7 @@ def test_a_rename_that_was_cut_with_both_names_is_finished(text, root, env, monk
         unlink(path, **settings)
 
     with monkeypatch.context() as change:
-        change.setattr(os, "unlink", cut)
+        change.setattr(folders, "unlink", cut)
         with pytest.raises(Killed):
             env.rename_prompt_object("greeter", "host")
     assert (root / "objects" / "greeter.md").exists()
@@ -92,14 +93,14 @@ def test_a_rename_that_was_cut_with_both_names_is_finished(text, root, env, monk
 
 
 def test_a_file_that_goes_by_hand_meanwhile_is_not_found(root, env, monkeypatch):
-    link = os.link
+    link = folders.link
 
     def late(source, target, **settings):
         if source.endswith("/reader.md"):
             os.unlink(source)
         link(source, target, **settings)
 
-    monkeypatch.setattr(os, "link", late)
+    monkeypatch.setattr(folders, "link", late)
     with pytest.raises(PromptObjectNotFound):
         env.delete_prompt_object("reader")
 

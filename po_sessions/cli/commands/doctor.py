@@ -14,7 +14,7 @@ from po_sessions.cli.invocation import Invocation
 from po_sessions.cli.output import counted, one_line
 from po_sessions.cli.root import PoCommand
 from po_sessions.doctor import Finding, Store, examine
-from po_sessions.errors import Busy, Conflict, WriteFailed
+from po_sessions.errors import Busy, Conflict, ForeignDirectory, WriteFailed
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -48,7 +48,9 @@ def doctor(
         found = list(examine(store, repair=repair))
     _show(run, found, repair=repair)
     _sum_up(run, found, len(store.rows), repair=repair)
-    if failures := [one.failed for one in found if one.failed and not isinstance(one.failed, (Busy, Conflict))]:
+    if failures := [
+        one.failed for one in found if one.failed and not isinstance(one.failed, (Busy, Conflict, ForeignDirectory))
+    ]:
         raise WriteFailed(f"{counted(len(failures), 'repair')} failed; the first: {failures[0]}", hint=failures[0].hint)
     raise typer.Exit(1 if any(one.remains for one in found) else 0)
 

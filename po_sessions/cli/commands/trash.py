@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -21,6 +22,8 @@ app = noun("List, restore and empty what was deleted or undone.")
 
 _NAMED = 5
 """How many other files are named."""
+
+_NOT_OURS = "po did not put that there, so emptying the trash leaves it"
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
@@ -42,11 +45,10 @@ def list_(ctx: typer.Context, ids: Ids = False, template: Format = None, null: N
     others = [name for name in storage.trash_names() if name not in entries]
     for names, what in (
         (others, "'po trash empty' removes all"),
-        (storage.trash_others(), "po did not put that there, and 'po trash empty' leaves it"),
+        (storage.trash_others(), _NOT_OURS),
     ):
         if names:
-            named = ", ".join(names[:_NAMED]) + f" and {len(names) - _NAMED} more" * (len(names) > _NAMED)
-            run.out.note(f"Also in {run.environment().root}/trash: {named}; {what}.")
+            run.out.note(f"Also in {run.environment().root}/trash: {_named(names)}; {what}.")
     if not found:
         return None if others else run.out.note("The trash is empty.")
     shown = short_ids((one.id for one in found), SHORTEST_TIME)
@@ -117,11 +119,18 @@ def empty(
         run.confirm(f"Remove {counted(len(names), 'thing')} in the trash for good?", yes=yes, command=command)
     gone = manager.empty_trash(length) if names else []
     run.out.note(f"Removed {counted(len(gone), 'thing')} for good.")
+    if others := manager.storage.trash_others():
+        run.out.note(f"Still in {run.environment().root}/trash: {_named(others)}; {_NOT_OURS}.")
     if run.out.as_json:
         run.out.json([{"version": 1, "name": name} for name in gone])
 
 
-_FIELDS = ("id", "kind", "trashed_at", "session_id", "name", "po_name", "message_count", "preview")
+_FIELDS = ("id", "kind", "trashed_at", "session_id", "name", "po_name", "message_count", "preview", "damaged")
+
+
+def _named(names: Sequence[str]) -> str:
+    """Return the first of some names, and how many more there are."""
+    return ", ".join(names[:_NAMED]) + f" and {len(names) - _NAMED} more" * (len(names) > _NAMED)
 
 
 def _to_json(one: TrashEntry) -> dict[str, Any]:
