@@ -141,6 +141,8 @@ class Definitions:
             try:
                 if stem == old and not folders.lexists(before):
                     _is_moved(after, before)
+                elif stem == old and folders.lexists(after) and _is_same(before, after):
+                    folders.unlink(after)
                 if text is not None:
                     self._write(before, text)
             except (PoError, OSError):
@@ -265,6 +267,11 @@ def _is_moved(before: str, after: str) -> bool:
             return False
         folders.unlink(before)
     return True
+
+
+def _is_same(one: str, other: str) -> bool:
+    """Tell whether two names are of one file. Raises OSError."""
+    return folders.lstat(one).st_ino == folders.lstat(other).st_ino
 
 
 def _taken(name: str) -> Conflict:
