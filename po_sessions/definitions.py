@@ -65,6 +65,12 @@ class Definitions:
                     return path
             raise
 
+    def check_free(self, name: str) -> None:
+        """Raise InvalidInput if no prompt object can have a name, Conflict if one has it."""
+        check_po_name(name)
+        if any(not isinstance(known, Unreadable) and known.name == name for known in self):
+            raise _taken(name)
+
     def create(self, made: Definition) -> str:
         """Write a new definition and return its file.
 
@@ -81,8 +87,7 @@ class Definitions:
             raise InvalidInput(str(error), hint="Shorten it, or mend it.") from None
         if len(text.encode()) > LIMIT:
             raise InvalidInput(f"The prompt object has more than {LIMIT} bytes.", hint="Shorten it.")
-        if any(not isinstance(known, Unreadable) and known.name == made.name for known in self):
-            raise _taken(made.name)
+        self.check_free(made.name)
         path = self._path(made.name)
         atomic.make_dir(self._directory)
         try:

@@ -152,6 +152,7 @@ class Environment:
 
     def create_prompt_object(self, made: Definition) -> str:
         """Write a new prompt object's file and return its path. Raises InvalidInput, Conflict, Busy."""
+        self.definitions.check_free(made.name)
         with self.session_manager.storage.prompt_objects():
             return self.definitions.create(made)
 

@@ -128,7 +128,7 @@ class PromptObject:
                     raise self._nothing_to_retry(stored, last)
                 message = last.messages[0].content or ""
                 if not message.strip():
-                    hint = f"Run 'po session undo {stored.id}' to take it back."
+                    hint = f"Run '{command_line('session undo', stored.id)}' to take it back."
                     raise Conflict(f"The last turn of {stored.name!r} asks nothing: its message is empty.", hint=hint)
                 sent = self.window(stored, message, context.limit, passed_over=len(last.messages))
             return self._ask(asked, sent, context, stored.summary(), last.messages[-1], is_new=False)
@@ -159,7 +159,7 @@ class PromptObject:
                     raise Conflict(f"The last turn of {stored.name!r} has no answer.", hint=hint)
                 sent = window(stored, "")
             if len(sent.messages) == 1:
-                hint = f"Run 'po session show {session.id}': no question there has an answer."
+                hint = f"Run '{command_line('session show', session.id)}': no question there has an answer."
                 raise Conflict(f"There is nothing to sum up in {stored.name!r}.", hint=hint)
             self.check(backend, model, context.options)
             begin(sent)

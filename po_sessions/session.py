@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 from po_sessions.errors import Conflict, InvalidInput, NewerVersion
 from po_sessions.json_text import dumps, loads
 from po_sessions.quick import is_printable
+from po_sessions.shell import command_line
 
 VERSION = 1
 """The version of the session format written here. Newer ones are readable, and read-only."""
@@ -391,7 +392,7 @@ class End(NamedTuple):
             raise Conflict(
                 f"{session.name!r} does not end as it did when the model was asked: its file was replaced, or another "
                 "program wrote to it.",
-                hint=f"Run 'po session show {session.id}' to see how it ends now.",
+                hint=f"Run '{command_line('session show', session.id)}' to see how it ends now.",
             )
 
 

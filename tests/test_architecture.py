@@ -15,7 +15,8 @@ PACKAGE = Path(__file__).parent.parent / "po_sessions"
 
 LAYERS = [
     {"errors", "json_text", "front_matter", "near", "quick"},
-    {"session", "durations", "sizes", "quick_index", "mending", "shell"},
+    {"shell"},
+    {"session", "durations", "sizes", "quick_index", "mending"},
     {"window", "idempotency"},
     {"definition"},
     {"storage", "models", "formats"},  # they never import each other

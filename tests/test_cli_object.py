@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 
@@ -11,6 +10,7 @@ import pytest
 from conftest import command
 
 from po_sessions.errors import Conflict
+from po_sessions.storage import folders
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ def test_a_session_made_while_its_prompt_object_is_renamed_belongs_to_it(talk, r
 
 
 def test_a_renaming_that_cannot_begin_changes_nothing(talk, root, po, monkeypatch):
-    link = os.link
+    link = folders.link
 
     def refuse(source, target, **settings):
         if target.endswith("/z.md"):
@@ -157,7 +157,7 @@ def test_a_renaming_that_cannot_begin_changes_nothing(talk, root, po, monkeypatc
 
     before = (root / "objects" / "greeter.md").read_bytes()
     with monkeypatch.context() as fails:
-        fails.setattr(os, "link", refuse)
+        fails.setattr(folders, "link", refuse)
         assert po("object", "rename", "greeter", "z").exit_code == 9
     assert not (root / "sessions" / ".rename").exists()
     assert (root / "objects" / "greeter.md").read_bytes() == before

@@ -336,7 +336,7 @@ def test_emptying_removes_what_po_put_there_and_nothing_else(talk, root, po):
         code,
         f"Also in {trash}: {next(trash.glob('reader.*.md')).name}; 'po trash empty' removes all.\n" in shown,
     ) == (0, True)
-    assert f"Also in {trash}: a, b, c, foreign, link and 1 more; po did not put that there" in shown
+    assert f"Also in {trash}: a, b, c, foreign, link and 1 more; that is not po's" in shown
     gone = json.loads(po("trash", "empty", "--yes", "--json").stdout)
     assert len(gone) == 4
     assert sorted(path.name for path in trash.iterdir()) == sorted([*mine, "link"])

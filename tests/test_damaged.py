@@ -192,6 +192,7 @@ def test_files_are_not_compared_again_before_a_hundred_times_as_long(root, env, 
 def test_a_row_written_before_its_file_is_believed_and_then_exact(tmp_path, monkeypatch):
     store = FileStorage(str(tmp_path / "store"))
     store.create(session(user("a")))
+    assert len(list(store.summaries())) == 1  # the first look at all files
     store.append(ULID, assistant("b"))
     row = next(store._index.rows())
     assert "written" in row
@@ -233,7 +234,8 @@ NOW = "2025-01-03T10:00:00.000Z"
 ROW = {
     "id": ULID,
     "name": "a",
-    **dict.fromkeys(("po_name", "preview", "last_turn"), ""),
+    "po_name": "greeter",
+    **dict.fromkeys(("preview", "last_turn"), ""),
     **dict.fromkeys(("created_at", "updated_at"), NOW),
     **dict.fromkeys(("message_count", "turn_count", "size", "inode"), 1),
 }

@@ -241,8 +241,18 @@ def reply_stored(w: World) -> str:
 
 def stray_file(w: World) -> str:
     (w.root / "trash").mkdir()
-    (w.root / "trash" / "stray").write_text("x")
+    (w.root / "trash" / "reader.00000000.md").write_text("x")
     return w("trash", "list")
+
+
+def linked_trash(w: World) -> str:
+    id = w.session()
+    (w.root / "trash").symlink_to(w.root / "sessions")
+    return w("session", "delete", id)
+
+
+def links_here(w: World) -> str:
+    return w("config", "set", "--environment", "links.allow", "/x")
 
 
 def name_taken_in_trash(w: World) -> str:
@@ -310,6 +320,8 @@ CASES: dict[str, list[Callable[[World], str]]] = {
     "po backup restore {}": [with_("backup", "create", "ID")],
     "po backup restore {} --as NAME": [taken_backup],
     "po config set backup.keep 0": [with_("config", "set", "backup.interval", "0d")],
+    "po config path": [links_here],
+    "po config set links.allow {}": [linked_trash],
     "po config set --environment {} VALUE": [bad_setting_here],
     "po config set model.idle_timeout 1h": [with_("config", "set", "--environment", "model.idle_timeout", "0"), silent],
     "po config set {} VALUE": [bad_setting],

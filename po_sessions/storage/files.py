@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from po_sessions.errors import Busy, PoError, SessionNotFound, Unreadable, WriteFailed
 from po_sessions.json_text import dumps
 from po_sessions.session import End, Message, Session, SessionSummary, check_kept, check_po_name, check_writable
+from po_sessions.shell import command_line
 from po_sessions.storage import About, Notice, Watch, atomic, entry_ids, folders, gitignore, locks, session_file, state
 from po_sessions.storage.catalogue import Catalogue
 from po_sessions.storage.deletions import UNDONE_AT, Deletions, described, described_at
@@ -182,7 +183,7 @@ class FileStorage:
             gone = described(fd)
         self._deletions.add(verb, now, {"id": id, **gone}, trash_id=entry_id, purged=False)
         if damage := self._trash.damage(entry_id):
-            self._notice(f"{damage} 'po trash restore {entry_id}' puts the file back as it is.")
+            self._notice(f"{damage} '{command_line('trash restore', entry_id)}' puts the file back as it is.")
         return entry_id
 
     def purge(self, id: str, now: str, verb: str = "delete") -> None:
@@ -455,7 +456,7 @@ class FileStorage:
         hint = "It was left as it is; 'po doctor' tells what can be done."
         with suppress(PoError):
             if self._backups.ids(id):
-                hint = f"Run 'po backup restore {id}' to put it back to its last backup."
+                hint = f"Run '{command_line('backup restore', id)}' to put it back to its last backup."
         error = Unreadable(f"{row['po_name']} has a session named {row['name']!r}, {id}. {why}", hint=hint)
         error.session_id = id
         return error

@@ -138,7 +138,7 @@ def linked(path: str) -> ForeignDirectory:
     return ForeignDirectory(
         path,
         "is a symbolic link, which may lead outside of the environment, so it is not followed.",
-        hint=f"If the link is yours, run '{command_line('config set', 'links.allow', path)}'.",
+        hint=f"If the link is yours, run '{command_line('config set links.allow', path)}'.",
     )
 
 

@@ -23,7 +23,7 @@ app = noun("List, restore and empty what was deleted or undone.")
 _NAMED = 5
 """How many other files are named."""
 
-_NOT_OURS = "po did not put that there, so emptying the trash leaves it"
+_NOT_OURS = "that is not po's, so emptying the trash leaves it"
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
