@@ -63,6 +63,7 @@ def last_look(sessions: str) -> "dict[str, Any] | None":
         return None
     lists = all(isinstance(look[key], list) for key in ("strange", "unread"))
     lists = lists and all(isinstance(one, str) for one in look["strange"] + look["unread"])
+    lists = lists and all(map(quick.is_session_id, look["unread"]))
     numbers = all(type(look[key]) is int for key in ("mtime", "inode"))
     spans = all(type(look[key]) in (int, float) and 0 <= look[key] < _LONG for key in _SPANS)
     return look if lists and numbers and spans and look["inode"] == os.stat(sessions).st_ino else None

@@ -113,7 +113,8 @@ def test_one_of_another_name_ignores_only_what_po_keeps_there(tmp_path, po):
 
 
 def test_a_directory_that_cannot_be_written_keeps_nothing_from_working(tmp_path, monkeypatch):
-    open_storage("files", root=str(tmp_path / "store")).names()
+    with open_storage("files", root=str(tmp_path / "store")).names():
+        pass
     store = open_storage("files", root=str(tmp_path / "store"))
     (tmp_path / "store" / ".gitignore").unlink()
     monkeypatch.setattr(os, "link", lambda *_, **__: (_ for _ in ()).throw(PermissionError(13, "no")))
