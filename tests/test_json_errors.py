@@ -23,7 +23,15 @@ from po_sessions.storage import atomic
 from po_sessions.storage.files import FileStorage
 
 KEYS = {"code", "kind", "message", "hint", "retryable", "session_id"}
-SAID_BY_MODELS = ["model_error", "unreachable", "refused", "rate_limited", "context_too_long", "interrupted"]
+SAID_BY_MODELS = [
+    "model_error",
+    "unreachable",
+    "timed_out",
+    "refused",
+    "rate_limited",
+    "context_too_long",
+    "interrupted",
+]
 SAID_BEFORE = ["model_unavailable", "weights_missing"]
 SIMPLE = {
     "invalid_input": ["session", "list", "-n", "0"],
@@ -64,7 +72,7 @@ def told(result: Any, kind: str, session_id: str | None = None) -> dict[str, Any
     assert set(about) - {"reply"} == KEYS
     assert (about["kind"], about["code"], result.exit_code) == (kind, code(kind), code(kind))
     assert about["session_id"] == session_id
-    assert about["retryable"] == (kind in ("busy", "unreachable", "rate_limited"))
+    assert about["retryable"] == (kind in ("busy", "unreachable", "timed_out", "rate_limited"))
     assert isinstance(about["message"], str)
     assert about["message"].strip()
     assert about["hint"] is None or about["hint"].strip()
