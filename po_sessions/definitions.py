@@ -126,6 +126,8 @@ class Definitions:
             try:
                 if stem == old and not os.path.lexists(before):
                     _is_moved(after, before)
+                elif stem == old and _is_linked(before, after):
+                    os.unlink(after)
                 if text is not None:
                     self._write(before, text)
             except (PoError, OSError):
@@ -249,6 +251,11 @@ def _is_moved(before: str, after: str) -> bool:
             return False
         os.unlink(before)
     return True
+
+
+def _is_linked(one: str, other: str) -> bool:
+    """Tell whether two paths name one file."""
+    return os.path.lexists(other) and os.path.samestat(os.lstat(one), os.lstat(other))
 
 
 def _taken(name: str) -> Conflict:
