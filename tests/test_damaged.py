@@ -70,6 +70,19 @@ def alpha(root, env) -> str:
 
 
 @pytest.mark.parametrize("harm", HARM)
+def test_nothing_is_sent_to_another_session_of_that_name(harm, root, env, po, backend):
+    for name in ("alpha", "Default"):
+        id = env.session_manager.ensure("greeter", name)[0].id
+        later(env)
+        harm(root / "sessions" / f"{id}.json")
+    for args in (["-s", "alpha", "--create"], ["-s", "alpha"], []):
+        result = po("send", *args, "greeter", "Hi")
+        assert (result.exit_code, result.stdout) == (7, ""), (args, result.stderr)
+    assert len(list((root / "sessions").glob("01*.json"))) == 2
+    assert not backend.asked
+
+
+@pytest.mark.parametrize("harm", HARM)
 def test_a_damaged_session_keeps_its_name(harm: Callable[[Path], None], alpha, root, po):
     harm(root / "sessions" / f"{alpha}.json")
     for args in (

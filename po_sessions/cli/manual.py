@@ -128,7 +128,7 @@ _EXIT_WITH = {
     1: {"doctor"},
     errors.AmbiguousSelector.exit_code: {"selects", "falls back"},
     errors.Conflict.exit_code: {"waits", "defines", "writes files", "init", "completion"},
-    errors.Busy.exit_code: {"waits", "selects", "falls back"},
+    errors.Busy.exit_code: {"waits"},
     errors.Unreadable.exit_code: {"store", "model", "config"},
     errors.ModelError.exit_code: _MODELS,
 }
