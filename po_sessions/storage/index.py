@@ -23,7 +23,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from po_sessions import quick_index
-from po_sessions.errors import Busy, Unreadable, WriteFailed
+from po_sessions.errors import Busy, PoError, Unreadable, WriteFailed
 from po_sessions.json_text import dumps, loads
 from po_sessions.quick_index import FOOT, HEAD, LARGEST_LOG, TYPES
 from po_sessions.session import is_session_id, normal_time
@@ -208,10 +208,14 @@ class Index:
                 folders.unlink(self._folding)
 
     def _settled(self, row: Row) -> Row:
-        """Return a row with its file's change time in the place of its own, if the file is the one it tells of."""
+        """Return a row with its file's change time in the place of its own, if the file is the one it tells of.
+
+        A file that is being written may not be on the disk yet, so its row stays as it is.
+        """
         if "written" in row:
-            with suppress(OSError):
-                about = folders.lstat(os.path.join(self.directory.path, row["id"] + ".json"))
+            path = os.path.join(self.directory.path, row["id"] + ".json")
+            with suppress(OSError, PoError), locks.locked(path, timeout=0, flags=os.O_RDONLY, shared=True) as fd:
+                about = os.fstat(fd)
                 if quick_index.is_of(row, about):
                     at = {"written": ("changed", about.st_ctime_ns)}
                     return dict(at.get(key, (key, value)) for key, value in row.items())
