@@ -92,11 +92,12 @@ class Index:
 
     def _written_to_log(self, line: bytes) -> bool:
         """Write a line to the log; False if that was set aside, and perhaps read, before it had the line."""
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-        if not folders.lexists(self._log):
+        flags = os.O_WRONLY | os.O_APPEND
+        try:
+            fd = atomic.open_regular(self._log, flags)
+        except FileNotFoundError:
             with self.directory.own_change():
-                os.close(atomic.open_regular(self._log, flags))
-        fd = atomic.open_regular(self._log, flags)
+                fd = atomic.open_regular(self._log, flags | os.O_CREAT)
         try:
             if os.fstat(fd).st_nlink > 1:  # what is ours to make is never another file under a second name
                 folders.unlink(self._log)

@@ -122,6 +122,8 @@ class Tail(NamedTuple):
     """Where the first message begins, in bytes."""
     last: Message | None
     """The last message, None if there is none."""
+    closing_text: bytes = b""
+    """The closing as it stands in a file that an append can extend."""
 
 
 class Found(NamedTuple):
@@ -159,7 +161,7 @@ def read_tail(fd: int) -> Tail | None:
             return None
     except (ValueError, OSError):
         return None
-    return Tail(head, closing, closing_at, size, summary, len(opening), last)
+    return Tail(head, closing, closing_at, size, summary, len(opening), last, data)
 
 
 def _summary(head: dict[str, Any], closing: dict[str, Any], last: Message | None) -> SessionSummary:
@@ -250,7 +252,7 @@ def plan_append(tail: Tail, message: Message, after: End | None = None) -> Appen
     Message.from_dict(message.to_dict())  # never write what could not be read
     summary = tail.summary.with_message(message)
     closing = {**tail.closing, **{key: getattr(summary, key) for key in CLOSING_KEYS}}
-    old = _closing(tail.closing)
+    old = tail.closing_text
     line = b"," * (tail.summary.message_count > 0) + dumps(message.to_dict())
     # The new closing begins where the old one ended or later, so that no cut of the write can mix the two.
     data = line.ljust(len(old) - 1) + b"\n" + _closing(closing)
