@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 from pathlib import Path
@@ -17,9 +16,9 @@ from test_session import ULID
 from po_sessions import errors
 from po_sessions.cli.root import EXIT_BUG
 from po_sessions.environment import Environment
-from po_sessions.errors import Busy, PoError, Several, WriteFailed
+from po_sessions.errors import Busy, PoError, Several
 from po_sessions.session import Session
-from po_sessions.storage import atomic
+from po_sessions.storage import atomic, folders
 from po_sessions.storage.files import FileStorage
 
 KEYS = {"code", "kind", "message", "hint", "retryable", "session_id"}
@@ -139,15 +138,15 @@ def test_a_reply_that_is_not_stored(tea, po, monkeypatch):
 
 
 def test_a_change_that_is_not_finished(tea, root, po, monkeypatch):
-    sync, rename = atomic.sync_dir, os.rename
+    sync, unlink = atomic.sync_dir, folders.unlink
 
-    def fail_behind_it(do, *args):
-        if (root / "objects" / "host.md").exists():
-            raise WriteFailed("The disk is gone.")
-        do(*args)
+    def fail_behind_it(do, path):
+        if (root / "objects" / "host.md").exists() and "/objects" in path:
+            raise OSError(5, "The disk is gone")
+        do(path)
 
     monkeypatch.setattr(atomic, "sync_dir", lambda path: fail_behind_it(sync, path))
-    monkeypatch.setattr(os, "rename", lambda old, new: fail_behind_it(rename, old, new))
+    monkeypatch.setattr(folders, "unlink", lambda path: fail_behind_it(unlink, path))
     told(po("object", "rename", "greeter", "host", "--json"), "unfinished")
 
 
