@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from po_sessions.errors import InvalidInput, NewerVersion, SessionNotFound, Unreadable
 from po_sessions.json_text import dumps
-from po_sessions.mending import normal_calls
 from po_sessions.session import (
     NAME_LENGTH,
     VERSION,
@@ -78,7 +77,11 @@ def normal(session: Session) -> Session:
 
 def _normal(message: Message) -> Message:
     calls = message.extra.get("tool_calls")
-    return replace(message, extra={**message.extra, "tool_calls": normal_calls(calls)}) if calls else message
+    if not calls:
+        return message
+    from po_sessions.mending import normal_calls  # which few imports need
+
+    return replace(message, extra={**message.extra, "tool_calls": normal_calls(calls)})
 
 
 def carried_name(name: str) -> str:
