@@ -68,6 +68,8 @@ class _Folder(_Anywhere):
 _ANYWHERE = _Anywhere()
 _guarded: dict[str, MayBeLink] = {}
 _held: dict[str, _Folder] = {}
+_free: set[str] = set()
+"""Directories that were found to be in no guarded root."""
 
 
 def may_be_link(path: str) -> bool:
@@ -78,6 +80,7 @@ def may_be_link(path: str) -> bool:
 def guard(root: str, allowed: MayBeLink = lambda _: False) -> None:
     """Have no link followed below the directory `root`, which may be one itself, but where it is `allowed`."""
     _guarded[root] = allowed
+    _free.clear()
 
 
 def let_go(root: str) -> None:
@@ -88,6 +91,8 @@ def let_go(root: str) -> None:
 
 def _folder(path: str) -> _Folder | None:
     """Return a directory, opened; None if no guarded root has it. Raises OSError, ForeignDirectory."""
+    if path in _free:
+        return None
     held = _held.get(path)
     # Where another directory lies between it and the root, its path may lead through a link by now.
     if held is not None and held.is_at(path) and not (held.is_deep and _folder(os.path.dirname(path)) is None):
@@ -96,6 +101,7 @@ def _folder(path: str) -> _Folder | None:
     while root not in _guarded:
         parent = os.path.dirname(root)
         if parent == root:
+            _free.add(path)
             return None
         root = parent
     if path == root:
