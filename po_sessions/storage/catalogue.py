@@ -113,6 +113,9 @@ class Catalogue:
             changed, gone = self._compare(inodes, closely=closely)
         except IndexDamaged:
             unread, compared = self._rebuild(), 0.0
+            if unread is not None:  # the log may tell of what a power cut took
+                with suppress(IndexDamaged):
+                    unread += self._take_in([row["id"] for row in list(self._index.files()) if "written" in row])
         else:
             compared = time.monotonic() - look.at if closely else None
             unread = self._take_in(self._watch("Reading what changed", changed))
