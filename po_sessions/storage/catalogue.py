@@ -13,7 +13,7 @@ from bisect import insort
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
-from po_sessions.errors import PoError, SessionNotFound, Unreadable
+from po_sessions.errors import Busy, PoError, SessionNotFound, Unreadable
 from po_sessions.quick_index import is_of
 from po_sessions.session import is_session_id
 from po_sessions.storage import Notice, Watch, folders, locks
@@ -40,6 +40,7 @@ class Catalogue:
         self._watch = watch
         self._noticed: set[str] = set()
         self._last: dict[str, Row] | None = None
+        self._busy: set[str] = set()
 
     def rows(self, needle: bytes = b"") -> Iterator[Row]:
         """Yield the rows, newest turn first, compared with their files; with `needle`, at least those that hold it.
@@ -191,12 +192,19 @@ class Catalogue:
         SessionNotFound, Unreadable.
         """
         path = self._file(id)
-        with suppress(PoError, OSError), locks.locked(path, timeout=0, flags=os.O_RDONLY, shared=True):
-            row = _with_name(self._read_row(id), last)
-            with suppress(PoError, OSError):
-                self._index.record(row)
-                return row, True
-            return row, False
+        try:
+            if id in self._busy:
+                raise Busy(id)
+            with locks.locked(path, timeout=0, flags=os.O_RDONLY, shared=True):
+                row = _with_name(self._read_row(id), last)
+                with suppress(PoError, OSError):
+                    self._index.record(row)
+                    return row, True
+                return row, False
+        except Busy:
+            self._busy.add(id)  # so that a process that was stopped costs one short wait, not one a look
+        except (PoError, OSError):
+            pass
         return _with_name(self._read_row(id), last), False
 
     def _take_in(self, ids: Iterable[str]) -> list[str]:

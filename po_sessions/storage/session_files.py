@@ -34,6 +34,7 @@ class SessionFiles:
         self._aside = os.path.join(directory, ".locks")
         self._index = index
         self._timeout = timeout
+        self._busy: set[str] = set()
 
     def path(self, id: str) -> str:
         """Return where a session's file is, or would be. Raises SessionNotFound if `id` cannot be one."""
@@ -73,9 +74,10 @@ class SessionFiles:
         """
         tail = session_file.read_tail(fd)
         if tail is None:
-            with suppress(Busy), locks.holding(fd, path, timeout=0, shared=True):
+            with suppress(Busy), self._unwritten(fd, path):
                 tail = session_file.read_tail(fd)
         if tail is not None:
+            self._busy.discard(path)
             return Found(tail, whole=True)
         if os.fstat(fd).st_size <= LARGE:
             return None
@@ -83,13 +85,25 @@ class SessionFiles:
 
         return torn.scan(fd, path)
 
+    @contextmanager
+    def _unwritten(self, fd: int, path: str) -> Iterator[None]:
+        """Keep writers from an open file for the block. Raises Busy, at once if it was busy the last time."""
+        if path in self._busy:
+            raise Busy(f"{path} is being written.")
+        try:
+            with locks.holding(fd, path, timeout=0, shared=True):
+                yield
+        except Busy:
+            self._busy.add(path)
+            raise
+
     def parsed(self, fd: int, path: str) -> session_file.Parsed:
         """Read an open file whole, waiting for nobody. Raises Unreadable."""
         with suppress(Unreadable):
             parsed = session_file.read(fd, path)
             if parsed.torn is None:
                 return parsed
-        with suppress(Busy), locks.holding(fd, path, timeout=0, shared=True):
+        with suppress(Busy), self._unwritten(fd, path):
             return session_file.read(fd, path)  # nobody writes to it now
         return session_file.read(fd, path)
 
