@@ -26,6 +26,7 @@ from po_sessions.storage import open_storage
 hypothesis.settings.register_profile("po", deadline=None)  # speed is no matter for tests
 hypothesis.settings.load_profile("po")
 
+BACKENDS = dict(models.BACKENDS)
 REAL_CACHE = user_cache_path("po")
 TESTS = Path(__file__).parent
 PO = str(Path(sys.executable).with_name("po"))
@@ -61,6 +62,9 @@ def _nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "UTC")
     monkeypatch.setenv("PAGER", "")  # which would wait for a key
     monkeypatch.chdir(work)
+    # What a test, or what it shares with others, puts into these goes with it.
+    monkeypatch.setattr(models, "BACKENDS", dict(BACKENDS))
+    monkeypatch.setattr(ScriptedBackend, "script", None)
 
 
 @pytest.fixture
