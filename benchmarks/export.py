@@ -12,7 +12,7 @@ from measure import PO, compile_all, interleaved, ratio, row, scratch
 
 from po_sessions.environment import Environment
 from po_sessions.session import Message, Session
-from po_sessions.storage import session_file
+from po_sessions.storage.files import codec
 
 WHEN = "2025-01-03T10:00:00.000Z"
 ID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
@@ -26,7 +26,7 @@ def make(root: Path, file: Path) -> None:
     history = tuple(
         Message(("user", "assistant")[at % 2], f"{at} {'word ' * 185}", WHEN) for at in range(MEGABYTES * 1000)
     )
-    file.write_bytes(session_file.encode(Session(ID, "Long", "greeter", WHEN, WHEN, history)))
+    file.write_bytes(codec.encode(Session(ID, "Long", "greeter", WHEN, WHEN, history)))
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from measure import BARE, PO, compile_all, interleaved, ratio, row, scratch
 from stores import fill, session
 
-from po_sessions.storage.files import FileStorage
+from po_sessions.storage.files.store import FileStorage
 
 RUNNER = """
 import os, sys, time

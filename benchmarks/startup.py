@@ -15,7 +15,7 @@ from ulid import ULID
 
 from po_sessions.environment import Environment
 from po_sessions.session import Message, Session, timestamp
-from po_sessions.storage import session_file
+from po_sessions.storage.files import codec
 
 
 def fill(root: Path, count: int) -> None:
@@ -29,7 +29,7 @@ def fill(root: Path, count: int) -> None:
         now = timestamp(moment)
         history = (Message("user", f"Question {number}", now), Message("assistant", f"Answer {number}", now))
         one = Session(str(ULID.from_datetime(moment)), f"Session {number}", "greeter", now, now, history)
-        (sessions / f"{one.id}.json").write_bytes(session_file.encode(one))
+        (sessions / f"{one.id}.json").write_bytes(codec.encode(one))
 
 
 def on_terminal(args: list[str]) -> Callable[[], float]:

@@ -18,9 +18,10 @@ from ulid import ULID
 
 from po_sessions.environment import Environment
 from po_sessions.session import Message, Session, timestamp
-from po_sessions.storage import open_storage, session_file
-from po_sessions.storage.index import Index, Row
-from po_sessions.storage.session_files import to_row
+from po_sessions.storage import open_storage
+from po_sessions.storage.files import codec
+from po_sessions.storage.files.index import Index, Row
+from po_sessions.storage.files.publish import to_row
 
 BEGAN = datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -52,7 +53,7 @@ def fill(root: Path, sessions: int, messages: int = 2) -> None:
 def _write(directory: Path, sessions: int, messages: int) -> Iterator[Row]:
     for number in range(sessions):
         one = session(number, messages)
-        data = session_file.encode(one)
+        data = codec.encode(one)
         fd = os.open(directory / f"{one.id}.json", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         os.write(fd, data)
         yield to_row(one.summary(), len(data), os.fstat(fd).st_ino)

@@ -29,31 +29,31 @@ TYPE_CHECKING = False  # `typing` takes as long to import as a whole `po status`
 if TYPE_CHECKING:
     from typing import Any
 
-    from po_sessions.definition import Definition
     from po_sessions.environment import Environment
     from po_sessions.errors import PoError
-    from po_sessions.manager import SessionManager
     from po_sessions.models import Chunk, ModelBackend, ModelPaths, Reply
-    from po_sessions.prompt_object import Answer, Context, PromptObject
+    from po_sessions.prompt_objects.definition import Definition
     from po_sessions.session import Message, Session, SessionSummary, Turn
+    from po_sessions.sessions.manager import SessionManager
     from po_sessions.storage import SessionStorage, open_storage
+    from po_sessions.turns.prompt_object import Answer, Context, PromptObject
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Answer": "prompt_object",
+    "Answer": "turns.prompt_object",
     "Chunk": "models",
-    "Context": "prompt_object",
-    "Definition": "definition",
+    "Context": "turns.prompt_object",
+    "Definition": "prompt_objects.definition",
     "Environment": "environment",
     "Message": "session",
     "ModelBackend": "models",
     "ModelPaths": "models",
     "PoError": "errors",
-    "PromptObject": "prompt_object",
+    "PromptObject": "turns.prompt_object",
     "Reply": "models",
     "Session": "session",
-    "SessionManager": "manager",
+    "SessionManager": "sessions.manager",
     "SessionStorage": "storage",
     "SessionSummary": "session",
     "Turn": "session",

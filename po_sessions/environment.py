@@ -10,22 +10,22 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from po_sessions.definitions import Definitions
+from po_sessions import atomic, folders
 from po_sessions.errors import Conflict, InvalidInput, NotFound, PoError
-from po_sessions.manager import SessionManager
+from po_sessions.prompt_objects.directory import Definitions
 from po_sessions.session import SessionSummary
+from po_sessions.sessions.manager import SessionManager
 from po_sessions.shell import command_line, quoted
-from po_sessions.storage import Notice, Watch, atomic, folders, gitignore, open_storage
+from po_sessions.storage import Notice, Watch, open_storage
+from po_sessions.storage.files import gitignore
 
 if TYPE_CHECKING:  # what only a turn needs is imported by the turn
-    from po_sessions.backups import BackupPolicy
-    from po_sessions.definition import Definition
     from po_sessions.models import Chunk, ModelBackend, ModelPaths
-    from po_sessions.prompt_object import Context, PromptObject
-    from po_sessions.window import Limit
+    from po_sessions.prompt_objects.definition import Definition, Limit
+    from po_sessions.sessions.backups import BackupPolicy
+    from po_sessions.turns.prompt_object import Context, PromptObject
 
 DIRECTORY = ".prompt_objects"
-_STARTERS = os.path.join(os.path.dirname(__file__), "objects")
 
 
 def _now() -> datetime:
@@ -108,6 +108,8 @@ class Environment:
             return False
         import tempfile
 
+        from po_sessions.prompt_objects import starters
+
         target = objects if os.path.isdir(root) else root
         atomic.make_dir(os.path.dirname(target))
         # Made aside and put in its place whole, so that nobody finds an environment without its prompt objects.
@@ -117,9 +119,8 @@ class Environment:
             inside = made if target == objects else os.path.join(made, "objects")
             atomic.make_dir(made)
             atomic.make_dir(inside)
-            for name in starters():
-                with open(os.path.join(_STARTERS, f"{name}.md"), "rb") as file:
-                    atomic.create(os.path.join(inside, f"{name}.md"), file.read())
+            for name in starters.names():
+                atomic.create(os.path.join(inside, f"{name}.md"), starters.text(name))
             gitignore.make(made if target == root else root)
             if owner := folders.owner_of(os.path.dirname(target)):
                 for directory, _, names in os.walk(made):
@@ -146,7 +147,7 @@ class Environment:
 
         Raises PromptObjectNotFound; Unreadable if its file is not as it should be; Conflict if two files claim it.
         """
-        from po_sessions.prompt_object import PromptObject
+        from po_sessions.turns.prompt_object import PromptObject
 
         return PromptObject(self.definitions.get(name))
 
@@ -208,7 +209,7 @@ class Environment:
 
         Raises NotFound if there is no session.
         """
-        from po_sessions.prompt_object import Context
+        from po_sessions.turns.prompt_object import Context
 
         session = session or self.current_session
         if session is None:
@@ -243,16 +244,6 @@ class Environment:
         if model not in self._backends:
             self._backends[model] = models.resolve(model, self._model_paths, self._notice)
         return self._backends[model]
-
-
-def starters() -> list[str]:
-    """Return the names of the prompt objects that a new environment has."""
-    return sorted(name.removesuffix(".md") for name in os.listdir(_STARTERS) if name.endswith(".md"))
-
-
-def starter(name: str) -> PromptObject:
-    """Return a prompt object that a new environment has. Raises PromptObjectNotFound."""
-    return Environment.open(os.path.dirname(_STARTERS), save=False).prompt_object(name)
 
 
 def find_root(start: str, home: Callable[[], str], notice: Notice = lambda _: None) -> str:

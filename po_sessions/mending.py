@@ -27,7 +27,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from po_sessions.json_text import loads
+from po_sessions.text.strict_json import loads
 
 Sent = dict[str, Any]
 

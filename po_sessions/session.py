@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
 from po_sessions.errors import Conflict, InvalidInput, NewerVersion
-from po_sessions.json_text import dumps, loads
-from po_sessions.quick import is_printable
+from po_sessions.layout.primitives import is_printable
 from po_sessions.shell import command_line
+from po_sessions.text.strict_json import dumps, loads
 
 VERSION = 1
 """The version of the session format written here. Newer ones are readable, and read-only."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from po_sessions.quick import is_printable
+from po_sessions.layout.primitives import is_printable
 
 
 def quoted(word: str) -> str:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
-from model_server import ModelServer, set_up_llm
-from platformdirs import user_cache_path
-from scripted import ScriptedBackend
+from support.model_server import ModelServer, set_up_llm
+from support.running import REAL_CACHE, Clock, command
+from support.scripted import ScriptedBackend
+from support.wire import Wire, wire
 from typer.testing import CliRunner
-from wire import Wire, wire
 
 from po_sessions import models
 from po_sessions.environment import Environment
@@ -27,21 +25,7 @@ hypothesis.settings.register_profile("po", deadline=None)  # speed is no matter 
 hypothesis.settings.load_profile("po")
 
 BACKENDS = dict(models.BACKENDS)
-REAL_CACHE = user_cache_path("po")
-TESTS = Path(__file__).parent
-PO = str(Path(sys.executable).with_name("po"))
 _SETTINGS = ("PO_", "XDG_", "LLM_", "OPENAI_", "ANTHROPIC_", "PYTHONUNBUFFERED", "NO_COLOR", "FORCE_COLOR", "COLUMNS")
-
-
-class Clock:
-    """A clock that tells what it is told, and goes on by a second at each look."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2025, 1, 3, 10, 0, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        self.now += timedelta(seconds=1)
-        return self.now
 
 
 @pytest.fixture
@@ -105,14 +89,14 @@ def backend(monkeypatch: pytest.MonkeyPatch) -> type[ScriptedBackend]:
     """The scripted back end in the place of the embedded one; set its `script` to have it do something."""
     monkeypatch.setattr(ScriptedBackend, "script", None)
     monkeypatch.setattr(ScriptedBackend, "asked", [])
-    monkeypatch.setitem(models.BACKENDS, "embedded", "scripted:ScriptedBackend")
+    monkeypatch.setitem(models.BACKENDS, "embedded", "support.scripted:ScriptedBackend")
     return ScriptedBackend
 
 
 @pytest.fixture
 def po() -> Callable[..., Any]:
     """Run `po` in this process; the result has exit_code, stdout, stderr."""
-    from po_sessions.cli.root import app
+    from po_sessions.cli.app.root import app
 
     def run(*args: str, input: str | bytes | None = None) -> Any:
         result = CliRunner().invoke(app, list(args), input=input, prog_name="po")
@@ -133,11 +117,6 @@ def po_process() -> Callable[..., subprocess.CompletedProcess[str]]:
         return done
 
     return run
-
-
-def command(*, real: bool = False) -> list[str]:
-    """Return what starts `po`, on the scripted back end unless `real`."""
-    return [PO] if real else [sys.executable, str(TESTS / "po_scripted.py")]
 
 
 @pytest.fixture(scope="session")

@@ -9,29 +9,30 @@ from pathlib import Path
 
 import pytest
 
-from po_sessions.cli.root import COMMANDS
+from po_sessions.cli.app.root import COMMANDS
 
 PACKAGE = Path(__file__).parent.parent / "po_sessions"
 
 LAYERS = [
-    {"errors", "json_text", "front_matter", "near", "quick"},
+    {"errors"},
+    {"text"},
+    {"layout"},
     {"shell"},
-    {"session", "durations", "sizes", "quick_index", "mending"},
-    {"window", "idempotency"},
-    {"definition"},
-    {"storage", "models", "formats"},  # they never import each other
-    {"selector", "imports", "definitions", "pruning", "compaction"},
-    {"backups", "doctor"},
-    {"manager"},
-    {"prompt_object"},
+    {"folders"},
+    {"atomic"},
+    {"bounded"},
+    {"session", "pointers", "settings", "mending"},
+    {"storage", "formats", "prompt_objects", "models"},  # they never import each other
+    {"sessions"},
+    {"turns", "doctor"},
     {"environment"},
     {"cli"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 
-def imports(path: Path, package: Path = PACKAGE) -> set[str]:
-    """Return the parts of the package that a file imports, wherever in it."""
+def imports(path: Path) -> set[str]:
+    """Return the modules of the package that a file imports, wherever in it."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -43,8 +44,8 @@ def imports(path: Path, package: Path = PACKAGE) -> set[str]:
             names = [a.value for a in node.args if isinstance(a, ast.Constant)]
         else:
             continue
-        found |= {name.split(".")[1] for name in names if name.startswith("po_sessions.")}
-    return found & set(LEVEL)
+        found |= {name.removeprefix("po_sessions.") for name in names if name.startswith("po_sessions.")}
+    return found
 
 
 def upward(package: Path = PACKAGE) -> list[str]:
@@ -55,11 +56,8 @@ def upward(package: Path = PACKAGE) -> list[str]:
         if part == "__init__":
             continue  # hands on names, lazily
         assert part in LEVEL, f"{part} is in no layer"
-        found += [
-            f"{path.relative_to(package)} imports {other}"
-            for other in imports(path) - {part}
-            if LEVEL[other] >= LEVEL[part]
-        ]
+        others = {name.split(".")[0] for name in imports(path)} & set(LEVEL) - {part}
+        found += [f"{path.relative_to(package)} imports {other}" for other in others if LEVEL[other] >= LEVEL[part]]
     return found
 
 
@@ -72,11 +70,11 @@ def test_an_upward_import_is_seen(tmp_path):
         copy = tmp_path / path.relative_to(PACKAGE)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_text(path.read_text())
-    with (tmp_path / "storage" / "files.py").open("a") as file:
-        file.write("\ndef late():\n    from po_sessions.manager import SessionManager\n")
+    with (tmp_path / "storage" / "memory.py").open("a") as file:
+        file.write("\ndef late():\n    from po_sessions.sessions.manager import SessionManager\n")
     with (tmp_path / "models" / "__init__.py").open("a") as file:
         file.write("\nimport po_sessions.storage\n")
-    assert upward(tmp_path) == ["models/__init__.py imports storage", "storage/files.py imports manager"]
+    assert upward(tmp_path) == ["models/__init__.py imports storage", "storage/memory.py imports sessions"]
 
 
 def test_only_the_command_line_knows_the_environment_variables_and_prints():
@@ -101,7 +99,7 @@ HEAVY = (
     "importlib.metadata",
     "llm",
     "po_sessions.models",
-    "po_sessions.cli.examples",
+    "po_sessions.cli.reference.examples",
 )
 
 

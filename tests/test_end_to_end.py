@@ -11,8 +11,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from conftest import PO, REAL_CACHE
-from test_cli_send_input import everything
+from support.running import PO, REAL_CACHE
+from support.stored import everything
 
 pytestmark = pytest.mark.usefixtures("model")
 

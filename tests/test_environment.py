@@ -4,15 +4,16 @@ import os
 
 import pytest
 
-from po_sessions.definition import Definition
-from po_sessions.environment import Environment, find_root, starters
+from po_sessions.environment import Environment, find_root
 from po_sessions.errors import Conflict, InvalidInput, NotFound, PromptObjectNotFound, Unreadable
+from po_sessions.prompt_objects import starters
+from po_sessions.prompt_objects.definition import Definition
 
 
 def test_a_new_environment_has_the_starters(root, env):
-    assert starters() == ["coordinator", "greeter", "reader"]
+    assert starters.names() == ["coordinator", "greeter", "reader"]
     found = list(env.definitions)
-    assert [one.name for one in found] == starters()
+    assert [one.name for one in found] == starters.names()
     assert all(one.description and one.body for one in found)
     assert {path.stat().st_mode & 0o777 for path in (root / "objects").iterdir()} == {0o600}
 
@@ -59,7 +60,7 @@ def test_an_unreadable_file_is_named_and_the_others_are_there(root, env):
     (root / "objects" / "link.md").symlink_to("/etc/passwd")
     (root / "objects" / ".hidden.md").write_text("x")
     found = list(env.definitions)
-    assert [one.name for one in found if isinstance(one, Definition)] == starters()
+    assert [one.name for one in found if isinstance(one, Definition)] == starters.names()
     wrong = [str(one) for one in found if isinstance(one, Unreadable)]
     assert [name in text for name, text in zip(("bad.md", "link.md"), wrong, strict=True)] == [True, True]
     with pytest.raises(Unreadable, match=r"bad\.md is not UTF-8"):

@@ -8,12 +8,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from test_session import ULID, assistant, session, user
+from support.builders import ULID, assistant, session, user
 
+from po_sessions import folders
 from po_sessions.environment import Environment
 from po_sessions.errors import ForeignDirectory
-from po_sessions.storage import folders, open_storage
-from po_sessions.storage.trash import is_ours
+from po_sessions.storage import open_storage
+from po_sessions.storage.files.trash import is_ours
 
 NOW = "2025-01-03T10:00:00.000Z"
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount and give files away")

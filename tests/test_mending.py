@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strict import refused
-from test_session import ULID, assistant, user
+from support.builders import ULID, assistant, user
+from support.odd_histories import DEEP, HISTORIES, OPENAI
+from support.strict import refused
 
 from po_sessions.mending import mend, normal_calls
+from po_sessions.prompt_objects.definition import Limit
 from po_sessions.session import STANDS_FOR, Message, Session
-from po_sessions.window import Limit, window
+from po_sessions.turns.window import window
 
 WHEN = "2025-01-03T10:00:00.000Z"
 CALL = {"id": "c1", "name": "ls", "arguments": {"at": "/"}}
-OPENAI = {"id": "c1", "type": "function", "function": {"name": "ls", "arguments": '{"at": "/"}'}}
 
 
 def calls(*given, text=None):
@@ -104,7 +103,6 @@ def test_no_arguments_are_none(arguments):
     assert messages[1]["tool_calls"][0]["arguments"] == {}
 
 
-DEEP = json.loads('{"a":' * 200 + "1" + "}" * 200)
 UNUSABLE = [
     {"id": "c1", "arguments": {}},
     {"id": "c1", "name": "", "arguments": {}},
@@ -255,38 +253,6 @@ def test_what_the_limit_leaves_out_does_not_count():
 def test_a_blank_summary_stands_for_nothing(blank):
     summary = Message("system", blank, WHEN, {STANDS_FOR: 2})
     assert plain(sent(user("a"), assistant("b"), summary, user("c"), assistant("d"))[0]) == ["a", "b", "c", "d"]
-
-
-TEXTS = st.sampled_from(["", " ", None, "a", "b\ud800", "é\n"])
-IDS = st.sampled_from(["c1", "c2", "", None, 1, True, [], "a|b", "call-1"])
-ARGUMENTS = st.sampled_from(["{}", '{"a": 1}', "no", "", None, {}, {"a": ["\udc00"]}, [], 5, DEEP])
-CALLS = st.one_of(
-    st.fixed_dictionaries(
-        {}, optional={"id": IDS, "name": st.sampled_from(["ls", "", None, "a b", 3]), "arguments": ARGUMENTS}
-    ),
-    st.fixed_dictionaries(
-        {"function": st.sampled_from([None, {"name": "ls", "arguments": "{}"}, {"name": None}, [], "x"])}
-    ),
-    st.sampled_from([None, 1, "x", [], OPENAI]),
-)
-EXTRA = st.fixed_dictionaries(
-    {},
-    optional={
-        "tool_calls": st.one_of(st.lists(CALLS, max_size=3), st.sampled_from([None, "x", {}, 0, True])),
-        "tool_call_id": IDS,
-        "name": st.sampled_from([None, "Ada", {}]),
-        "error": st.sampled_from([None, {}, "x", {"kind": 1}]),
-        STANDS_FOR: st.sampled_from([0, None, "x"]),
-    },
-)
-ODD = st.builds(
-    Message,
-    st.sampled_from(["system", "user", "user", "assistant", "assistant", "tool", "tool"]),
-    TEXTS,
-    st.none(),
-    EXTRA,
-)
-HISTORIES = st.lists(ODD, max_size=14).map(tuple)
 
 
 @given(

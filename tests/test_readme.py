@@ -13,11 +13,11 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import PO, command
-from model_server import KEY
-from test_cli_session import plain, shown_on_terminal
+from support.model_server import KEY
+from support.running import PO, command
+from support.terminal import plain, shown_on_terminal
 
-from po_sessions.cli.manual import EXIT_STATUS
+from po_sessions.cli.reference.manual import EXIT_STATUS
 
 TOP = Path(__file__).parent.parent
 README = (TOP / "README.md").read_text()

@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import PO
 from rich.cells import cell_len
-from test_cli_session import plain, shown_on_terminal
+from support.running import PO
+from support.terminal import plain, shown_on_terminal
 
-from po_sessions.cli.words import COMMANDS
+from po_sessions.cli.fast.commands_table import COMMANDS
 
 WIDTH = 90
 WALK = """
@@ -133,7 +133,7 @@ def surroundings(monkeypatch):
 
 def link_weights() -> None:
     """Let the home directory have the real weights."""
-    from conftest import REAL_CACHE
+    from support.running import REAL_CACHE
 
     from po_sessions.models.weights import FILE
 

@@ -21,10 +21,10 @@ def main() -> "NoReturn":
 
     if not os.environ.get("HOME", "/").startswith("/"):
         del os.environ["HOME"]  # libraries would take it for a directory below the working one, or for the root
-    from po_sessions.cli import fast
+    from po_sessions.cli.fast import dispatch
 
     try:  # noqa: SIM105 -- to import what suppresses takes time
-        fast.answer(sys.argv[1:])
+        dispatch.answer(sys.argv[1:])
     except MemoryError:
         pass  # which the commands meet too, and tell of
     _keep_standard_descriptors()
@@ -33,7 +33,7 @@ def main() -> "NoReturn":
 
     from typer.main import get_command
 
-    from po_sessions.cli.root import app
+    from po_sessions.cli.app.root import app
 
     command = get_command(app)
     for number in (SIGINT, SIGTERM, SIGHUP):

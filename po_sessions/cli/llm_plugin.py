@@ -25,7 +25,7 @@ class EmbeddedModel(llm.Model):
         conversation: llm.Conversation | None,  # noqa: ARG002 -- the prompt has it
     ) -> Iterator[str]:
         """Ask the model with the whole history, which `prompt.messages` has."""
-        from po_sessions.cli.places import model_paths
+        from po_sessions.cli.config.paths import model_paths
         from po_sessions.errors import PoError
         from po_sessions.models import Chunk
         from po_sessions.models.embedded import EmbeddedBackend

@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 
+from po_sessions import atomic
 from po_sessions.doctor import git, index, layout, leftovers, mounts, pointers, sessions, set_aside, settings
 from po_sessions.doctor.finding import Finding
 from po_sessions.doctor.store import Store, foreign
 from po_sessions.errors import ForeignDirectory, InvalidInput, NotFound, PoError
-from po_sessions.storage import atomic
 
 __all__ = ["Finding", "Store", "examine"]
 

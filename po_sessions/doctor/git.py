@@ -14,10 +14,11 @@ import shlex
 from collections.abc import Iterator
 from contextlib import suppress
 
+from po_sessions import atomic
 from po_sessions.doctor.finding import Finding
 from po_sessions.doctor.store import Store
 from po_sessions.errors import Unreadable
-from po_sessions.storage import atomic, gitignore
+from po_sessions.storage.files import gitignore
 
 _HASHES = (20, 32)
 """How many bytes the name of an object has: SHA-1 or SHA-256. The index does not tell which."""

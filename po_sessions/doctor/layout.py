@@ -8,13 +8,14 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from po_sessions import atomic, folders, settings
 from po_sessions.doctor.finding import Finding, Repair
 from po_sessions.doctor.quarantine import DIRECTORY as QUARANTINE
 from po_sessions.doctor.store import Entry, Store, foreign
 from po_sessions.errors import ForeignDirectory, WriteFailed
 from po_sessions.session import is_session_id
 from po_sessions.shell import joined
-from po_sessions.storage import atomic, folders, gitignore, locks, settings, trash
+from po_sessions.storage.files import gitignore, locks, trash
 
 _COPY_OF_ROOT_FILE = re.compile(r"(state.*\.toml|deletions.*\.log).*")
 _LOCKS = {"entries", "names", "index", "seen", "state", "rename"}

@@ -10,12 +10,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from po_sessions import atomic, bounded, folders
 from po_sessions.doctor.finding import Finding, Repair
 from po_sessions.doctor.store import Store
 from po_sessions.errors import Busy, ForeignDirectory, PoError, Unreadable, WriteFailed
-from po_sessions.json_text import loads
 from po_sessions.session import is_session_id
-from po_sessions.storage import atomic, bounded, folders, locks
+from po_sessions.storage.files import locks
+from po_sessions.text.strict_json import loads
 
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<pid>[0-9]+)\.[0-9a-f]{8}\.tmp")
 _SURE = 60.0

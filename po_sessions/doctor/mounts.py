@@ -6,10 +6,10 @@ import os
 import re
 from collections.abc import Iterator
 
+from po_sessions import folders
 from po_sessions.doctor.finding import Finding
 from po_sessions.doctor.store import Store
 from po_sessions.errors import ForeignDirectory
-from po_sessions.storage import folders
 
 _NETWORK = {
     "nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "ceph", "lustre", "gpfs", "beegfs", "orangefs", "glusterfs",

@@ -7,13 +7,14 @@ import stat
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
+from po_sessions import atomic, bounded, folders, pointers
 from po_sessions.doctor.finding import Finding, Repair
 from po_sessions.doctor.store import PATIENCE, Store, is_gone
 from po_sessions.errors import Conflict, PoError, Unreadable
+from po_sessions.pointers import Pointer, State
 from po_sessions.session import is_session_id
 from po_sessions.shell import command_line
-from po_sessions.storage import atomic, bounded, folders, locks, state
-from po_sessions.storage.state import Pointer, State
+from po_sessions.storage.files import locks
 
 
 def objects(store: Store) -> Iterator[Finding]:
@@ -44,21 +45,21 @@ def check(store: Store) -> Iterator[Finding]:
         yield Finding("unreadable", store.state, str(error), hint=error.hint)
         return
     try:
-        as_written = state.read(store.state)
+        as_written = pointers.read(store.state)
     except Unreadable as error:
         hint = "It holds only which sessions are current; 'po session switch NAME --po PO' chooses them again."
         yield Finding("state", store.state, str(error), hint=hint, repair=_set_aside(store, about))
         return
     try:
-        pointers = store.storage.state()
+        stored = store.storage.state()
     except PoError:  # of a renaming that cannot be read, and has been told
         return
-    name = pointers.po_name
+    name = stored.po_name
     if name and not any(one in store.definitions for one in (name, as_written.po_name or "")):
         message = f"The current prompt object {name} is not there ({store.state})."
         repair = _changed(store, _without_po(name, store))
         yield Finding("pointer", store.state, message, repair=repair, hint="'po object switch NAME' chooses another.")
-    for name, one in pointers.pointers.items():
+    for name, one in stored.pointers.items():
         for which, id in (("current", one.current), ("previous", one.previous)):
             if id is not None and _is_gone(id, store) and id in _ids(store.storage.state(), name):
                 named = id if is_session_id(id) else repr(id)
@@ -72,8 +73,8 @@ def _is_gone(id: str, store: Store) -> bool:
     return not is_session_id(id) or is_gone(store.path(id))
 
 
-def _ids(pointers: State, name: str) -> tuple[str | None, str | None]:
-    one = pointers.pointer(name)
+def _ids(stored: State, name: str) -> tuple[str | None, str | None]:
+    one = stored.pointer(name)
     return one.current, one.previous
 
 
@@ -104,7 +105,7 @@ def _set_aside(store: Store, about: os.stat_result) -> Repair:
         atomic.make_dir(store.locks)
         with locks.locked(os.path.join(store.locks, "state"), timeout=PATIENCE):
             try:
-                state.read(store.state)
+                pointers.read(store.state)
             except Unreadable:
                 return store.moved_away(store.state, about).do()
         raise Conflict(f"{store.state} has changed since.", hint="Run 'po doctor' again.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
-from po_sessions.storage import atomic, folders
+from po_sessions import atomic, folders
 
 DIRECTORY = "quarantine"
 

@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
+from po_sessions import atomic, folders
 from po_sessions.doctor.finding import Finding, Repair
 from po_sessions.doctor.store import AS_IT_IS, PATIENCE, WITH_OWNER, Store, busy
 from po_sessions.errors import Busy, Conflict, InvalidInput, PoError, Unreadable
 from po_sessions.session import VERSION, Session, SessionSummary, check_session_name, is_session_id
 from po_sessions.shell import command_line
-from po_sessions.storage import atomic, entry_ids, folders, locks, session_file
-from po_sessions.storage.session_files import to_row
+from po_sessions.storage import archive_ids
+from po_sessions.storage.files import codec, locks
+from po_sessions.storage.files.publish import to_row
 
 _REWRITTEN = "It will be written anew, with all its messages."
 
@@ -82,12 +84,12 @@ def _examine(fd: int, path: str, *, certain: bool = False) -> _Examined | None:
     about = os.fstat(fd)
     data = atomic.read_all(fd, path)
     try:
-        parsed = session_file.parse(data, path)
+        parsed = codec.parse(data, path)
     except Unreadable as error:
         if certain:
             raise _Damaged(error) from None
         return None
-    tail = session_file.read_tail(fd)
+    tail = codec.read_tail(fd)
     return _Examined(about, parsed.session, parsed.torn is None, tail.summary if tail else None)
 
 
@@ -96,7 +98,7 @@ class _Damaged(Unreadable):
 
     def __init__(self, error: Unreadable) -> None:
         super().__init__(str(error), hint=error.hint)
-        self.way_back = WITH_OWNER if session_file.needs_owner(error) else None
+        self.way_back = WITH_OWNER if codec.needs_owner(error) else None
 
 
 def _unreadable(id: str, path: str, error: Unreadable, store: Store) -> Finding:
@@ -111,7 +113,7 @@ def _way_back(id: str, store: Store) -> str:
         for backup in store.storage.backup_ids(id):
             with suppress(PoError):
                 session = store.storage.backed_up(backup)
-                what = f"{session.message_count} messages, {entry_ids.time_of(backup)}"
+                what = f"{session.message_count} messages, {archive_ids.time_of(backup)}"
                 return f"'{command_line('backup restore', backup)}' puts it back to its last sound copy ({what})."
     return "There is no backup of it."
 
@@ -220,7 +222,7 @@ def copies(store: Store) -> Iterator[Finding]:
             continue
         about = folders.lstat(entry.path)
         try:
-            session = session_file.parse(store.read(entry.path), entry.path).session
+            session = codec.parse(store.read(entry.path), entry.path).session
         except FileNotFoundError:
             continue
         except PoError:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from po_sessions import folders
 from po_sessions.doctor.finding import Finding
 from po_sessions.doctor.store import WITH_OWNER, Store
 from po_sessions.errors import Unreadable
 from po_sessions.session import is_session_id
 from po_sessions.shell import command_line
-from po_sessions.storage import entry_ids, folders, session_file
-from po_sessions.storage.trash import is_entry
+from po_sessions.storage import archive_ids
+from po_sessions.storage.files import codec
+from po_sessions.storage.files.trash import is_entry
 
 
 def trash(store: Store) -> Iterator[Finding]:
@@ -41,7 +43,7 @@ def backups(store: Store) -> Iterator[Finding]:
 
 def _check(path: str, name: str, store: Store) -> Iterator[Finding]:
     """Read one file, called `name` by the session that it should hold."""
-    id = entry_ids.split(name)[0]
+    id = archive_ids.split(name)[0]
     try:
         about = folders.lstat(path)
         data = store.read(path)
@@ -51,12 +53,12 @@ def _check(path: str, name: str, store: Store) -> Iterator[Finding]:
         yield Finding("unreadable", path, str(error), session_id=id, hint=error.hint)
         return
     try:
-        found = session_file.parse(data, path).session.id
+        found = codec.parse(data, path).session.id
         if found == id:
             return
         message = f"{path} holds the session {found!r}, which is not the one of its name."
         way_back = None
     except Unreadable as error:
-        message, way_back = str(error), WITH_OWNER if session_file.needs_owner(error) else None
+        message, way_back = str(error), WITH_OWNER if codec.needs_owner(error) else None
     repair = store.moved_away(path, about, way_back=way_back)
     yield Finding("damaged", path, message, session_id=id, repair=repair)

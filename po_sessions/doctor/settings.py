@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+from po_sessions import settings
 from po_sessions.doctor.finding import Finding
 from po_sessions.doctor.store import Store
 from po_sessions.errors import Unreadable
-from po_sessions.storage import settings
 
 
 def check(store: Store) -> Iterator[Finding]:

@@ -8,15 +8,17 @@ from collections.abc import Callable, Generator
 from datetime import datetime
 from typing import NamedTuple
 
-from po_sessions.definitions import Definitions
+from po_sessions import atomic, folders
 from po_sessions.doctor.finding import Finding, Repair
 from po_sessions.doctor.quarantine import Quarantine
 from po_sessions.errors import Busy, Conflict, ForeignDirectory
+from po_sessions.prompt_objects.directory import Definitions
 from po_sessions.session import timestamp
 from po_sessions.shell import command_line
-from po_sessions.storage import atomic, folders, locks, open_storage, session_file
-from po_sessions.storage.index import Index, Row
-from po_sessions.storage.session_files import to_row
+from po_sessions.storage import open_storage
+from po_sessions.storage.files import codec, locks
+from po_sessions.storage.files.index import Index, Row
+from po_sessions.storage.files.publish import to_row
 
 PATIENCE = 1.0
 """Seconds to wait for others, who hold a file for one write; what is held longer is busy, and left alone."""
@@ -102,10 +104,10 @@ class Store:
         path = self.path(id)
         try:
             with locks.locked(path, timeout=0, flags=os.O_RDONLY, shared=True) as fd:
-                about, tail = os.fstat(fd), session_file.read_tail(fd)
+                about, tail = os.fstat(fd), codec.read_tail(fd)
                 summary = tail.summary if tail else None
                 if summary is None:
-                    summary = session_file.parse(atomic.read_all(fd, path), path).session.summary()
+                    summary = codec.parse(atomic.read_all(fd, path), path).session.summary()
         except FileNotFoundError:
             return None
         return to_row(summary, about.st_size, about.st_ino)

@@ -11,8 +11,8 @@ from importlib import import_module
 from typing import Protocol
 
 from po_sessions.errors import InvalidInput, Unreadable
-from po_sessions.near import did_you_mean
 from po_sessions.session import Session
+from po_sessions.text.suggest import did_you_mean
 
 
 class Format(Protocol):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from po_sessions.json_text import loads
 from po_sessions.session import Session
+from po_sessions.text.strict_json import loads
 
 
 class Json:

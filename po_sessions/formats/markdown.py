@@ -39,11 +39,11 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
-from po_sessions import front_matter
 from po_sessions.errors import InvalidInput
-from po_sessions.front_matter import UNSAFE
-from po_sessions.json_text import dumps, loads
 from po_sessions.session import Message, Session
+from po_sessions.text import front_matter
+from po_sessions.text.front_matter import UNSAFE
+from po_sessions.text.strict_json import dumps, loads
 
 _ESCAPABLE = re.compile(UNSAFE.pattern + r"|\\(?=u)")
 _ESCAPED = re.compile(r"\\u([0-9a-f]{4})")

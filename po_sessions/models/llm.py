@@ -29,7 +29,7 @@ from po_sessions.models.llm_errors import no_key, translate, unreachable
 from po_sessions.models.llm_history import AnyModel, Request
 from po_sessions.models.llm_plugins import Catalogue, command
 from po_sessions.models.time_limit import TimeLimit
-from po_sessions.near import did_you_mean
+from po_sessions.text.suggest import did_you_mean
 
 _OURS = "po_sessions."  # the embedded model, which `llm` knows as a plugin
 _SETS_UP = re.compile(

@@ -11,12 +11,12 @@ from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from po_sessions.pointers import State
 from po_sessions.session import End, Message, Session, SessionSummary
-from po_sessions.storage.state import State
 
 if TYPE_CHECKING:
-    from po_sessions.storage.backups import Backup
-    from po_sessions.storage.trash import TrashEntry
+    from po_sessions.storage.files.backups import Backup
+    from po_sessions.storage.files.trash import TrashEntry
 
 Notice = Callable[[str], None]
 """Takes one sentence about something that a user should know and that is no failure."""
@@ -217,7 +217,7 @@ class SessionStorage(Protocol):
 
 
 _TABLE = {
-    "files": "po_sessions.storage.files:FileStorage",
+    "files": "po_sessions.storage.files.store:FileStorage",
     "memory": "po_sessions.storage.memory:MemoryStorage",
 }
 

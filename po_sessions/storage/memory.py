@@ -8,12 +8,13 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 
 from po_sessions.errors import Busy, SessionNotFound
+from po_sessions.pointers import State
 from po_sessions.session import End, Message, Session, SessionSummary, check_kept, check_po_name, check_writable
-from po_sessions.storage import About, backups, entry_ids, session_file
-from po_sessions.storage.backups import Backup
-from po_sessions.storage.deletions import UNDONE_AT
-from po_sessions.storage.state import State
-from po_sessions.storage.trash import TrashEntry, cut_apart, entry, id_taken, not_there
+from po_sessions.storage import About, archive_ids
+from po_sessions.storage.files import backups, codec
+from po_sessions.storage.files.backups import Backup
+from po_sessions.storage.files.deletions import UNDONE_AT
+from po_sessions.storage.files.trash import TrashEntry, cut_apart, entry, id_taken, not_there
 
 
 class MemoryStorage:
@@ -79,7 +80,7 @@ class MemoryStorage:
     def about(self, id: str) -> About:
         """Return what there is to know of a session but its messages. Raises SessionNotFound."""
         session = self.load(id)
-        return session_file.about(session, len(session_file.encode(session)))
+        return codec.about(session, len(codec.encode(session)))
 
     def delete(self, id: str, now: str, verb: str = "delete") -> str:  # noqa: ARG002
         """Move a session to the trash; return the entry's id. Raises SessionNotFound."""
@@ -132,7 +133,7 @@ class MemoryStorage:
         """Do nothing: nothing is left of what was interrupted."""
 
     def _keep(self, session: Session, now: str) -> str:
-        id = entry_ids.new(session.id, now, self._trash.__contains__)
+        id = archive_ids.new(session.id, now, self._trash.__contains__)
         self._trash[id] = session
         return id
 
@@ -196,7 +197,7 @@ class MemoryStorage:
         """Copy a session. Raises SessionNotFound."""
         with self._changed:
             session = self.load(id)
-            backup_id = entry_ids.new(id, now, self._backups.__contains__)
+            backup_id = archive_ids.new(id, now, self._backups.__contains__)
             self._backups[backup_id] = session
         return _backup(backup_id, session)
 
@@ -307,4 +308,4 @@ class MemoryStorage:
 
 
 def _backup(id: str, session: Session) -> Backup:
-    return Backup(id, session.summary(), len(session_file.encode(session)))
+    return Backup(id, session.summary(), len(codec.encode(session)))

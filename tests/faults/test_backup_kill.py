@@ -10,8 +10,8 @@ import subprocess
 import sys
 import time
 
-from conftest import command
-from test_session import ULID, session, user
+from support.builders import ULID, session, user
+from support.running import command
 
 from po_sessions.session import Session
 from po_sessions.storage import open_storage
@@ -29,7 +29,7 @@ while True:
 PUT_BACK = """
 import sys
 from datetime import UTC, datetime
-from po_sessions.manager import SessionManager
+from po_sessions.sessions.manager import SessionManager
 from po_sessions.storage import open_storage
 manager = SessionManager(open_storage("files", root=sys.argv[1]), clock=lambda: datetime.now(UTC))
 backup = manager.backups.find(sys.argv[2])

@@ -13,12 +13,12 @@ import time
 from collections import Counter
 
 import pytest
-from conftest import command
-from test_session import ULID, session
+from support.builders import ULID, session
+from support.running import command
 
 from po_sessions.session import Message
 from po_sessions.storage import open_storage
-from po_sessions.storage.index import Index
+from po_sessions.storage.files.index import Index
 
 APPEND = """
 import sys
@@ -35,7 +35,7 @@ for number in range(count):
 ENSURE = """
 import sys
 from datetime import UTC, datetime
-from po_sessions.manager import SessionManager
+from po_sessions.sessions.manager import SessionManager
 from po_sessions.storage import open_storage
 manager = SessionManager(open_storage("files", root=sys.argv[1]), clock=lambda: datetime.now(UTC))
 print(manager.begin("greeter").id)
@@ -124,7 +124,7 @@ CREATE = """
 import sys
 from datetime import UTC, datetime
 from po_sessions.errors import Conflict
-from po_sessions.manager import SessionManager
+from po_sessions.sessions.manager import SessionManager
 from po_sessions.storage import open_storage
 manager = SessionManager(open_storage("files", root=sys.argv[1]), clock=lambda: datetime.now(UTC))
 for number in range(5):

@@ -12,11 +12,12 @@ import tempfile
 from dataclasses import replace
 
 import pytest
-from test_session import ULID, assistant, session, user
+from support.builders import ULID, assistant, session, user
 
 from po_sessions.errors import Unreadable
 from po_sessions.session import Message
-from po_sessions.storage import open_storage, session_file
+from po_sessions.storage import open_storage
+from po_sessions.storage.files import codec
 
 
 def states(old: bytes, new: bytes, sector: int) -> list[bytes]:
@@ -36,13 +37,13 @@ def states(old: bytes, new: bytes, sector: int) -> list[bytes]:
 
 def cuts(history: tuple[Message, ...], message: Message) -> list[bytes]:
     """Return every state that a cut append of `message` can leave."""
-    old = session_file.encode(session(*history))
+    old = codec.encode(session(*history))
     with tempfile.TemporaryFile() as file:
         file.write(old)
         file.flush()
-        tail = session_file.read_tail(file.fileno())
+        tail = codec.read_tail(file.fileno())
         assert tail is not None
-        append = session_file.plan_append(tail, message)
+        append = codec.plan_append(tail, message)
     new = old[: append.offset] + append.data
     prefixes = [old[: append.offset] + append.data[:n] + old[append.offset + n :] for n in range(len(append.data))]
     truncated = [old[: append.offset] + append.data[:n] for n in range(len(append.data))]
@@ -89,7 +90,7 @@ def test_no_cut_loses_an_acknowledged_message(case, tmp_path):
         store.append(ULID, user("next"))
         assert [one.content for one in store.load(ULID).history] == [*found, "next"]
         with open(path, "rb") as file:
-            assert session_file.parse(file.read(), path).torn is None
+            assert codec.parse(file.read(), path).torn is None
 
 
 def test_what_a_repair_cuts_off_is_kept_and_told(tmp_path):

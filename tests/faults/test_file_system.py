@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import command
-from test_session import assistant, user
+from support.builders import assistant, user
+from support.running import command
 
+from po_sessions import folders
 from po_sessions.environment import Environment
 from po_sessions.session import Message, Session
-from po_sessions.storage import folders, open_storage
+from po_sessions.storage import open_storage
 
 IDS = [f"01ARZ3NDEKTSV4RRFFQ6900{number:03}" for number in range(6)]
 TEA, COFFEE, EMPTY, GONE, UNANSWERED, ORPHAN = IDS
@@ -356,7 +357,7 @@ def test_a_clock_that_goes_back(root):
     assert len(manager.backups.list(first.id)) == 5
     entries = [manager.undo(manager.find(first.id, None))[1] for _ in range(3)]
     assert len(set(entries)) == 3
-    from po_sessions.pruning import Criteria
+    from po_sessions.sessions.pruning import Criteria
 
     week = Criteria(older_than=timedelta(days=7))
     assert manager.prunable(week).chosen == []

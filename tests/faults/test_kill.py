@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-from test_session import ULID, session, user
+from support.builders import ULID, session, user
 
 from po_sessions.storage import open_storage
 

@@ -18,16 +18,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from power import MODELS, State, Tree
-from power_disk import Disk
-from power_verbs import SCENARIOS, VERBS, Scenario, World, fresh, used
-from power_view import Fault, Things, check_kept, compare, look, use
+from support.power import MODELS, State, Tree
+from support.power_disk import Disk
+from support.power_verbs import SCENARIOS, VERBS, Scenario, World, fresh, used
+from support.power_view import Fault, Things, check_kept, compare, look, use
 
-from po_sessions import definition, quick_index
+from po_sessions import atomic
 from po_sessions.doctor import Store, examine
 from po_sessions.environment import Environment
 from po_sessions.errors import PoError
-from po_sessions.storage import atomic
+from po_sessions.layout import index
+from po_sessions.prompt_objects import definition
 
 ALL = bool(os.environ.get("PO_TEST_ALL_FAULTS"))
 MOST = 750 if ALL else 5
@@ -46,7 +47,7 @@ class Machine:
         monkeypatch.setattr(definition, "parse", functools.cache(definition.parse))
 
     def _started_as(self, boot: str) -> None:
-        self._monkeypatch.setattr(quick_index, "boot_id", lambda: boot)
+        self._monkeypatch.setattr(index, "boot_id", lambda: boot)
 
     def record(self, scenario: Scenario) -> Disk:
         """Return the disk on which a scenario was done."""

@@ -7,12 +7,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import command
+from support.running import command
 
-from po_sessions.definition import Definition
+from po_sessions import folders
 from po_sessions.environment import Environment
 from po_sessions.errors import Conflict, PromptObjectNotFound
-from po_sessions.storage import folders
+from po_sessions.prompt_objects.definition import Definition
 
 ROUNDS = 100 if os.environ.get("PO_TEST_ALL_FAULTS") else 4
 

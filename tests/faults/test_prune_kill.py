@@ -9,11 +9,12 @@ import subprocess
 import time
 from collections import Counter
 
-from conftest import command
-from test_session import user
+from support.builders import user
+from support.running import command
 
 from po_sessions.session import Session
-from po_sessions.storage import open_storage, session_file
+from po_sessions.storage import open_storage
+from po_sessions.storage.files import codec
 
 SESSIONS = 300
 ROUNDS = 12
@@ -25,7 +26,7 @@ def test_a_killed_pruning_loses_nothing_and_is_finished_by_the_next(root, po_pro
     made = {}
     for number in range(SESSIONS):
         one = Session(f"01ARZ3NDEKTSV4RRFFQ6900{number:03}", f"n{number}", "greeter", old, old, (user(f"m{number}"),))
-        made[one.id] = session_file.encode(one)
+        made[one.id] = codec.encode(one)
         (root / "sessions" / f"{one.id}.json").write_bytes(made[one.id])
     assert po_process("session", "list", "--all").returncode == 0
     args = ["session", "prune", "--older-than", "30d", "--all", "--yes"]

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import command
-from test_session import assistant, user
+from support.builders import assistant, user
+from support.running import command
 
 from po_sessions.session import Message, Session
 from po_sessions.storage import open_storage

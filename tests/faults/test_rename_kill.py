@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 
-from conftest import command
+from support.running import command
 
 from po_sessions.session import Session
 from po_sessions.storage import open_storage

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_system_calls import ALL, IDS, NOW, OPERATIONS, Faults
-from test_system_calls import prepared as prepared  # a fixture
+from support.system_calls import ALL, IDS, NOW, OPERATIONS, Faults
+from support.system_calls import prepared as prepared  # a fixture
 
-from po_sessions.cli import completing, listing
+from po_sessions.cli.fast import complete, session_list
 from po_sessions.environment import Environment
 from po_sessions.errors import Busy, NotFound
 from po_sessions.session import Message
-from po_sessions.storage import locks
+from po_sessions.storage.files import locks
 
 STOPPED = [
     *("append", "append to a torn end", "create", "rename", "delete", "undo", "restore", "switch", "settle", "import"),
@@ -131,8 +131,8 @@ READERS: dict[str, Callable[[Environment], object]] = {
     "read others": lambda env: [read_one(env, id) for id in IDS[1:]],
     "state": lambda env: env.session_manager.storage.state(),
     "trash": lambda env: env.session_manager.trash(),
-    "list early": lambda env: listing.answer(env.root, ["--all"]),
-    "complete": lambda env: completing.answer(["zsh", "--root", env.root, "session", "show", ""]),
+    "list early": lambda env: session_list.answer(env.root, ["--all"]),
+    "complete": lambda env: complete.answer(["zsh", "--root", env.root, "session", "show", ""]),
     "fold": lambda env: env.session_manager.storage.settle(),
 }
 

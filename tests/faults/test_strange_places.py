@@ -13,11 +13,11 @@ import subprocess
 from collections.abc import Callable, Iterator
 
 import pytest
-from conftest import command
-from strange import PRIVATE, Result, Snapshot, World
-from strange_kinds import LINKS, NO_DIRECTORY, OF_ANOTHER, Swap, kinds, link
-from strange_verbs import ALPHA, DIRECTORIES, PLACES, READS, VERBS
-from test_cli_session import on_terminal
+from support.running import command
+from support.strange import PRIVATE, Result, Snapshot, World
+from support.strange_kinds import LINKS, NO_DIRECTORY, OF_ANOTHER, Swap, kinds, link
+from support.strange_verbs import ALPHA, DIRECTORIES, PLACES, READS, VERBS
+from support.terminal import on_terminal
 
 from po_sessions import models
 

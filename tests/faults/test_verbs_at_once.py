@@ -14,12 +14,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from actor import Actor
-from crowd import Crowd, begin
-from crowd_commands import Commands
-from history import Log
-from processes import CALLS, at_once, in_memory, wrapped
-from verdict import judged
+from support.actor import Actor
+from support.crowd import Crowd, begin
+from support.crowd_commands import Commands
+from support.history import Log
+from support.processes import CALLS, at_once, in_memory, wrapped
+from support.verdict import judged
 
 ALL = bool(os.environ.get("PO_TEST_ALL_FAULTS"))
 SEEDS = range(300) if ALL else range(8)

@@ -18,17 +18,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from actor import Actor
-from history import Log
-from processes import ORDERED, ended, forked, in_memory, wrapped
-from verdict import judged
+from support.actor import Actor
+from support.history import Log
+from support.processes import ORDERED, ended, forked, in_memory, wrapped
+from support.verdict import judged
 
 from po_sessions.environment import Environment
-from po_sessions.pruning import Criteria
 from po_sessions.session import Session, SessionSummary
-from po_sessions.storage import session_file
-from po_sessions.storage.backups import Backup
-from po_sessions.storage.trash import TrashEntry
+from po_sessions.sessions.pruning import Criteria
+from po_sessions.storage.files import codec
+from po_sessions.storage.files.backups import Backup
+from po_sessions.storage.files.trash import TrashEntry
 
 ALL = bool(os.environ.get("PO_TEST_ALL_FAULTS"))
 
@@ -255,26 +255,26 @@ def test_nothing_is_lost_when_a_verb_stops_at_any_call_while_another_runs(
 
 
 def without_last_turn(path: Path) -> None:
-    one = session_file.parse(path.read_bytes(), str(path)).session
-    path.write_bytes(session_file.encode(replace(one, history=one.history[:-2])))
+    one = codec.parse(path.read_bytes(), str(path)).session
+    path.write_bytes(codec.encode(replace(one, history=one.history[:-2])))
 
 
 def with_turns(path: Path, *numbers: int) -> None:
     """Put the turns of a session into this order."""
-    one = session_file.parse(path.read_bytes(), str(path)).session
+    one = codec.parse(path.read_bytes(), str(path)).session
     turns = [one.history[at : at + 2] for at in range(0, len(one.history), 2)]
     history = tuple(message for number in numbers for message in turns[number])
-    path.write_bytes(session_file.encode(replace(one, history=history)))
+    path.write_bytes(codec.encode(replace(one, history=history)))
 
 
 def with_reply_first(path: Path) -> None:
-    one = session_file.parse(path.read_bytes(), str(path)).session
-    path.write_bytes(session_file.encode(replace(one, history=one.history[::-1])))
+    one = codec.parse(path.read_bytes(), str(path)).session
+    path.write_bytes(codec.encode(replace(one, history=one.history[::-1])))
 
 
 def copied(source: Path, target: Path, **changed: str) -> None:
-    one = session_file.parse(source.read_bytes(), str(source)).session
-    target.write_bytes(session_file.encode(replace(one, **changed)))
+    one = codec.parse(source.read_bytes(), str(source)).session
+    target.write_bytes(codec.encode(replace(one, **changed)))
 
 
 OTHER = "01ARZ3NDEKTSV4RRFFQ69G5FAV"

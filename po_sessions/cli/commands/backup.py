@@ -7,18 +7,18 @@ from typing import Annotated, Any
 
 import typer
 
-from po_sessions.cli import views
-from po_sessions.cli.faces import Face, Format, Ids, Null
-from po_sessions.cli.invocation import Invocation, each
-from po_sessions.cli.options import Po
-from po_sessions.cli.output import counted
-from po_sessions.cli.root import PoCommand, WaitingCommand, noun
-from po_sessions.cli.times import local_time
+from po_sessions.cli.app.invocation import Invocation, each
+from po_sessions.cli.app.options import Po
+from po_sessions.cli.app.root import PoCommand, WaitingCommand, noun
+from po_sessions.cli.display import session_rows
+from po_sessions.cli.display.list_format import Face, Format, Ids, Null
+from po_sessions.cli.terminal.output import counted
+from po_sessions.cli.terminal.times import local_time
 from po_sessions.errors import InvalidInput, SessionNotFound, Unreadable
-from po_sessions.selector import SHORTEST_TIME, short_ids
+from po_sessions.sessions.selector import SHORTEST_TIME, short_ids
 from po_sessions.shell import command_line
-from po_sessions.sizes import format_size
-from po_sessions.storage.backups import Backup
+from po_sessions.storage.files.backups import Backup
+from po_sessions.text.sizes import format_size
 
 app = noun(
     "Copy sessions, list the copies, put one back.\n\nA turn on a session that has messages makes a backup first if "
@@ -174,8 +174,8 @@ def restore(
         run.out.note(
             f"Made {whose} of the backup ({when}); '{command_line('session delete', session.id)}' takes it back."
         )
-    views.remark_orphaned(run, session)
-    views.show_id(run, session, trash_id=restored.trash_id, changed=restored.changed)
+    session_rows.remark_orphaned(run, session)
+    session_rows.show_id(run, session, trash_id=restored.trash_id, changed=restored.changed)
 
 
 _FIELDS = ("id", "session_id", "made_at", "po_name", "name", "message_count", "size", "preview")

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from po_sessions.cli import views
-from po_sessions.cli.invocation import Invocation
-from po_sessions.cli.options import Model, ModelOptions, Po, Timeout
-from po_sessions.cli.output import counted
-from po_sessions.cli.places import model_name
+from po_sessions.cli.app.invocation import Invocation
+from po_sessions.cli.app.options import Model, ModelOptions, Po, Timeout
+from po_sessions.cli.config.paths import model_name
+from po_sessions.cli.display import session_rows
+from po_sessions.cli.terminal.output import counted
 from po_sessions.errors import InvalidInput, ReplyNotStored
 from po_sessions.session import SessionSummary
 
 if TYPE_CHECKING:
-    from po_sessions.window import Window
+    from po_sessions.turns.window import Window
 
 
 def compact(
@@ -53,7 +53,7 @@ def _undo(run: Invocation, session: SessionSummary) -> None:
     after, entry_id = run.environment().session_manager.forget_summary(session)
     run.out.note(f"Took the newest summary out of {after.name!r}; it is in the trash as {entry_id}.")
     if run.out.as_json:
-        run.out.json({**views.as_json(run, after), "trash_id": entry_id})
+        run.out.json({**session_rows.as_json(run, after), "trash_id": entry_id})
 
 
 def _compact(

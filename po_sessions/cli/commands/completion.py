@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
-from po_sessions.cli import places
-from po_sessions.cli.completion import SHELLS, script
-from po_sessions.cli.invocation import Invocation
-from po_sessions.cli.root import PoCommand
+from po_sessions import atomic
+from po_sessions.cli.app.invocation import Invocation
+from po_sessions.cli.app.root import PoCommand
+from po_sessions.cli.config import paths
+from po_sessions.cli.reference.completion_table import SHELLS, script
 from po_sessions.errors import Conflict, InvalidInput
-from po_sessions.near import did_you_mean
-from po_sessions.storage import atomic
+from po_sessions.text.suggest import did_you_mean
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -71,7 +71,7 @@ def _place(shell: str) -> tuple[str, str]:
 def _base(variable: str, default: str) -> str:
     """Return a directory of the user's, as the XDG specification has it."""
     named = os.environ.get(variable, "")
-    return named if os.path.isabs(named) else os.path.join(places.home(f"set {variable}"), default)
+    return named if os.path.isabs(named) else os.path.join(paths.home(f"set {variable}"), default)
 
 
 def _write(path: str, text: str) -> None:

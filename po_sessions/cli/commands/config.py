@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from po_sessions.cli import config
-from po_sessions.cli.config import InForce
-from po_sessions.cli.config_files import SettingsFile, environments_file, users_file
-from po_sessions.cli.faces import Face, Format, Null
-from po_sessions.cli.input import as_text
-from po_sessions.cli.invocation import Invocation, raise_any
-from po_sessions.cli.root import PoCommand, noun
+from po_sessions.cli.app.input import as_text
+from po_sessions.cli.app.invocation import Invocation, raise_any
+from po_sessions.cli.app.root import PoCommand, noun
+from po_sessions.cli.config import settings
+from po_sessions.cli.config.files import SettingsFile, environments_file, users_file
+from po_sessions.cli.config.settings import InForce
+from po_sessions.cli.display.list_format import Face, Format, Null
 from po_sessions.errors import InvalidInput, PoError
 from po_sessions.shell import command_line
 
@@ -24,7 +24,7 @@ app = noun(
     "settings are:\n\n"
     + "\n\n".join(
         f"{one.name}: {one.meaning} ${one.variable} goes over the files; the default is {one.default}."
-        for one in config.SETTINGS.values()
+        for one in settings.SETTINGS.values()
     )
 )
 
@@ -40,11 +40,11 @@ def list_(ctx: typer.Context, template: Format = None, null: Null = False) -> No
     """
     run: Invocation = ctx.obj
     face = Face(run.out, _FIELDS, template=template, null=null)
-    files = config.files(run.find_root())
+    files = settings.files(run.find_root())
     found, failed = list[InForce](), list[PoError]()
-    for name in config.SETTINGS:
+    for name in settings.SETTINGS:
         try:
-            found.append(config.checked(name, files))
+            found.append(settings.checked(name, files))
         except PoError as error:
             if str(error) not in map(str, failed):  # a file that cannot be read is one failure
                 failed.append(error)
@@ -57,7 +57,7 @@ def list_(ctx: typer.Context, template: Format = None, null: Null = False) -> No
 def get(ctx: typer.Context, key: Key) -> None:
     """Print the value of a setting that is in force."""
     run: Invocation = ctx.obj
-    one = config.checked(key, config.files(run.find_root()))
+    one = settings.checked(key, settings.files(run.find_root()))
     return run.out.json(to_json(one)) if run.out.as_json else run.out.line(one.value)
 
 
@@ -86,7 +86,7 @@ def unset(ctx: typer.Context, key: Key, environment: Environments = False) -> No
     """
     run: Invocation = ctx.obj
     file = _file(run, environments=environment)
-    file.store(config.setting(key), None)
+    file.store(settings.setting(key), None)
     one = _tell(run, key, file)
     if run.out.as_json:
         run.out.json(to_json(one))
@@ -102,7 +102,7 @@ def path(ctx: typer.Context, environment: Environments = False) -> None:
 
 def change(run: Invocation, key: str, value: str, *, environments: bool = False) -> InForce:
     """Set a setting and return what is in force then. Raises as `accept` of the setting and `store` do."""
-    setting = config.setting(key)
+    setting = settings.setting(key)
     file = _file(run, environments=environments)
     if not value.strip():
         unset = command_line("config unset --environment" if environments else "config unset", key)
@@ -124,11 +124,11 @@ def _tell(run: Invocation, key: str, file: SettingsFile) -> InForce:
     """Say what is in force after a change of a file; what keeps it from counting is worth a warning."""
     files = [file]
     try:
-        files = config.files(run.find_root())
-        one = config.in_force(key, files)
+        files = settings.files(run.find_root())
+        one = settings.in_force(key, files)
     except PoError as error:  # of another file, or there is no environment: the change is made all the same
         run.out.warn(f"{error} {error.hint or ''}".rstrip())
-        one = config.in_force(key, [file])
+        one = settings.in_force(key, [file])
     if one.source == f"${one.setting.variable}":
         run.out.warn(f"{one.source} is set, so {key} stays {one.value}.")
     elif one.source in [over.path for over in takewhile(lambda over: over != file, files)]:

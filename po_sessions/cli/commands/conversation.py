@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from po_sessions.cli import views
-from po_sessions.cli.faces import Face
-from po_sessions.cli.invocation import Invocation
+from po_sessions.cli.app.invocation import Invocation
+from po_sessions.cli.display import session_rows
+from po_sessions.cli.display.list_format import Face
 from po_sessions.errors import InvalidInput
 from po_sessions.shell import command_line
 
@@ -51,7 +51,7 @@ def carry_out(ctx: Any, verb: str, rest: str | None, *, session: str | None, swi
         return _session(ctx, "switch", "--po", po_name, "--", rest or "")
     found = run.environment().session_manager.find(run.session_ref(session), po_name)
     if verb == "info":
-        return views.show_list(run, [found], Face(run.out, views.FIELDS), with_po=True)
+        return session_rows.show_list(run, [found], Face(run.out, session_rows.FIELDS), with_po=True)
     if verb == "rename":
         return _session(ctx, "rename", "--", found.id, rest or "")
     if verb == "export":

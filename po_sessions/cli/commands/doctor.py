@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from po_sessions.cli.invocation import Invocation
-from po_sessions.cli.output import counted, one_line
-from po_sessions.cli.root import PoCommand
+from po_sessions.cli.app.invocation import Invocation
+from po_sessions.cli.app.root import PoCommand
+from po_sessions.cli.terminal.output import counted, one_line
 from po_sessions.doctor import Finding, Store, examine
 from po_sessions.errors import Busy, Conflict, ForeignDirectory, WriteFailed
 

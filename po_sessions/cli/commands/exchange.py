@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from po_sessions.cli import views
-from po_sessions.cli.input import read_bytes, read_stdin
-from po_sessions.cli.invocation import Invocation, each, raise_any
-from po_sessions.cli.options import Po
-from po_sessions.cli.output import counted
+from po_sessions import atomic
+from po_sessions.cli.app.input import read_bytes, read_stdin
+from po_sessions.cli.app.invocation import Invocation, each, raise_any
+from po_sessions.cli.app.options import Po
+from po_sessions.cli.display import session_rows
+from po_sessions.cli.terminal.output import counted
 from po_sessions.errors import Conflict, InvalidInput, NotFound, PoError, WriteFailed
 from po_sessions.session import Session
 from po_sessions.shell import quoted
-from po_sessions.storage import atomic
 
 if TYPE_CHECKING:
     from po_sessions.formats import Format
-    from po_sessions.imports import Imported
+    from po_sessions.sessions.importing import Imported
 
 
 def export(
@@ -106,7 +106,7 @@ def import_(
     A session that is here already adds nothing; one whose id is taken by another gets a new id.
     """
     from po_sessions import formats
-    from po_sessions.imports import check_importable
+    from po_sessions.sessions.importing import check_importable
 
     run: Invocation = ctx.obj
     owner = None if po is None else run.environment().prompt_object(run.po_name(po) or po).name
@@ -144,7 +144,7 @@ def _remark(run: Invocation, one: Imported) -> None:
         run.out.note(f"The id {one.original.id} is taken or cannot be one, so {name!r} is {there.id}.")
     if there.name != name:
         run.out.note(f"The name {name!r} is taken or cannot be one, so {there.id} is called {there.name!r}.")
-    return views.remark_orphaned(run, there)
+    return session_rows.remark_orphaned(run, there)
 
 
 def _show_imported(run: Invocation, made: Sequence[Imported]) -> None:
@@ -285,7 +285,7 @@ def _claim(path: str) -> None:
 
 def _read(run: Invocation, file: str) -> bytes:
     """Return a file's bytes, or standard input's. Raises as `read_bytes` does."""
-    from po_sessions.cli import config
+    from po_sessions.cli.config import settings
 
-    room = config.room("import.max_bytes", "What is to be imported", run.find_root())
+    room = settings.room("import.max_bytes", "What is to be imported", run.find_root())
     return read_stdin(room) if file == "-" else read_bytes(file, room)

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from po_sessions.cli.invocation import Invocation
-from po_sessions.cli.root import PoCommand
-from po_sessions.environment import DIRECTORY, Environment, starters
+from po_sessions.cli.app.invocation import Invocation
+from po_sessions.cli.app.root import PoCommand
+from po_sessions.environment import DIRECTORY, Environment
 from po_sessions.errors import Conflict, InvalidInput, NotFound
+from po_sessions.prompt_objects import starters
 from po_sessions.shell import command_line, quoted
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -43,7 +44,7 @@ def init(
         raise InvalidInput(f"{os.path.dirname(path)} is inside an environment.", hint="Name a directory outside of it.")
     made = Environment.create(path)
     run.out.note(
-        f"Made {path} with the prompt objects {', '.join(starters())}." if made else f"{path} is there already."
+        f"Made {path} with the prompt objects {', '.join(starters.names())}." if made else f"{path} is there already."
     )
     if run.out.as_json:
         return run.out.json({"version": 1, "path": path, "made": made})

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from po_sessions.cli import model_names
-from po_sessions.cli.faces import Face, Format, Null
-from po_sessions.cli.invocation import Invocation
-from po_sessions.cli.root import PoCommand, noun
+from po_sessions.cli.app.invocation import Invocation
+from po_sessions.cli.app.root import PoCommand, noun
+from po_sessions.cli.display.list_format import Face, Format, Null
+from po_sessions.cli.fast import model_names
 
 app = noun("List the models, choose the default, fetch the embedded one.")
 
@@ -48,11 +48,11 @@ def default(
     It answers where neither --model nor the prompt object names one. Choosing it is 'po config set model NAME', and
     'po config unset model' takes that back.
     """
-    from po_sessions.cli import config
     from po_sessions.cli.commands.config import change
+    from po_sessions.cli.config import settings
 
     run: Invocation = ctx.obj
-    one = config.in_force("model", config.files(run.find_root())) if name is None else change(run, "model", name)
+    one = settings.in_force("model", settings.files(run.find_root())) if name is None else change(run, "model", name)
     if run.out.as_json:
         return run.out.json({"version": 1, "name": one.value, "source": one.source})
     return run.out.line(one.value) if name is None else None

@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from po_sessions.cli.faces import Face, Format, Null
-from po_sessions.cli.input import Room, read_text
-from po_sessions.cli.invocation import Invocation
-from po_sessions.cli.root import PoCommand, WaitingCommand, noun
-from po_sessions.definition import Definition
-from po_sessions.definitions import LIMIT
+from po_sessions.cli.app.input import Room, read_text
+from po_sessions.cli.app.invocation import Invocation
+from po_sessions.cli.app.root import PoCommand, WaitingCommand, noun
+from po_sessions.cli.display.list_format import Face, Format, Null
 from po_sessions.errors import InvalidInput
+from po_sessions.prompt_objects.definition import Definition
+from po_sessions.prompt_objects.directory import LIMIT
 from po_sessions.session import check_po_name
 from po_sessions.shell import joined
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from po_sessions.cli.input import parse_moment
-from po_sessions.cli.invocation import Invocation
+from po_sessions.cli.app.input import parse_moment
+from po_sessions.cli.app.invocation import Invocation
 from po_sessions.errors import InvalidInput, NoCurrent
 
 
@@ -50,10 +50,10 @@ def prune(
     object; name; messages; time of the newest message, even an undone one, else of creation; bytes; reason. With --yes
     nothing is printed but with --json.
     """
-    from po_sessions.cli import pruning_views as views  # all of this would slow the other verbs down
-    from po_sessions.durations import parse_duration
-    from po_sessions.pruning import Criteria
-    from po_sessions.sizes import parse_size
+    from po_sessions.cli.display import prune_plan as views  # all of this would slow the other verbs down
+    from po_sessions.sessions.pruning import Criteria
+    from po_sessions.text.durations import parse_duration
+    from po_sessions.text.sizes import parse_size
 
     run: Invocation = ctx.obj
     if po is not None and all_:

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from po_sessions.cli.app.input import read_file, read_text
+from po_sessions.cli.app.invocation import Invocation
+from po_sessions.cli.app.options import ContextLimit, Model, ModelOptions, NoStream, Timeout
+from po_sessions.cli.app.root import WaitingCommand
 from po_sessions.cli.commands import conversation
 from po_sessions.cli.commands import dry_run as dry_run_
 from po_sessions.cli.commands.turn import ask, idle_timeout, make_ready, to_limit, to_options, to_seconds
-from po_sessions.cli.input import read_file, read_text
-from po_sessions.cli.invocation import Invocation
-from po_sessions.cli.options import ContextLimit, Model, ModelOptions, NoStream, Timeout
-from po_sessions.cli.places import model_name
-from po_sessions.cli.root import WaitingCommand
+from po_sessions.cli.config.paths import model_name
 from po_sessions.errors import Conflict, InvalidInput
-from po_sessions.idempotency import answer_in, begun, check_key
 from po_sessions.session import SessionSummary, check_po_name
+from po_sessions.turns.idempotency import answer_in, begun, check_key
 
 if TYPE_CHECKING:
     from po_sessions.environment import Environment
-    from po_sessions.prompt_object import PromptObject
+    from po_sessions.turns.prompt_object import PromptObject
 
 _BETWEEN = "\n\n"
 """What stands between the parts of a message."""
@@ -176,9 +176,9 @@ def _is_answered(
 
 def _read_message(run: Invocation, message: str | None, files: list[str], *, stdin: bool) -> str:
     """Return the message: its parts with a blank line between them. Raises InvalidInput, NotFound, Unreadable."""
-    from po_sessions.cli import config  # which imports what few commands need
+    from po_sessions.cli.config import settings  # which imports what few commands need
 
-    room = config.room("send.max_bytes", "The message", run.find_root())
+    room = settings.room("send.max_bytes", "The message", run.find_root())
     parts = [] if message in (None, "-") else [read_text(message, room)]
     appended = [read_file(path, room) for path in files]
     if stdin or message == "-" or (message is None and not files):

@@ -7,14 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from po_sessions.cli import transcript, views
+from po_sessions.cli.app.invocation import Invocation, each
+from po_sessions.cli.app.options import ContextLimit, Model, ModelOptions, NoStream, Po, Timeout
+from po_sessions.cli.app.root import PoCommand, WaitingCommand, noun
 from po_sessions.cli.commands import compact, exchange, prune
-from po_sessions.cli.faces import Face, Format, Ids, Null
-from po_sessions.cli.invocation import Invocation, each
-from po_sessions.cli.options import ContextLimit, Model, ModelOptions, NoStream, Po, Timeout
-from po_sessions.cli.output import counted
-from po_sessions.cli.places import model_name
-from po_sessions.cli.root import PoCommand, WaitingCommand, noun
+from po_sessions.cli.config.paths import model_name
+from po_sessions.cli.display import session_rows, transcript
+from po_sessions.cli.display.list_format import Face, Format, Ids, Null
+from po_sessions.cli.terminal.output import counted
 from po_sessions.errors import (
     AmbiguousSelector,
     Conflict,
@@ -23,10 +23,10 @@ from po_sessions.errors import (
     PromptObjectNotFound,
     SessionNotFound,
 )
-from po_sessions.near import did_you_mean
-from po_sessions.selector import no_current_po
 from po_sessions.session import DEFAULT_NAME, SessionSummary, check_session_name
+from po_sessions.sessions.selector import no_current_po
 from po_sessions.shell import command_line, joined
+from po_sessions.text.suggest import did_you_mean
 
 app = noun("Make, list, show, switch, copy, exchange and delete sessions.")
 
@@ -62,7 +62,7 @@ def new(
     if switch:
         manager.switch(session)
     run.out.note(f"Made {session.name!r} for {session.po_name}.")
-    views.show_id(run, session)
+    session_rows.show_id(run, session)
 
 
 @app.command(cls=WaitingCommand)
@@ -81,7 +81,7 @@ def ensure(
     if switch:
         manager.switch(session)
     run.out.note(f"{'Made' if made else 'Found'} {session.name!r} of {session.po_name}.")
-    views.show_id(run, session)
+    session_rows.show_id(run, session)
 
 
 @app.command("list", cls=PoCommand)
@@ -104,7 +104,7 @@ def list_(
     creation; time of creation; beginning of the first message; `orphaned` if its prompt object is not there, else `-`.
     """
     run: Invocation = ctx.obj
-    face = Face(run.out, views.FIELDS, ids=ids, template=template, null=null)
+    face = Face(run.out, session_rows.FIELDS, ids=ids, template=template, null=null)
     if po and all_:
         raise InvalidInput("--po and --all contradict each other.", hint="Give one of them.")
     if limit is not None and limit < 1:
@@ -118,7 +118,7 @@ def list_(
     elif not found:
         whose = f"{po_name} has" if po_name else "There are"
         run.out.note(f"{whose} no sessions yet; '{command_line('send', po_name or 'PO', 'MESSAGE')}' begins one.")
-    views.show_list(run, found, face, with_po=po_name is None)
+    session_rows.show_list(run, found, face, with_po=po_name is None)
 
 
 @app.command(cls=PoCommand)
@@ -165,7 +165,7 @@ def current(
     It is $PO_SESSION, else the current session, else the one named Default, and is printed as by 'list'.
     """
     run: Invocation = ctx.obj
-    face = Face(run.out, views.FIELDS, ids=ids, template=template, null=null)
+    face = Face(run.out, session_rows.FIELDS, ids=ids, template=template, null=null)
     manager = run.environment().session_manager
     if po and all_:
         raise InvalidInput("--po and --all contradict each other.", hint="Give one of them.")
@@ -177,7 +177,7 @@ def current(
             run.out.warn(str(error))
     if not all_:
         found = [manager.find(run.session_ref(None), run.known_po(po))]
-    views.show_list(run, found, face, with_po=all_)
+    session_rows.show_list(run, found, face, with_po=all_)
 
 
 @app.command(cls=WaitingCommand)
@@ -195,7 +195,7 @@ def switch(
     manager.switch(session)
     run.out.note(f"{session.po_name}: {session.name!r} is the current session.")
     if run.out.as_json:
-        run.out.json(views.as_json(run, session))
+        run.out.json(session_rows.as_json(run, session))
 
 
 @app.command(cls=WaitingCommand)
@@ -212,7 +212,7 @@ def rename(
     session = manager.rename(before, name)
     run.out.note(f"Renamed {before.name!r} of {session.po_name} to {session.name!r}.")
     if run.out.as_json:
-        run.out.json(views.as_json(run, session))
+        run.out.json(session_rows.as_json(run, session))
 
 
 @app.command(cls=WaitingCommand)
@@ -275,7 +275,7 @@ def duplicate(
     if switch:
         manager.switch(copy)
     run.out.note(f"Copied {original.name!r} of {original.po_name} to {copy.name!r} of {copy.po_name}.")
-    views.show_id(run, copy)
+    session_rows.show_id(run, copy)
 
 
 @app.command(cls=WaitingCommand)
@@ -301,7 +301,7 @@ def adopt(
     named = "" if adopted.name == session.name else f", as {adopted.name!r}"
     run.out.note(f"{session.name!r} of {session.po_name} belongs to {adopted.po_name} now{named}.")
     if run.out.as_json:
-        run.out.json(views.as_json(run, adopted))
+        run.out.json(session_rows.as_json(run, adopted))
 
 
 def _find_orphaned(run: Invocation, ref: str) -> SessionSummary:
@@ -342,7 +342,7 @@ def undo(
         f"Took {gone} back from {session.name!r}; '{command_line('trash restore', entry_id)}' brings them back."
     )
     if run.out.as_json:
-        run.out.json({**views.as_json(run, session), "trash_id": entry_id})
+        run.out.json({**session_rows.as_json(run, session), "trash_id": entry_id})
 
 
 @app.command(cls=WaitingCommand)

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from po_sessions.cli.faces import to_template
-from po_sessions.cli.invocation import Invocation
-from po_sessions.cli.output import one_line
-from po_sessions.cli.root import PoCommand
-from po_sessions.cli.template import STATUS_FIELDS as FIELDS
+from po_sessions.cli.app.invocation import Invocation
+from po_sessions.cli.app.root import PoCommand
+from po_sessions.cli.display.list_format import to_template
+from po_sessions.cli.display.template import STATUS_FIELDS as FIELDS
+from po_sessions.cli.terminal.output import one_line
 from po_sessions.errors import InvalidInput, NoCurrent
 from po_sessions.session import DEFAULT_NAME
 

@@ -7,16 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from po_sessions.cli import views
-from po_sessions.cli.faces import Face, Format, Ids, Null
-from po_sessions.cli.invocation import Invocation
-from po_sessions.cli.output import counted
-from po_sessions.cli.root import PoCommand, WaitingCommand, noun
-from po_sessions.cli.times import local_time
-from po_sessions.durations import parse_duration
-from po_sessions.selector import SHORTEST_TIME, short_ids
+from po_sessions.cli.app.invocation import Invocation
+from po_sessions.cli.app.root import PoCommand, WaitingCommand, noun
+from po_sessions.cli.display import session_rows
+from po_sessions.cli.display.list_format import Face, Format, Ids, Null
+from po_sessions.cli.terminal.output import counted
+from po_sessions.cli.terminal.times import local_time
+from po_sessions.sessions.selector import SHORTEST_TIME, short_ids
 from po_sessions.shell import joined
-from po_sessions.storage.trash import TrashEntry
+from po_sessions.storage.files.trash import TrashEntry
+from po_sessions.text.durations import parse_duration
 
 app = noun("List, restore and empty what was deleted or undone.")
 
@@ -93,8 +93,8 @@ def restore(
     session = manager.restore(entry, as_)
     back = f"{counted(entry.session.message_count, 'message')} of " if entry.undone_at is not None else ""
     run.out.note(f"Restored {back}{session.name!r} of {session.po_name}.")
-    views.remark_orphaned(run, session)
-    views.show_id(run, session)
+    session_rows.remark_orphaned(run, session)
+    session_rows.show_id(run, session)
 
 
 @app.command(cls=PoCommand)

@@ -6,8 +6,8 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from po_sessions.cli.invocation import Invocation
-from po_sessions.cli.output import OutputClosed, counted
+from po_sessions.cli.app.invocation import Invocation
+from po_sessions.cli.terminal.output import OutputClosed, counted
 from po_sessions.errors import (
     ContextTooLong,
     Interrupted,
@@ -24,8 +24,9 @@ from po_sessions.shell import command_line
 if TYPE_CHECKING:
     from po_sessions.environment import Environment
     from po_sessions.models import Chunk
-    from po_sessions.prompt_object import Answer, Context, PromptObject
-    from po_sessions.window import Limit, Window
+    from po_sessions.prompt_objects.definition import Limit
+    from po_sessions.turns.prompt_object import Answer, Context, PromptObject
+    from po_sessions.turns.window import Window
 
 
 def to_options(given: list[str]) -> dict[str, str]:
@@ -41,23 +42,23 @@ def to_options(given: list[str]) -> dict[str, str]:
 
 def to_limit(given: str | None) -> Limit | None:
     """Return how much of the conversation to send. Raises InvalidInput."""
-    from po_sessions.window import Limit
+    from po_sessions.prompt_objects.definition import Limit
 
     return None if given is None else Limit.parse(given)
 
 
 def to_seconds(given: str | None) -> float | None:
     """Return the seconds of a length of time. Raises InvalidInput."""
-    from po_sessions.durations import parse_duration
+    from po_sessions.text.durations import parse_duration
 
     return None if given is None else parse_duration(given).total_seconds()
 
 
 def idle_timeout(env: Environment) -> float | None:
     """Return how many seconds a model may send nothing, None for any. Raises InvalidInput, Unreadable."""
-    from po_sessions.cli import config  # which imports what few commands need
+    from po_sessions.cli.config import settings  # which imports what few commands need
 
-    return config.idle_timeout(config.files(env.root))
+    return settings.idle_timeout(settings.files(env.root))
 
 
 def make_ready(

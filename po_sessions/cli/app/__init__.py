@@ -1,0 +1,1 @@
+"""The command line as a whole: root options, the invocation, usage errors, input."""

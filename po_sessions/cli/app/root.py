@@ -1,0 +1,306 @@
+"""The command tree: a table of commands imported when they are run, the global options, and the error boundary."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from copy import copy
+from functools import partial
+from importlib import import_module
+from typing import Any, NoReturn, cast
+
+import typer
+from typer.core import TyperCommand, TyperGroup, TyperOption
+from typer.exceptions import TyperException
+from typer.main import get_command_from_info
+from typer.models import CommandInfo
+
+from po_sessions.cli.app.invocation import LOCK_TIMEOUT, Invocation
+from po_sessions.cli.terminal.output import OutputClosed
+from po_sessions.errors import Interrupted, OutOfMemory, PoError, WriteFailed
+
+COMMANDS = {
+    "send": "Send one message to a prompt object and print the reply.",
+    "session": "Make, list, show, switch, copy, exchange and delete sessions.",
+    "trash": "List, restore and empty what was deleted or undone.",
+    "backup": "Copy sessions, list the copies, put one back.",
+    "object": "List, show, make, rename and delete prompt objects.",
+    "model": "List the models, choose the default, fetch the embedded one.",
+    "config": "Show and change your settings.",
+    "doctor": "Check every file of the environment, and repair.",
+    "init": "Make an environment with starter prompt objects.",
+    "status": "Print the current prompt object and session on one line.",
+    "completion": "Print or install completion for bash, zsh or fish.",
+}
+"""Every command and what it does, so that `po --help` imports none of them."""
+
+EXIT_BUG = 70
+
+
+@contextmanager
+def _naming(ctx: Any) -> Iterator[None]:
+    """Let errors know whose arguments are being read; Typer does not tell where an option's value is missing."""
+    try:
+        yield
+    except TyperException as error:
+        if getattr(error, "ctx", None) is None:
+            error.ctx = ctx  # type: ignore[attr-defined]
+        raise
+
+
+class PoCommand(TyperCommand):
+    """A command that takes the global options behind its name too."""
+
+    def __init__(self, name: str | None, **settings: Any) -> None:
+        settings["params"] = [*settings.pop("params", []), *global_options()]
+        super().__init__(name, **{**settings, "add_help_option": False})
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments. Raises TyperException."""
+        with _naming(ctx):
+            return super().parse_args(ctx, args)
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the pieces of the usage line in the form of manual pages: no braces around what is required."""
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
+
+class WaitingCommand(PoCommand):
+    """A command that may have to wait for another process."""
+
+    def __init__(self, name: str | None, **settings: Any) -> None:
+        settings["params"] = [*settings.pop("params", []), *lock_options()]
+        super().__init__(name, **settings)
+
+
+class PoGroup(TyperGroup):
+    """A group of commands of one noun. A verb is made when it is asked for: all of `session` would take 7 ms."""
+
+    verbs: dict[str, CommandInfo]
+
+    def __init__(self, **settings: Any) -> None:
+        settings["params"] = [*settings.pop("params", []), *global_options()]
+        super().__init__(**{**settings, "add_help_option": False})
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments in front of the verb. Raises TyperException."""
+        with _naming(ctx):
+            return super().parse_args(ctx, args)
+
+    @classmethod
+    def of(cls, app: typer.Typer) -> PoGroup:
+        """Return the group that Typer would make of `app`, with its verbs still to be made."""
+        verbs = {info.name or info.callback.__name__: info for info in app.registered_commands if info.callback}
+        without = copy(app)
+        without.registered_commands = []
+        group = cast(PoGroup, typer.main.get_group(without))
+        group.verbs = verbs
+        group.commands = cast(Any, dict.fromkeys(verbs))
+        return group
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        """Make a verb."""
+        info = self.verbs.get(cmd_name)
+        return info and get_command_from_info(info, pretty_exceptions_short=False, rich_markup_mode=None)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List the verbs; what a narrow terminal has no room for is wrapped and not cut."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self.summary(ctx, name)) for name in self.commands])
+
+    def summary(self, ctx: Any, name: str) -> str:
+        """Return what a verb does, in a sentence."""
+        return str(self.get_command(ctx, name).get_short_help_str(1000))
+
+
+class RootGroup(PoGroup):
+    """`po` itself: commands out of the table, and the place where errors become exit codes."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.params = [*self.params, *lock_options(), _version_option()]
+        self.commands = cast(Any, dict.fromkeys(COMMANDS))  # their names; `get_command` imports them
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        app = import_module(f"po_sessions.cli.commands.{cmd_name}").app
+        command: Any = PoGroup.of(app) if app.info.cls is PoGroup else typer.main.get_command(app)
+        command.name = cmd_name
+        return command
+
+    def summary(self, ctx: Any, name: str) -> str:  # noqa: ARG002
+        """Return what a command does, without importing it."""
+        return COMMANDS[name]
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,  # noqa: ARG002
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> NoReturn:
+        """Run a command line and exit with its code."""
+        args = list(sys.argv[1:] if args is None else args)
+        run = Invocation()
+        # For errors met before the options are read; behind `--` there are none.
+        run.out.as_json = "--json" in args[: args.index("--") if "--" in args else None]
+        command = partial(super().main, args, prog_name, complete_var, False, windows_expand_args, obj=run, **extra)
+        sys.exit(_run(command, args, run))
+
+
+def _run(command: Callable[[], Any], args: list[str], run: Invocation) -> int:
+    """Run a command, show what went wrong, return the exit code."""
+    failure: PoError
+    try:
+        code = _settled(command, run)
+        if code != Interrupted.exit_code:  # Typer's word for Ctrl-C
+            return code
+        failure = Interrupted("Interrupted.")
+    except TyperException as error:
+        from po_sessions.cli.app.usage import usage_error  # which few runs need
+
+        failure = usage_error(error, args)
+    except (KeyboardInterrupt, typer.Abort):
+        failure = Interrupted("Interrupted.")
+    except typer.Exit as end:
+        return end.exit_code
+    except PoError as error:
+        failure = error
+        run.explain(failure)
+        _trace(run, error)
+    except MemoryError as error:
+        _trace(run, error)
+        failure = OutOfMemory("This needs more memory than there is.", hint="Work with less at once, or close others.")
+    except OSError as error:
+        _trace(run, error)
+        what = f" of {error.filename}" if error.filename else ""
+        hint = "Look at the disk and the permissions, and repeat."
+        failure = WriteFailed(f"The system refused the use{what}: {error.strerror or error}.", hint=hint)
+    except Exception as error:
+        _trace(run, error)
+        hint = "Please report it with what is there."
+        failure = PoError(f"This is a bug in po; what is known of it is in {_write_crash_log()}.", hint=hint)
+        failure.exit_code = EXIT_BUG
+    run.out.error(failure)
+    return failure.exit_code
+
+
+def _settled(command: Callable[[], Any], run: Invocation) -> int:
+    """Run a command and what it leaves to do; that nobody reads its output any more is no failure."""
+    try:
+        return command() or 0
+    except OutputClosed:
+        return 0
+    finally:
+        run.close()
+
+
+def _trace(run: Invocation, error: Exception) -> None:
+    if run.debug and not run.out.as_json:
+        run.out.trace(error)
+
+
+def _write_crash_log() -> str:
+    """Write the traceback, without the values of variables, to a file; return its path."""
+    import traceback
+    from datetime import UTC, datetime
+
+    from po_sessions import __version__, atomic
+    from po_sessions.cli.config import paths
+
+    text = f"po {__version__}, Python {sys.version}, {sys.platform}\n{traceback.format_exc()}"
+    directory = paths.log_dir()
+    if directory is not None:
+        path = os.path.join(directory, f"crash-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}.log")
+        with suppress(OSError, PoError):
+            atomic.make_dir(directory)
+            atomic.create(path, text.encode("utf-8", "backslashreplace"))
+            return path
+    return "the traceback that --debug prints"
+
+
+def _take(ctx: Any, param: Any, value: Any) -> None:
+    """Hand a global option to the run; what is not given leaves what stood further left in force."""
+    if value not in (None, False):
+        ctx.obj.set(param.name, value)
+
+
+def _option(*names: str, **settings: Any) -> TyperOption:
+    return TyperOption(param_decls=list(names), expose_value=False, **{"callback": _take, **settings})
+
+
+def global_options() -> list[TyperOption]:
+    """Return the options that every command takes."""
+    return [
+        _option("--root", metavar="DIR", help="Use the environment DIR."),
+        _option("--quiet", "-q", is_flag=True, help="Print no remarks and no warnings."),
+        _option("--json", is_flag=True, help="Print the result, or the error, as JSON."),
+        _option("--debug", is_flag=True, help="Print the traceback of an error, unless --json."),
+        _option("--help", "-h", is_flag=True, is_eager=True, callback=_show_help, help="Print this and exit."),
+    ]
+
+
+def _show_help(ctx: Any, param: Any, value: bool) -> None:  # noqa: ARG001
+    if value:
+        ctx.obj.out.line(ctx.get_help())
+        ctx.exit()
+
+
+def lock_options() -> list[TyperOption]:
+    """Return the options of commands that may have to wait."""
+    return [
+        _option(
+            "--lock-timeout",
+            type=_seconds,
+            metavar="SECONDS",
+            help=f"Wait at most so long for other processes; {LOCK_TIMEOUT:g} if not given.",
+        ),
+        _option("--no-wait", is_flag=True, help="Do not wait for other processes."),
+    ]
+
+
+def _seconds(text: str) -> float:
+    with suppress(ValueError):
+        if 0 <= (seconds := float(text)) < float("inf"):
+            return seconds
+    raise typer.BadParameter(f"{text!r} is no number of seconds.")
+
+
+def _version_option() -> TyperOption:
+    def show(ctx: Any, param: Any, value: bool) -> None:  # noqa: ARG001
+        if value:
+            from po_sessions import __version__
+
+            ctx.obj.out.line(f"po {__version__}")
+            ctx.exit()
+
+    return _option("--version", is_flag=True, is_eager=True, callback=show, help="Print the version.")
+
+
+def noun(help: str) -> typer.Typer:
+    """Return an empty group of commands."""
+    return typer.Typer(cls=PoGroup, help=help, add_completion=False, rich_markup_mode=None, no_args_is_help=False)
+
+
+app = typer.Typer(
+    cls=RootGroup,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"max_content_width": 100},
+)
+
+
+@app.callback()
+def po() -> None:
+    """Named, persistent conversation sessions for prompt objects.
+
+    A prompt object is a Markdown file whose body is the system prompt of a language model; a session is one
+    conversation with it. Try: po send greeter "Hello"
+    """

@@ -1,0 +1,1 @@
+"""What is answered before Typer is imported: status, lists, completion."""

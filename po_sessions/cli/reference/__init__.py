@@ -1,0 +1,1 @@
+"""The manual and the table of completion, generated from the commands."""

@@ -1,0 +1,1 @@
+"""What is printed, and how: streams, pager, progress, times, cells."""

@@ -1,0 +1,1 @@
+"""Prompt objects: one definition, the directory of definitions, the starters."""

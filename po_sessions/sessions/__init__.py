@@ -1,0 +1,1 @@
+"""What can be done with sessions, whatever the model."""

@@ -1,0 +1,183 @@
+"""Backups: when one is made and how many are kept, and what can be done with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from po_sessions.errors import Conflict, NotFound, PoError, SessionNotFound, Unreadable
+from po_sessions.session import (
+    Session,
+    SessionSummary,
+    check_session_name,
+    check_writable,
+    new_session_id,
+    timestamp,
+)
+from po_sessions.sessions import selector
+from po_sessions.shell import command_line
+from po_sessions.storage import Notice, SessionStorage, archive_ids
+from po_sessions.storage.files.backups import Backup, not_there
+
+
+@dataclass(frozen=True, slots=True)
+class BackupPolicy:
+    """What is done of itself."""
+
+    interval: timedelta = timedelta(days=1)
+    """A turn on a session whose latest backup is older than this makes one first."""
+    keep: int = 5
+    """How many of a session are kept; with 0 none is made or removed of itself."""
+
+    def is_due(self, times: Iterable[datetime], now: datetime) -> bool:
+        """Tell whether a session with backups of these times needs another."""
+        return bool(self.keep) and all(now - time > self.interval or self._is_wrong(time, now) for time in times)
+
+    def surplus(self, earlier: Iterable[datetime], now: datetime) -> Sequence[datetime]:
+        """Return which of the earlier ones are too many beside a new one: those of a wrong clock, then the oldest."""
+        newest_first = sorted(earlier, key=lambda time: (not self._is_wrong(time, now), time), reverse=True)
+        return newest_first[self.keep - 1 :] if self.keep else ()
+
+    def _is_wrong(self, time: datetime, now: datetime) -> bool:
+        """Tell whether a time lies so far ahead that it would keep backups from being made, or from being kept."""
+        return time - now > self.interval
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What came of a backup that was restored."""
+
+    session: SessionSummary
+    changed: bool
+    """False if the session was as in the backup already."""
+    trash_id: str | None = None
+    """The trash entry that holds what was there before, if there was anything."""
+
+
+class Backups:
+    """The backups of one store."""
+
+    def __init__(
+        self,
+        storage: SessionStorage,
+        *,
+        clock: Callable[[], datetime],
+        policy: Callable[[], BackupPolicy],
+        notice: Notice,
+    ) -> None:
+        """`policy` is asked when a backup may be due; `notice` hears of one that was due and could not be made."""
+        self._storage = storage
+        self._clock = clock
+        self._policy = policy
+        self._notice = notice
+
+    def before_turn(self, session: SessionSummary) -> None:
+        """Copy a session that is in a turn, if it has messages and a backup is due; a failure is told and no more."""
+        if not session.message_count:
+            return
+        try:
+            policy, now = self._policy(), self._clock()
+            if policy.is_due(self._times(session.id), now):
+                self._make(session.id, policy, now)
+        except PoError as error:
+            self._notice(f"No backup of {session.name!r} was made: {error} {error.hint or ''}".rstrip())
+
+    def create(self, session_id: str) -> Backup:
+        """Copy a session now; the oldest that is too many goes.
+
+        Raises SessionNotFound, Busy, WriteFailed; Unreadable, since a damaged copy would take a sound one's place.
+        """
+        policy = self._policy()
+        self._storage.load(session_id)
+        return self._make(session_id, policy, self._clock())
+
+    def ids(self) -> Sequence[str]:
+        """Return the ids of all backups, newest first; cheap. Raises Unreadable."""
+        return self._storage.backup_ids()
+
+    def list(self, session_id: str | None = None) -> Sequence[Backup]:
+        """Return the backups, of one session if given, newest first. Raises Unreadable."""
+        return self._storage.backups(session_id)
+
+    def find(self, ref: str) -> Backup:
+        """Return the backup that `ref` means: its id, its session's id or name, or 4 characters of either end of an id.
+
+        Raises NotFound, AmbiguousSelector; Unreadable if it is there and cannot be read.
+        """
+        if archive_ids.is_one(ref):
+            self._storage.backed_up(ref)  # to say why, if it cannot be read
+        found = self._storage.backups(archive_ids.split(ref)[0] if archive_ids.is_one(ref) else None)
+        if one := selector.set_aside(ref, found, "backups"):
+            return one
+        raise not_there(ref, (one.session.name for one in found))
+
+    def restore(self, backup: Backup, name: str | None = None) -> Restored:
+        """Put a session back to what a backup holds, made again if it has gone; what is there goes to the trash.
+
+        It stays with the prompt object that it has now. With `name` it is left alone, and a session of its own made of
+        the backup. Raises Busy if another process is in a turn with it; InvalidInput, Unreadable (NewerVersion);
+        Conflict if another session has the name.
+        """
+        if name is not None:
+            return self._restore_as(backup, check_session_name(name))
+        with self._storage.turn(backup.session.id, "backup restore"), self._storage.names():
+            session, there = self._storage.backed_up(backup.id), self._there(backup)
+            owner = self._owner(session, there)
+            if there == replace(session, po_name=owner):
+                return Restored(session.summary(), changed=False)
+            self._check_free(backup, owner, session.name)
+            summary, trash_id = self._storage.put_back(backup.id, owner, timestamp(self._clock()))
+            return Restored(summary, changed=True, trash_id=trash_id)
+
+    def _restore_as(self, backup: Backup, name: str) -> Restored:
+        session = self._storage.backed_up(backup.id)
+        check_writable(session, session.version)
+        with self._storage.names():
+            owner, now = self._owner(session, self._there(backup)), self._clock()
+            self._check_free(backup, owner, name, but_itself=False)
+            copy = replace(session, id=new_session_id(now), name=name, po_name=owner)
+            return Restored(self._storage.create(copy), changed=True)
+
+    def _there(self, backup: Backup) -> Session | None:
+        """Return the session that a backup was made of, if it is there and can be read."""
+        try:
+            return self._storage.load(backup.session.id)
+        except (SessionNotFound, Unreadable):
+            return None
+
+    def _owner(self, session: Session, there: Session | None) -> str:
+        """Return the prompt object of a session that comes back: it may have got another, or another name, since."""
+        return there.po_name if there else self._storage.po_name(session.po_name)
+
+    def _check_free(self, backup: Backup, po_name: str, name: str, *, but_itself: bool = True) -> None:
+        """Raise Conflict if another session has a name."""
+        try:
+            named = list(self._storage.summaries(po_name=po_name, name=name))
+        except Unreadable as error:
+            if but_itself and error.session_id == backup.session.id:
+                return
+            raise
+        if any(not (but_itself and one.id == backup.session.id) for one in named):
+            command = command_line("backup restore", backup.id, as_="NAME")
+            raise Conflict(
+                f"{po_name} has a session named {name!r}.",
+                hint=f"Run '{command}' to make a session with another name of it.",
+            )
+
+    def _make(self, session_id: str, policy: BackupPolicy, now: datetime) -> Backup:
+        """Copy a session, then remove what is too many; that this fails is told and no more."""
+        made = self._storage.back_up(session_id, timestamp(now))
+        try:
+            earlier = {time: id for time, id in self._times(session_id).items() if id != made.id}
+            for time in policy.surplus(earlier, now):
+                with suppress(NotFound):  # somebody else was at it too
+                    self._storage.discard_backup(earlier[time])
+        except PoError as error:
+            self._notice(f"An earlier backup is still there: {error}")
+        return made
+
+    def _times(self, session_id: str) -> dict[datetime, str]:
+        """Return the ids of a session's backups by their times."""
+        return {archive_ids.moment_of(id): id for id in self._storage.backup_ids(session_id)}

@@ -1,0 +1,164 @@
+"""The ladder from what a user typed to one session.
+
+Exact id, which no name can look like; exact name within the prompt object; unique prefix or suffix of an id, of at
+least 4 characters; `@current`, `@previous`, `@last`. Nothing is ever made by a selector that matches nothing.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Protocol, TypeVar
+
+from po_sessions.errors import AmbiguousSelector, NoCurrent, SessionNotFound
+from po_sessions.session import SessionSummary, is_session_id
+from po_sessions.shell import command_line
+from po_sessions.storage import SessionStorage
+from po_sessions.text.suggest import did_you_mean
+
+SHORTEST_FRAGMENT = 4
+SHORTEST_SHOWN = 6
+SHORTEST_TIME = len("143005.123Z")
+"""What is shown of the id of something set aside: at least the time of day, in UTC; less could be anything."""
+
+
+def select(ref: str, storage: SessionStorage, po_name: str | None) -> SessionSummary:
+    """Return the one session that `ref` means; names and `@…` are looked up in `po_name`.
+
+    Raises SessionNotFound, AmbiguousSelector; NoCurrent for `@…` without a prompt object or with no such pointer.
+    """
+    found = _look(ref, storage, po_name)
+    if found is None:
+        storage.refresh()
+        found = _look(ref, storage, po_name)
+    if found is None:
+        if po_name is None:
+            hint = "Name the prompt object with --po: without one, only ids are looked up."
+            raise SessionNotFound(ref, hint=hint)
+        meant = _elsewhere(ref, storage) or did_you_mean(ref, (one.name for one in storage.summaries(po_name=po_name)))
+        raise SessionNotFound(
+            ref, hint=f"{meant}Run '{command_line('session list', po=po_name)}' to see what there is."
+        )
+    return found
+
+
+def _look(ref: str, storage: SessionStorage, po_name: str | None) -> SessionSummary | None:
+    for id in (ref, ref.upper(), ref.lower()):  # no new session may have a name that looks like one
+        if is_session_id(id):
+            return _summary(id, storage)
+    if po_name is not None:
+        name = unicodedata.normalize("NFC", ref)
+        named = list(storage.summaries(po_name=po_name, name=name))
+        if named:
+            return _only(ref, named)
+    if ref in ("@current", "@previous", "@last"):
+        return _pointed(ref, storage, po_name)
+    if len(ref) < SHORTEST_FRAGMENT:
+        return None
+    return _only(ref, [found for id in storage.ids_matching(ref) if (found := _summary(id, storage))])
+
+
+def _elsewhere(name: str, storage: SessionStorage) -> str:
+    """Return which prompt objects have a session with this name, and its id, as the beginning of a hint."""
+    found = list(islice(storage.summaries(name=unicodedata.normalize("NFC", name)), 3))
+    return f"{' and '.join(f'{one.po_name} has one, {one.id}' for one in found)}. " if found else ""
+
+
+def _pointed(ref: str, storage: SessionStorage, po_name: str | None) -> SessionSummary | None:
+    if po_name is None:
+        raise no_current_po()
+    if ref == "@last":
+        return next((one for one in storage.summaries(po_name=po_name) if one.turn_count), None)
+    pointer = storage.state().pointer(po_name)
+    id = pointer.current if ref == "@current" else pointer.previous
+    if id is None:
+        raise NoCurrent(
+            f"{po_name} has no {ref[1:]} session.", hint=f"Run '{command_line('session switch NAME', po=po_name)}'."
+        )
+    return summary_at(id, ref[1:], storage, po_name)
+
+
+def summary_at(id: str, which: str, storage: SessionStorage, po_name: str) -> SessionSummary:
+    """Return the session that a pointer names. Raises NoCurrent if it is gone."""
+    found = _summary(id, storage)
+    if found is None:
+        switch = command_line("session switch NAME", po=po_name)
+        new = command_line("session new --switch", po=po_name)
+        named = id if is_session_id(id) else repr(id)  # which a file may have as anything
+        raise NoCurrent(
+            f"The {which} session of {po_name}, {named}, is not there any more.", hint=f"Run '{switch}', or '{new}'."
+        )
+    return found
+
+
+class SetAside(Protocol):
+    """Something in the trash, or a backup."""
+
+    @property
+    def id(self) -> str:
+        """Its own id."""
+
+    @property
+    def session(self) -> SessionSummary:
+        """The session that it is of."""
+
+
+T = TypeVar("T", bound=SetAside)
+
+
+def set_aside(ref: str, things: Sequence[T], what: str) -> T | None:
+    """Return the one that `ref` means, if there is one: its id, its session's id or name, or an end of one of the ids.
+
+    An end has at least 4 characters; `what` they all are called. Raises AmbiguousSelector.
+    """
+    name, id = unicodedata.normalize("NFC", ref), ref.upper()
+
+    def has_end(one: T) -> bool:
+        return any(at.startswith(id) or at.endswith(id) for at in (one.id.upper(), one.session.id.upper()))
+
+    for found in (
+        [one for one in things if id == one.id.upper()],
+        [one for one in things if id == one.session.id.upper() or name == one.session.name],
+        [one for one in things if has_end(one)] if len(ref) >= SHORTEST_FRAGMENT else [],
+    ):
+        if len(found) > 1:
+            raise AmbiguousSelector(
+                ref, [f"{one.id}  {one.session.po_name}: {one.session.name}" for one in found], what
+            )
+        if found:
+            return found[0]
+    return None
+
+
+def no_current_po() -> NoCurrent:
+    """Return the error for a command that needs a current prompt object."""
+    return NoCurrent("There is no current prompt object.", hint="Name one, or run 'po object switch NAME' first.")
+
+
+def _summary(id: str, storage: SessionStorage) -> SessionSummary | None:
+    try:
+        return storage.summary(id)
+    except SessionNotFound:
+        return None
+
+
+def _only(ref: str, found: list[SessionSummary]) -> SessionSummary | None:
+    if len(found) > 1:
+        raise AmbiguousSelector(ref, [f"{one.id}  {one.po_name}: {one.name}" for one in found])
+    return found[0] if found else None
+
+
+def short_ids(ids: Iterable[str], shortest: int = SHORTEST_SHOWN) -> dict[str, str]:
+    """Return for each id its shortest suffix, of at least `shortest` characters, that no other of these ids has."""
+    backwards = sorted(id[::-1] for id in ids)
+    shown = {}
+    for before, id, after in zip(["", *backwards], backwards, [*backwards[1:], ""], strict=False):
+        length = 1 + max(_common(id, before), _common(id, after))
+        shown[id[::-1]] = id[: max(length, shortest)][::-1]
+    return shown
+
+
+def _common(one: str, other: str) -> int:
+    """Return how many characters two texts have in common at their beginning."""
+    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))

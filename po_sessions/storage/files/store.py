@@ -1,0 +1,587 @@
+"""The file store: one JSON file a session, an index beside them, locks between processes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+from po_sessions import atomic, folders, pointers
+from po_sessions.errors import Busy, PoError, SessionNotFound, Unreadable, WriteFailed
+from po_sessions.pointers import State
+from po_sessions.session import End, Message, Session, SessionSummary, check_kept, check_po_name, check_writable
+from po_sessions.shell import command_line
+from po_sessions.storage import About, Notice, Watch, archive_ids
+from po_sessions.storage.files import codec, gitignore, locks
+from po_sessions.storage.files.catalogue import Catalogue
+from po_sessions.storage.files.deletions import UNDONE_AT, Deletions, described, described_at
+from po_sessions.storage.files.index import Index, Row
+from po_sessions.storage.files.publish import (
+    SUMMARY_FIELDS,
+    SessionFiles,
+    coming_row,
+    link_new,
+    not_its_own,
+    why_damaged,
+)
+from po_sessions.storage.files.rename_journal import Renaming
+from po_sessions.storage.files.trash import Trash, TrashEntry, cut_apart, id_taken, not_there
+from po_sessions.text.strict_json import dumps
+
+if TYPE_CHECKING:
+    from po_sessions.storage.files.backups import Backup, Backups
+
+S = TypeVar("S", Session, SessionSummary)
+
+_ROUNDS = 3
+"""How often an append finds a file that it cannot extend, and makes it anew, before it gives up."""
+
+
+class FileStorage:
+    """Sessions in the directory `root`, which need not be there before the first change."""
+
+    def __init__(
+        self,
+        root: str,
+        *,
+        lock_timeout: float = 60.0,
+        notice: Notice = lambda _: None,
+        watch: Watch = lambda _, things: things,
+        may_be_link: folders.MayBeLink = lambda _: False,
+    ) -> None:
+        """`lock_timeout` is in seconds, for each lock; `notice` hears of files that cannot be shown.
+
+        `watch` is given what takes long where there are many sessions; `may_be_link` tells which directories below the
+        root the user wants to be symbolic links.
+        """
+        folders.guard(root, may_be_link)
+        self._root = root
+        self._sessions = os.path.join(root, "sessions")
+        self._locks = os.path.join(self._sessions, ".locks")
+        self._state = os.path.join(root, "state.toml")
+        self._timeout = lock_timeout
+        self._is_ignored = False
+        self._notice = notice
+        self._index = Index(self._sessions)
+        self._deletions = Deletions(os.path.join(root, "deletions.log"), notice)
+        self._files = SessionFiles(self._sessions, self._index, timeout=lock_timeout)
+        self._trash = Trash(os.path.join(root, "trash"), notice)
+        self._catalogue = Catalogue(self._sessions, self._index, self._files.row_or_damage, notice, watch)
+        self._renaming = Renaming(
+            self._sessions,
+            timeout=lock_timeout,
+            notice=notice,
+            prepare=self._make_dirs,
+            names=self.names,
+            carry=self._carry_name,
+        )
+
+    # One session
+
+    def create(self, session: Session) -> SessionSummary:
+        """Add a session. Raises Conflict if its id is taken, InvalidInput if no prompt object can be named like its."""
+        if folders.lexists(self._files.path(session.id)):  # before the index hears of it
+            raise id_taken(session.id)
+        self._make_dirs()
+        session = replace(session, po_name=self.po_name(check_po_name(session.po_name)))
+        return self._files.publish(session, link_new(session.id))
+
+    def load(self, id: str) -> Session:
+        """Return a session with its history; a write that was cut is left out. Raises SessionNotFound, Unreadable."""
+        return self._renamed(self._load(id))
+
+    def _load(self, id: str) -> Session:
+        """Return a session as its file has it."""
+        return self._own(self._parsed(id).session, id)
+
+    @contextmanager
+    def reading(self, id: str) -> Iterator[Session]:
+        """Open a session, as it is now, and read its history only when it is looked at, each time anew.
+
+        Raises SessionNotFound, Unreadable; so does looking at the history.
+        """
+        path = self._files.path(id)
+        with self._files.opened(id) as fd:
+            found = self._files.tail(fd, path)
+            if found is not None:
+                from po_sessions.storage.files.lazy_history import opened  # which few commands need
+
+                yield self._renamed(self._own(opened(fd, path, found.tail), id))
+                return
+        yield self.load(id)
+
+    def _parsed(self, id: str) -> codec.Parsed:
+        with self._files.opened(id) as fd:
+            return self._files.parsed(fd, self._files.path(id))
+
+    def about(self, id: str) -> About:
+        """Return what its file says of a session but its messages. Raises SessionNotFound, Unreadable."""
+        with self._files.opened(id) as fd:
+            size, found = os.fstat(fd).st_size, self._files.tail(fd, self._files.path(id))
+        if found is None:
+            parsed = self._parsed(id)
+            own = self._renamed(self._own(parsed.session, id))
+            return codec.about(own, size, whole=parsed.torn is None)
+        if found.tail.summary.id != id:
+            raise not_its_own(self._files.path(id), found.tail.summary.id)
+        about = codec.about_tail(found.tail)
+        return about._replace(summary=self._renamed(about.summary), whole=found.whole)
+
+    def summary(self, id: str) -> SessionSummary:
+        """Return a session without its history. Raises SessionNotFound, Unreadable."""
+        return self._to_summary(self._read_row(id))
+
+    def append(self, id: str, message: Message, *, after: End | None = None) -> SessionSummary:
+        """Add one message at the end, durably; the cost does not depend on the history.
+
+        Raises SessionNotFound, Busy, Unreadable (NewerVersion); Conflict if the session does not end like `after`.
+        """
+
+        def keep(session: Session) -> Session:
+            if after is not None:
+                after.check(session.summary(), End.of(session).last)
+            return session
+
+        path = self._files.path(id)
+        for _ in range(_ROUNDS):
+            with self._files.write_locked(id) as fd:
+                tail = codec.read_tail(fd)
+                if tail is not None and os.fstat(fd).st_nlink == 1:
+                    if tail.summary.id != id:
+                        raise not_its_own(path, tail.summary.id)
+                    append = codec.plan_append(tail, message, after)
+                    summary = self._renamed(append.summary)
+                    self._index.record(coming_row(append.summary, append.size, os.fstat(fd).st_ino))
+                    codec.write_append(fd, path, append)
+                    return summary
+                # Another layout, a torn end or a second hard link: a file made anew has none of them.
+                _, repaired = self._rewrite(id, fd, keep)
+            self._tell_repaired(path, repaired)
+        raise WriteFailed(
+            f"{path} changes whenever it is written.", hint="Look for what else writes to it, and repeat."
+        )
+
+    def update(self, id: str, change: Callable[[Session], Session]) -> SessionSummary:
+        """Replace a session by what `change` makes of it, in a new file. Raises as `append` does, and as `change`."""
+        with self._files.write_locked(id) as fd:
+            summary, repaired = self._rewrite(id, fd, change)
+        self._tell_repaired(self._files.path(id), repaired)
+        return summary
+
+    def delete(self, id: str, now: str, verb: str = "delete") -> str:
+        """Move a session's file to the trash as it is; return the entry's id. Raises SessionNotFound, Busy."""
+        with self._files.write_locked(id) as fd:
+            # First the second name, so that a crash leaves the session in its place.
+            path = self._files.path(id)
+            entry_id = self._trash.take(path, id, now)
+            try:
+                self._files.remove(id)
+            except BaseException:
+                self._take_out_of_trash(entry_id, fd, path)
+                raise
+            gone = described(fd)
+        self._deletions.add(verb, now, {"id": id, **gone}, trash_id=entry_id, purged=False)
+        if damage := self._trash.damage(entry_id):
+            self._notice(f"{damage} '{command_line('trash restore', entry_id)}' puts the file back as it is.")
+        return entry_id
+
+    def purge(self, id: str, now: str, verb: str = "delete") -> None:
+        """Remove a session and its backups for good. Raises SessionNotFound, Busy."""
+        with self._files.write_locked(id) as fd:
+            with atomic.writing(self._files.path(id)):
+                self._backups.clear(id)  # first, so that it can be repeated
+            self._files.remove(id)
+            gone = described(fd)
+        self._deletions.add(verb, now, {"id": id, **gone}, trash_id=None, purged=True)
+
+    def cut(self, id: str, start: int, end: int, now: str) -> tuple[SessionSummary, str]:
+        """Move the messages from `start` on, before `end`, to the trash; return the session and the entry's id.
+
+        Raises as `append` does.
+        """
+        path, entry_id = self._files.path(id), ""
+
+        def keep(before: Session) -> Session:
+            nonlocal entry_id
+            undone, after = cut_apart(before, start, end)
+            entry_id = self._trash.keep(undone, now)
+            return after
+
+        with self._files.write_locked(id) as fd:
+            try:
+                summary, repaired = self._rewrite(id, fd, keep, may_cut=True)
+            except BaseException:
+                self._take_out_of_trash(entry_id, fd, path)
+                raise
+        self._tell_repaired(path, repaired)
+        self._deletions.add("undo", now, described_at(self._trash.path(entry_id)), trash_id=entry_id, purged=False)
+        return summary, entry_id
+
+    def restore(self, entry_id: str, name: str | None = None) -> None:
+        """Put a deleted session's file back as it is, damaged or not, or made anew with another name; the entry stays.
+
+        Raises NotFound, Unreadable, Conflict.
+        """
+        one = self._trash.entry(entry_id)
+        owner = self.po_name(one.session.po_name) if one.session.po_name else ""
+        if name is not None or (owner != one.session.po_name and not one.damage):
+            parsed = self._trash.parse(entry_id)
+            summary = self.create(replace(parsed.session, name=name or parsed.session.name))
+            self._tell_repaired(self._files.path(summary.id), self._keep_torn(summary.id, parsed))
+            return
+        self._make_dirs()
+        source, path = self._trash.path(entry_id), self._files.path(one.session.id)
+        try:
+            fd = atomic.open_regular(source)
+        except FileNotFoundError:
+            raise not_there(entry_id) from None
+        try:
+            with atomic.writing(path):
+                self._bring(one, source, path, fd)
+        finally:
+            os.close(fd)
+
+    def _bring(self, one: TrashEntry, source: str, path: str, fd: int) -> None:
+        """Bring a file out of the trash to a session's place, by a second name or, from another file system, a copy."""
+        link = link_new(one.session.id)
+        try:
+            if one.damage:  # no row can be made of it: it is seen as what another program brings
+                link(source, path)
+                atomic.sync_dir(self._sessions)
+            else:
+                self._files.place(one.session, fd, lambda: link(source, path))
+        except OSError as error:
+            if error.errno not in atomic.NO_LINKS:
+                raise
+            with atomic.staged(path, (), durable=False, aside=self._locks) as (copy, temporary):
+                atomic.copy(fd, copy)
+                atomic.sync(copy)
+                self._bring(one, temporary, path, copy)
+
+    @contextmanager
+    def trash_held(self, entry_id: str) -> Iterator[None]:
+        """Hold an entry, so that nobody else restores, removes or renames it. Raises NotFound, Busy."""
+        with self._trash.held(entry_id, timeout=self._timeout):
+            yield
+
+    def trash(self) -> list[TrashEntry]:
+        """Return what is in the trash, newest first; `notice` hears of what cannot be read."""
+        return self._trash.entries()
+
+    def trash_entry(self, entry_id: str) -> TrashEntry:
+        """Return one of what is in the trash. Raises NotFound."""
+        return self._trash.entry(entry_id)
+
+    def trashed(self, entry_id: str) -> Session:
+        """Return what an entry holds. Raises NotFound, Unreadable."""
+        return self._trash.load(entry_id)
+
+    def discard(self, entry_id: str) -> None:
+        """Remove an entry for good. Raises NotFound, WriteFailed."""
+        self._trash.discard(entry_id)
+
+    def trash_names(self, before: str | None = None) -> list[str]:
+        """Return the names of what po put into the trash, or of what came `before` then. Raises Unreadable."""
+        return self._trash.names(before)
+
+    def trash_others(self) -> list[str]:
+        """Return the names of the files in the trash that po did not put there. Raises Unreadable."""
+        return self._trash.others()
+
+    def empty_trash(self, now: str, before: str | None = None) -> list[str]:
+        """Remove for good what `trash_names` tells, and the backups of a session with its last trace; return the names.
+
+        Raises Unreadable, WriteFailed.
+        """
+        gone = []
+        staying = set(self._trash.names()) - set(self._trash.names(before))
+        with_traces = {archive_ids.split(name)[0] for name in staying}
+        for name, what, entry_id in self._trash.clear(before, timeout=self._timeout):
+            self._deletions.add("trash empty", now, what, trash_id=entry_id, purged=True)
+            gone.append(name)
+            id = archive_ids.split(name)[0]
+            # Of what cannot be read, and of what only lost its end, the backups may be all that there is.
+            is_deleted = bool(entry_id) and what.get("id") == id and UNDONE_AT not in what
+            if is_deleted and id not in with_traces and not folders.lexists(self._files.path(id)):
+                with atomic.writing(self._files.path(id)):
+                    self._backups.clear(id)
+        return gone
+
+    # Backups
+
+    @cached_property
+    def _backups(self) -> Backups:
+        from po_sessions.storage.files.backups import Backups  # which few commands need
+
+        return Backups(os.path.join(self._root, "backups"), self._notice)
+
+    def back_up(self, id: str, now: str) -> Backup:
+        """Copy a session's file as it is. Raises SessionNotFound, Busy, Unreadable."""
+        path = self._files.path(id)
+        with self._files.write_locked(id, shared=True) as fd:
+            tail = codec.read_tail(fd)
+            summary = tail.summary if tail else codec.parse(atomic.read_all(fd, path), path).session.summary()
+            if summary.id != id:
+                raise not_its_own(path, summary.id)
+            return self._backups.take(self._renamed(summary), fd, now)
+
+    def backup_ids(self, session_id: str | None = None) -> list[str]:
+        """Return the ids of the backups, newest first; none is opened. Raises Unreadable."""
+        return self._backups.ids(session_id)
+
+    def backups(self, session_id: str | None = None) -> list[Backup]:
+        """Return the backups, newest first; `notice` hears of what cannot be read. Raises Unreadable."""
+        return self._backups.entries(session_id)
+
+    def backed_up(self, backup_id: str) -> Session:
+        """Return the session that a backup holds. Raises NotFound, Unreadable."""
+        return self._backups.read(backup_id)[1]
+
+    def discard_backup(self, backup_id: str) -> None:
+        """Remove a backup for good. Raises NotFound, WriteFailed."""
+        self._backups.discard(backup_id)
+
+    def put_back(self, backup_id: str, po_name: str, now: str) -> tuple[SessionSummary, str | None]:
+        """Put a session back to what a backup holds; what was there goes to the trash as it is.
+
+        Raises NotFound, Unreadable (NewerVersion), Busy.
+        """
+        data, session = self._backups.read(backup_id)
+        if session.po_name != po_name:
+            check_writable(session, session.version)
+            session = replace(session, po_name=po_name)
+            data = codec.encode(session)
+        self._make_dirs()
+        path = self._files.path(session.id)
+        try:
+            with self._files.write_locked(session.id) as fd:
+                entry_id = self._trash.take(path, session.id, now)
+                try:
+                    mode = os.fstat(fd).st_mode & 0o777
+                    summary = self._files.publish(session, folders.rename, mode=mode, data=data)
+                except BaseException:
+                    self._take_out_of_trash(entry_id, fd, path)
+                    raise
+                gone = described(fd)
+        except SessionNotFound:
+            return self._files.publish(session, link_new(session.id), data=data), None
+        self._deletions.add("backup restore", now, {"id": session.id, **gone}, trash_id=entry_id, purged=False)
+        return summary, entry_id
+
+    def path(self, id: str) -> str:
+        """Return the file that holds a session. Raises SessionNotFound."""
+        path = self._files.path(id)
+        if not folders.lexists(path):
+            raise SessionNotFound(id)
+        return path
+
+    def _take_out_of_trash(self, entry_id: str, fd: int, path: str) -> None:
+        """Remove an entry after a change failed, if the open file, which has all of it, is still in its place."""
+        if entry_id and locks.is_at(fd, path):
+            with suppress(PoError):
+                self._trash.discard(entry_id)
+
+    def _rewrite(
+        self, id: str, fd: int, change: Callable[[Session], Session], *, may_cut: bool = False
+    ) -> tuple[SessionSummary, str]:
+        """Put what `change` makes of the open session in its place; return also where a torn end was kept, if any.
+
+        Only with `may_cut` may messages go.
+        """
+        path = self._files.path(id)
+        parsed = codec.parse(atomic.read_all(fd, path), path)
+        before = self._renamed(self._own(parsed.session, id))
+        check_writable(before, before.version)
+        after = change(before)
+        if not may_cut:
+            check_kept(before, after)
+        kept, about = self._keep_torn(id, parsed), os.fstat(fd)
+        mode = about.st_mode & 0o777 if about.st_nlink == 1 else atomic.FILE_MODE
+        return self._files.publish(after, folders.rename, mode=mode), kept
+
+    def _tell_repaired(self, path: str, kept: str) -> None:
+        """Tell of a repair; never while holding a lock, since whoever reads it may be slow."""
+        if kept:
+            self._notice(f"Repaired {path}: its last write had been cut; what there was of it is in {kept}.")
+
+    def _keep_torn(self, id: str, parsed: codec.Parsed) -> str:
+        """Put what a rewrite cuts off into the trash; return where it is, if there is anything."""
+        if not (parsed.torn and parsed.torn.strip(b"\0\n")):
+            return ""
+        self._trash.make()
+        path = os.path.join(self._root, "trash", f"{id}.{os.urandom(8).hex()}.torn")
+        atomic.create(path, parsed.torn)
+        return path
+
+    # Many sessions
+
+    def summaries(
+        self, *, po_name: str | None = None, name: str | None = None, beginning: str = ""
+    ) -> Iterator[SessionSummary]:
+        """Yield the sessions, of one prompt object and with one name if given; newest turn first, ties by id."""
+        for summary, _ in self._rows(po_name, name, beginning):
+            yield summary
+
+    def weighed(self, po_name: str | None = None) -> Iterator[tuple[SessionSummary, int]]:
+        """Yield the sessions as `summaries` does, each with the size of its file."""
+        return self._rows(po_name)
+
+    def _rows(
+        self, po_name: str | None, name: str | None = None, beginning: str = ""
+    ) -> Iterator[tuple[SessionSummary, int]]:
+        needle = b""
+        if name is not None or beginning:
+            text = dumps(beginning if name is None else name)
+            needle = b'"name":' + (text[:-1] if name is None else text)
+        elif po_name is not None and self._renaming.names() is None:
+            needle = b'"po_name":' + dumps(po_name)
+        damaged, found = None, False
+        for row in self._catalogue.rows(needle):
+            if name in (None, row["name"]) and row["name"].startswith(beginning):
+                summary = self._to_summary(row)
+                if po_name not in (None, summary.po_name):
+                    continue
+                if "damaged" in row:
+                    damaged = damaged or row
+                else:
+                    found = True
+                    yield summary, row["size"]
+        if damaged and not found and name is not None and po_name is not None:
+            raise self._name_is_held(damaged)
+
+    def _name_is_held(self, row: Row) -> Unreadable:
+        """Return the error for a name that a session has whose file cannot be read."""
+        id, why = row["id"], why_damaged(row, self._files.path(row["id"]))
+        hint = "It was left as it is; 'po doctor' tells what can be done."
+        with suppress(PoError):
+            if self._backups.ids(id):
+                hint = f"Run '{command_line('backup restore', id)}' to put it back to its last backup."
+        error = Unreadable(f"{row['po_name']} has a session named {row['name']!r}, {id}. {why}", hint=hint)
+        error.session_id = id
+        return error
+
+    def taken_names(self, po_name: str, beginning: str = "") -> set[str]:
+        """Return the names of a prompt object's sessions that have this beginning, also of those in damaged files."""
+        needle = b'"name":' + dumps(beginning)[:-1] if beginning else b""
+        rows = [row for row in self._catalogue.rows(needle) if row["name"].startswith(beginning)]
+        return {row["name"] for row in rows if self.po_name(row["po_name"]) == po_name}
+
+    def ids_matching(self, fragment: str) -> list[str]:
+        """Return the ids that begin or end with `fragment`, whatever its case."""
+        return self._catalogue.ids_matching(fragment)
+
+    def refresh(self) -> None:
+        """Compare every file with the index."""
+        self._catalogue.look(closely=True)
+
+    def settle(self) -> None:
+        """Fold the index if it is worth it; it is a cache, so a store that cannot be written is no failure."""
+        self._catalogue.settle()
+
+    # Locks and pointers
+
+    @contextmanager
+    def turn(self, id: str, verb: str, *, wait: bool = True) -> Iterator[None]:
+        """Hold a session for one turn. Raises Busy, with the owner."""
+        self._make_dirs()
+        timeout = self._timeout if wait else 0
+        try:
+            with locks.owned(self._lock_path(id), verb, timeout=timeout, what=f"The session {id}"):
+                yield
+        except Busy as error:
+            error.session_id = id
+            raise
+
+    def turn_owner(self, id: str) -> str | None:
+        """Return who holds a session for a turn now, or None."""
+        path = self._lock_path(id)
+        return (locks.owner(path) or "another process") if locks.is_held(path) else None
+
+    @contextmanager
+    def names(self) -> Iterator[None]:
+        """Hold the names of all sessions, compared with their files not long ago. Raises Busy."""
+        self._make_dirs()
+        busy = "The names of the sessions are in use by another process."
+        with locks.locked(os.path.join(self._locks, "names"), timeout=self._timeout, busy=lambda: busy):
+            self._catalogue.look_for_edits()
+            yield
+
+    def state(self) -> State:
+        """Return the pointers. Raises Unreadable."""
+        stored, renaming = pointers.read(self._state), self._renaming.names()
+        return stored.with_po_renamed(*renaming) if renaming else stored
+
+    def change_state(self, change: Callable[[State], State]) -> State:
+        """Replace the pointers by what `change` makes of them, as one step."""
+        self._make_dirs()
+        with locks.locked(os.path.join(self._locks, "state"), timeout=self._timeout):
+            after = change(self.state())
+            if after != pointers.read(self._state):
+                pointers.write(self._state, after)
+        return after
+
+    # Paths and rows
+
+    def _make_dirs(self) -> None:
+        if not folders.is_dir(self._locks):
+            for directory in (self._root, self._sessions, self._locks):
+                atomic.make_dir(directory)
+            self._index.start()
+        if not self._is_ignored:  # once a process: an environment of an earlier version has none
+            gitignore.make(self._root)
+            self._is_ignored = True
+
+    def _lock_path(self, id: str) -> str:
+        self._files.path(id)
+        return os.path.join(self._locks, id)
+
+    def _read_row(self, id: str) -> Row:
+        return self._files.row(id, self._catalogue.known)
+
+    def _own(self, session: Session, id: str) -> Session:
+        if session.id != id:
+            raise not_its_own(self._files.path(id), session.id)
+        return session
+
+    def _to_summary(self, row: Row) -> SessionSummary:
+        return self._renamed(SessionSummary(**{name: row[name] for name in SUMMARY_FIELDS}))
+
+    # A prompt object's other name
+
+    def prompt_objects(self) -> AbstractContextManager[object]:
+        """Hold the files of the prompt objects, before the names. Raises Busy."""
+        return self._renaming.alone()
+
+    def rename_po(
+        self, old: str, new: str, move: Callable[[str, str], None], check: Callable[[], None] = lambda: None
+    ) -> None:
+        """Give a prompt object another name everywhere; `.rename` tells of it until it is done. Raises Busy."""
+        self._renaming.run(old, new, move, check)
+
+    def resume_rename(self, move: Callable[[str, str], None]) -> None:
+        """Finish a renaming that was interrupted, unless another process is at it; tell of it."""
+        self._renaming.resume(move)
+
+    def po_name(self, po_name: str) -> str:
+        """Return what a prompt object is called now."""
+        return self._renaming.now(po_name)
+
+    def _carry_name(self, old: str, new: str) -> None:
+        """Give a prompt object its other name in the sessions, the trash and the pointers."""
+        for row in list(self._catalogue.rows(b'"po_name":' + dumps(old))):
+            if row["po_name"] == old:
+                try:
+                    self.update(row["id"], lambda one: one)  # read with its new name
+                except SessionNotFound:
+                    continue
+                except Unreadable as error:
+                    self._notice(f"{error} It keeps the prompt object {old}.")
+        self._trash.rename_po(old, new, timeout=self._timeout)
+        self.change_state(lambda now: now)
+
+    def _renamed(self, one: S) -> S:
+        name = self.po_name(one.po_name)
+        return one if name == one.po_name else replace(one, po_name=name)

@@ -1,0 +1,1 @@
+"""Text: strict JSON, front matter, durations, sizes, suggestions."""

@@ -1,0 +1,202 @@
+"""SessionManager and the selectors, over both stores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.builders import ULID, assistant, user
+from support.settled import settled
+
+from po_sessions.errors import AmbiguousSelector, Conflict, InvalidInput, NoCurrent, SessionNotFound
+from po_sessions.session import Session
+from po_sessions.sessions.manager import SessionManager
+from po_sessions.sessions.selector import short_ids
+from po_sessions.storage import open_storage
+
+
+@pytest.fixture(params=["files", "memory"])
+def manager(request, tmp_path, clock):
+    arguments = {"root": str(tmp_path / "store")} if request.param == "files" else {}
+    return SessionManager(open_storage(request.param, **arguments), clock=clock)
+
+
+def test_a_new_session_has_an_id_a_name_and_a_time(manager):
+    made = manager.create("greeter", "Tea")
+    assert manager.load(made.id) == Session(
+        made.id, "Tea", "greeter", "2025-01-03T10:00:01.000Z", "2025-01-03T10:00:01.000Z"
+    )
+
+
+def test_a_name_is_taken_once_for_each_prompt_object(manager):
+    made = manager.create("greeter", "Tea")
+    manager.create("reader", "Tea")
+    with pytest.raises(Conflict, match=made.id):
+        manager.create("greeter", "Tea")
+    with pytest.raises(InvalidInput):
+        manager.create("greeter", "-x")
+    assert len(list(manager.list())) == 2
+
+
+def test_without_a_name_there_is_always_a_free_one(manager):
+    assert [manager.create("greeter").name for _ in range(3)] == ["Session", "Session 2", "Session 3"]
+    assert manager.create("reader").name == "Session"
+
+
+def test_ensure_can_be_repeated(manager):
+    first, made = manager.ensure("greeter", "Cafe\u0301")
+    again, made_again = manager.ensure("greeter", "Caf\u00e9")
+    assert (first, made, made_again) == (again, True, False)
+
+
+def test_the_first_plain_use_makes_default_and_points_at_it(manager):
+    made = manager.begin("greeter")
+    assert (made.name, made.po_name) == ("Default", "greeter")
+    assert manager.begin("greeter") == made
+    assert manager.current("greeter") == made
+    assert manager.current_po() == "greeter"
+    manager.begin("reader")
+    assert manager.current_po() == "greeter"  # set where there was none, never moved
+
+
+def test_a_default_that_is_there_is_used_and_not_pointed_at(manager):
+    made, _ = manager.ensure("greeter", "Default")
+    assert manager.begin("greeter") == made
+    assert manager.current("greeter") is None
+
+
+def test_making_a_session_moves_no_pointer(manager):
+    manager.begin("greeter")
+    manager.create("greeter", "Tea")
+    assert manager.current("greeter").name == "Default"
+
+
+def test_renaming(manager):
+    tea, coffee = manager.create("greeter", "Tea"), manager.create("greeter", "Coffee")
+    manager.append(tea.id, user())
+    renamed = manager.rename(tea, "Green tea")
+    assert (renamed.id, renamed.name, renamed.message_count) == (tea.id, "Green tea", 1)
+    assert renamed.updated_at == tea.updated_at  # viewing and naming are no turns
+    assert manager.find("Green tea", "greeter") == renamed == manager.rename(renamed, "Green tea")
+    with pytest.raises(SessionNotFound):
+        manager.find("Tea", "greeter")
+    with pytest.raises(Conflict):
+        manager.rename(coffee, "Green tea")
+    with pytest.raises(InvalidInput):
+        manager.rename(coffee, "@x")
+    assert manager.create("greeter", "Tea").name == "Tea"
+
+
+def test_switching_there_and_back(manager):
+    default, tea = manager.begin("greeter"), manager.create("reader", "Tea")
+    other = manager.create("reader", "Coffee")
+    manager.switch(tea)
+    assert (manager.current_po(), manager.current("reader").id) == ("reader", tea.id)
+    assert manager.current("greeter").id == default.id
+    manager.switch(other)
+    assert manager.find("@previous", "reader").id == tea.id
+
+
+def test_selectors(manager):
+    tea = manager.create("greeter", "Tea")
+    coffee = manager.create("greeter", "Coffee")
+    for ref in ("Tea", tea.id, tea.id.lower(), tea.id[-6:], tea.id[-4:].lower()):
+        assert manager.find(ref, "greeter") == tea, ref
+    assert manager.find(tea.id, None) == tea
+    assert manager.find(tea.id, "reader") == tea
+    with pytest.raises(SessionNotFound):
+        manager.find("@last", "greeter")  # none has a turn yet
+    manager.append(tea.id, user())
+    manager.append(tea.id, assistant())
+    assert manager.find("@last", "greeter").id == tea.id
+    assert manager.find("Coffee", "greeter") == coffee
+    assert manager.load(manager.find("Tea", "greeter").id).message_count == 2
+
+
+def test_an_exact_name_wins_over_an_id(manager):
+    tea = manager.create("greeter", "Tea")
+    named = manager.create("greeter", tea.id[-6:])
+    assert manager.find(tea.id[-6:], "greeter") == named
+
+
+@pytest.mark.parametrize("ref", ["Nope", "T", "01A", "../x", "", ULID, "@nobody", "tea"])
+def test_what_matches_nothing_is_not_found_and_makes_nothing(manager, ref):
+    manager.create("greeter", "Tea")
+    with pytest.raises(SessionNotFound, match="No session matches") as error:
+        manager.find(ref, "greeter")
+    assert "po session list" in error.value.hint
+    assert len(list(manager.list())) == 1
+
+
+def test_a_name_that_another_program_wrote_is_found(tmp_path, clock):
+    manager = SessionManager(open_storage("files", root=str(tmp_path / "store")), clock=clock)
+    made = manager.create("greeter", "Tea")
+    manager.storage.settle()
+    list(manager.list())
+    settled(tmp_path / "store")
+    path = Path(manager.storage.path(made.id))
+    path.write_text(path.read_text().replace('"Tea"', '"Green tea"'))  # in place: the directory does not show it
+    assert manager.find("Green tea", "greeter").id == made.id
+
+
+def test_names_are_looked_up_within_a_prompt_object(manager):
+    manager.create("greeter", "Tea")
+    with pytest.raises(SessionNotFound):
+        manager.find("Tea", "reader")
+    with pytest.raises(SessionNotFound) as error:
+        manager.find("Tea", None)
+    assert "--po" in error.value.hint
+
+
+def test_an_ambiguous_fragment_lists_the_candidates(manager):
+    for end in ("AA", "AB"):
+        manager.storage.create(
+            Session(ULID[:-2] + end, end, "greeter", "2025-01-03T10:00:00.000Z", "2025-01-03T10:00:00.000Z")
+        )
+    with pytest.raises(AmbiguousSelector) as error:
+        manager.find(ULID[:8], "greeter")
+    assert error.value.candidates == (f"{ULID[:-2]}AA  greeter: AA", f"{ULID[:-2]}AB  greeter: AB")
+    assert manager.find("69G5FAB"[-4:], "greeter").name == "AB"
+
+
+def test_without_a_selector(manager):
+    with pytest.raises(NoCurrent, match="no current prompt object"):
+        manager.find(None, None)
+    with pytest.raises(NoCurrent, match="greeter has no current session"):
+        manager.find(None, "greeter")
+    default, _ = manager.ensure("greeter")
+    assert manager.find(None, "greeter") == default
+    tea = manager.create("greeter", "Tea")
+    manager.switch(tea)
+    assert manager.find(None, "greeter") == tea
+    with pytest.raises(NoCurrent, match="no previous session"):
+        manager.find("@previous", "greeter")
+
+
+def test_a_pointer_to_a_session_that_vanished_is_told(manager):
+    manager.storage.change_state(lambda state: state.with_session("greeter", ULID))
+    for ask in (
+        lambda: manager.find(None, "greeter"),
+        lambda: manager.begin("greeter"),
+        lambda: manager.find("@current", "greeter"),
+    ):
+        with pytest.raises(NoCurrent, match="not there any more") as error:
+            ask()
+        assert "po session switch" in error.value.hint
+    assert list(manager.list()) == []
+
+
+def test_a_turn_without_a_reply_and_without_an_owner_is_interrupted(manager):
+    made = manager.create("greeter", "Tea")
+    assert not manager.is_interrupted(made)
+    after = manager.append(made.id, user())
+    assert manager.is_interrupted(after)
+    with manager.turn(made.id, "send"):
+        assert not manager.is_interrupted(after)
+    assert not manager.is_interrupted(manager.append(made.id, assistant()))
+
+
+def test_short_ids_are_unique_suffixes():
+    ids = ["01AAAAAAAA111111", "01BBBBBBBB111111", "01BBBBBBBB222222"]
+    assert short_ids(ids) == {ids[0]: "A111111", ids[1]: "B111111", ids[2]: "222222"}
+    assert short_ids([]) == {}

@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from support.builders import assistant, messages, session, sessions, user
+
+from po_sessions.errors import NewerVersion, Unreadable
+from po_sessions.session import Message
+from po_sessions.storage.files import codec
+
+
+@pytest.fixture
+def opened(tmp_path):
+    """Write bytes to a file and open it."""
+    fds = []
+
+    def write(data: bytes) -> int:
+        path = tmp_path / f"{len(fds)}.json"
+        path.write_bytes(data)
+        fds.append(os.open(path, os.O_RDWR))
+        return fds[-1]
+
+    yield write
+    for fd in fds:
+        os.close(fd)
+
+
+def content(fd: int) -> bytes:
+    return os.pread(fd, 1 << 24, 0)
+
+
+def append(fd: int, message: Message) -> None:
+    tail = codec.read_tail(fd)
+    assert tail is not None
+    codec.write_append(fd, "x.json", codec.plan_append(tail, message))
+
+
+@given(sessions)
+def test_a_file_is_json_and_comes_back(one):
+    data = codec.encode(one)
+    assert json.loads(data) == one.to_dict()
+    assert data.count(b"\n") == one.message_count + 3
+    parsed = codec.parse(data, "x.json")
+    assert (parsed.session, parsed.torn) == (one, None)
+
+
+@given(sessions, messages)
+def test_an_append_gives_what_encoding_the_longer_session_gives(one, message):
+    import tempfile
+
+    with tempfile.TemporaryFile() as file:
+        file.write(codec.encode(one))
+        file.flush()
+        append(file.fileno(), message)
+        longer = replace(one, history=(*one.history, message))
+        assert codec.parse(content(file.fileno()), "x").session.history == longer.history
+        assert json.loads(content(file.fileno()))["message_count"] == longer.message_count
+        tail = codec.read_tail(file.fileno())
+        assert tail is not None
+        assert tail.summary == replace(longer, updated_at=tail.summary.updated_at).summary()
+
+
+def test_an_append_leaves_the_message_lines_before_it_alone(opened):
+    fd = opened(codec.encode(session(user(), assistant())))
+    before = content(fd).split(b"\n")
+    append(fd, user("more"))
+    after = content(fd).split(b"\n")
+    assert after[:3] == before[:3]
+    assert len(after) == len(before) + 1
+
+
+def test_unknown_keys_of_the_closing_line_are_carried_over(opened):
+    data = codec.encode(session(user())).replace(b'\n],"', b'\n],"mood":"calm","')
+    fd = opened(data)
+    append(fd, assistant())
+    assert json.loads(content(fd))["mood"] == "calm"
+    assert codec.parse(content(fd), "x").session.extra == {"mood": "calm"}
+
+
+def test_lone_surrogates_are_kept_and_the_file_stays_utf8(opened):
+    fd = opened(codec.encode(session()))
+    append(fd, user("\ud800 ü"))
+    content(fd).decode()
+    assert codec.parse(content(fd), "x").session.history[0].content == "\ud800 ü"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: json.dumps(json.loads(d), indent=2).encode(),
+        lambda d: json.dumps(json.loads(d)).encode(),
+        lambda d: json.dumps(dict(reversed(json.loads(d).items()))).encode(),
+        lambda d: d + b"\n",
+        lambda d: d[:-1],
+        lambda d: d.replace(b'"message_count":', b'"message_count": '),
+        lambda d: d[:-3] + b"}\n",
+    ],
+)
+def test_any_other_layout_is_read_as_it_is_and_not_appended_to(change, opened):
+    one = session(user(), assistant())
+    data = change(codec.encode(one))
+    assert codec.read_tail(opened(data)) is None
+    parsed = codec.parse(data, "x")
+    assert (parsed.session.history, parsed.torn) == (one.history, None)
+
+
+def test_a_file_of_the_older_kind_without_version_and_counts():
+    data = {"id": "x", "name": "Tea", "po_name": "greeter", "created_at": "2025-01-03T10:00:00", "history": [
+        {"role": "user", "content": "Hello"}]}  # fmt: skip
+    one = codec.parse(json.dumps(data).encode(), "x").session
+    assert (one.version, one.message_count, one.updated_at) == (1, 1, "2025-01-03T10:00:00.000Z")
+
+
+def test_a_newer_version_is_refused(opened):
+    fd = opened(codec.encode(replace(session(), version=2)))
+    before = content(fd)
+    with pytest.raises(NewerVersion, match="can be read, not changed"):
+        append(fd, user())
+    assert content(fd) == before
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"\0" * 100,
+        b"\xff\xfe",
+        b'{"id":"x"}',
+        b"{}" * 2,
+        b"[" * 100_000,
+        b'{"history":NaN}',
+        codec.encode(session(user())).replace(b'"metadata":{}', b'"metadata":{"a":1e999}'),
+        json.dumps(session(user()).to_dict()).encode()[:-1] + b', "history": []}',
+    ],
+)
+def test_what_is_no_session(data):
+    with pytest.raises(Unreadable, match=r"x\.json cannot be read.*\.$"):
+        codec.parse(data, "x.json")
+
+
+@pytest.mark.parametrize("line", [1, 2, 3])
+def test_damage_before_the_last_write_is_told_with_its_place(line):
+    lines = codec.encode(session(user("a"), assistant("b"), user("c"), assistant("d"))).split(b"\n")
+    at = sum(len(one) + 1 for one in lines[:line])
+    lines[line] = lines[line][:-5] + b"\0" * 5
+    with pytest.raises(Unreadable, match=f"at byte {at}"):
+        codec.parse(b"\n".join(lines), "x.json")
+
+
+def test_damage_in_the_last_message_looks_like_a_write_that_was_cut():
+    lines = codec.encode(session(user("a"), assistant("b"))).split(b"\n")
+    lines[2] = b"\0" * 9
+    parsed = codec.parse(b"\n".join(lines), "x.json")
+    assert (parsed.session.message_count, parsed.torn) == (1, b"\n".join(lines[2:]))
+
+
+@pytest.mark.parametrize("closing", ["null", "5", '"x"', '"0001-01-01T00:00:00+14:00"', '"9999-99-99T99:99:99.999Z"'])
+def test_an_odd_time_is_an_error_of_ours(closing, opened):
+    data = codec.encode(session(user())).replace(
+        b'"updated_at":"2025-01-03T10:00:00.000Z"', b'"updated_at":' + closing.encode()
+    )
+    assert codec.read_tail(opened(data)) is None
+    parsed = codec.parse(data, "x.json")  # the closing is of no use, but the messages know when they were
+    assert (parsed.session.updated_at, parsed.session.message_count) == ("2025-01-03T10:00:00.000Z", 1)
+    data = data.replace(
+        b'"created_at":"2025-01-03T10:00:00.000Z","meta', b'"created_at":' + closing.encode() + b',"meta'
+    )
+    with pytest.raises(Unreadable):
+        codec.parse(data, "x.json")
+
+
+def test_a_whole_line_that_is_no_message_of_ours_is_never_cut_off():
+    data = codec.encode(session(user("a"), assistant("b")))
+    for strange in (b'"role":"developer"', b'"role":"assistant","content":[{"type":"text"}],"old":true'):
+        with pytest.raises(Unreadable, match="at byte"):
+            codec.parse(data.replace(b'"role":"assistant"', strange), "x.json")
+
+
+def test_what_could_not_be_read_is_not_written(opened):
+    fd = opened(codec.encode(session()))
+    with pytest.raises(ValueError, match="developer"):
+        append(fd, Message("developer", "x"))
+    with pytest.raises(ValueError, match="developer"):
+        append(fd, Message("user", "x", None, {"role": "developer"}))
+
+
+def test_a_long_first_line_is_read_once(opened):
+    fd = opened(b"x" * 20_000_000)
+    reads = []
+    real = os.pread
+    codec.os.pread = lambda *args: reads.append(args) or real(*args)
+    try:
+        assert codec.read_tail(fd) is None
+    finally:
+        codec.os.pread = real
+    assert len(reads) < 1000
+
+
+def test_a_message_line_without_its_comma_is_damage_not_a_cut():
+    data = codec.encode(session(user("a"), assistant("b"))).replace(b'\n,{"role":"assistant"', b'\n{"role":"assistant"')
+    with pytest.raises(Unreadable):
+        codec.parse(data, "x.json")
+
+
+def test_no_cut_of_a_short_append_looks_like_a_whole_file(tmp_path):
+    """Nor like a whole closing with the counts of the old one: a message shorter than that has spaces behind it."""
+    before = session(user("Hello, who are you?"), assistant("I am a greeter."))
+    old, path = codec.encode(before), tmp_path / "file"
+    path.write_bytes(old)
+    with path.open("rb") as file:
+        tail = codec.read_tail(file.fileno())
+        assert tail is not None
+        append = codec.plan_append(tail, user("a"))
+        for cut in range(1, len(append.data) - 1):  # without its last byte, a line end, it is whole
+            path.write_bytes(old[: append.offset] + append.data[:cut] + old[append.offset + cut :])
+            found, parsed = codec.read_tail(file.fileno()), codec.parse(path.read_bytes(), "it")
+            same = path.read_bytes() == old
+            assert (found is None) != same, cut
+            assert (parsed.torn is None) == same, cut
+            assert parsed.session.extra == {}

@@ -1,0 +1,202 @@
+"""PromptObject.receive: one turn, over both stores, on the scripted back end."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from support.builders import ULID, assistant, user
+from support.scripted import Script, ScriptedBackend
+
+from po_sessions.errors import (
+    Busy,
+    Conflict,
+    Interrupted,
+    InvalidInput,
+    ModelUnavailable,
+    ReplyNotStored,
+    Unreachable,
+    WriteFailed,
+)
+from po_sessions.prompt_objects.definition import Definition
+from po_sessions.session import Session
+from po_sessions.sessions.manager import SessionManager
+from po_sessions.storage import open_storage
+from po_sessions.turns.prompt_object import Context, PromptObject
+
+GREETER = PromptObject(Definition("greeter", body="You greet.", options={"seed": 1, "max_tokens": 50}))
+
+
+@pytest.fixture(params=["files", "memory"])
+def manager(request, tmp_path, clock):
+    arguments = {"root": str(tmp_path / "store")} if request.param == "files" else {}
+    return SessionManager(open_storage(request.param, lock_timeout=0.2, **arguments), clock=clock)
+
+
+@pytest.fixture
+def scripted(backend):
+    return backend
+
+
+@pytest.fixture
+def context(manager, scripted):
+    return Context(manager.begin("greeter"), manager, lambda model: scripted(), default_model=lambda: "scripted")
+
+
+def test_a_turn_is_stored_and_answered(context, manager, scripted):
+    scripted.script = Script(says="Hi there!")
+    heard = []
+    answer = GREETER.receive(
+        "Hello", context=dataclasses.replace(context, on_chunk=lambda chunk: heard.append(chunk.text))
+    )
+    assert heard == ["Hi ", "there!"]
+    assert (answer.turn, answer.reply.content, answer.session.message_count) == (1, "Hi there!", 2)
+    question, reply = manager.load(context.session_id).history
+    assert (question.role, question.content, question.created_at) == ("user", "Hello", "2025-01-03T10:00:02.000Z")
+    assert reply == answer.reply
+    assert reply.to_dict() == {
+        "role": "assistant", "content": "Hi there!", "created_at": "2025-01-03T10:00:03.000Z", "model": "scripted-1",
+        "usage": {"input": 5, "output": 2}, "duration_ms": 0, "finish_reason": "stop",
+    }  # fmt: skip
+    assert scripted.asked[0]["messages"] == [
+        {"role": "system", "content": "You greet."},
+        {"role": "user", "content": "Hello"},
+    ]
+    assert scripted.asked[0]["options"] == {"seed": 1, "max_tokens": 50}
+
+
+def test_the_model_sees_what_was_answered_before(context, scripted):
+    for text in ("one", "two"):
+        GREETER.receive(text, context=context)
+    assert [m["content"] for m in scripted.asked[1]["messages"]] == ["You greet.", "one", "one", "two"]
+    assert {frozenset(m) for m in scripted.asked[1]["messages"]} == {frozenset({"role", "content"})}
+
+
+def test_the_message_is_stored_before_the_model_is_asked(context, manager, scripted):
+    seen = []
+    scripted.script = Script(says="a b")
+    on_chunk = lambda chunk: seen.append([m.content for m in manager.load(context.session_id).history])  # noqa: E731
+    GREETER.receive("Hello", context=dataclasses.replace(context, on_chunk=on_chunk))
+    assert seen == [["Hello"], ["Hello"]]
+
+
+@pytest.mark.parametrize(
+    ("error", "raised", "kind"),
+    [
+        (Unreachable("The line is dead."), Unreachable, "unreachable"),
+        (KeyboardInterrupt(), Interrupted, "interrupted"),
+    ],
+)
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_a_failed_call_leaves_a_failed_turn_that_the_model_does_not_see(
+    error, raised, kind, at, context, manager, scripted
+):
+    GREETER.receive("first", context=context)
+    scripted.script = Script(says="partial answer", error=error, error_at=at)
+    with pytest.raises(raised) as told:
+        GREETER.receive("second", context=context)
+    assert told.value.session_id == context.session_id
+    failed = manager.load(context.session_id).history[-1]
+    assert failed.failed
+    assert failed.content == ["", "partial ", "partial answer"][at]
+    assert failed.extra["error"]["kind"] == kind
+    assert manager.storage.turn_owner(context.session_id) is None
+    scripted.script = None
+    assert GREETER.receive("third", context=context).turn == 3
+    assert [m["content"] for m in scripted.asked[-1]["messages"]] == ["You greet.", "first", "first", "third"]
+    assert [t.state for t in manager.load(context.session_id).turns()] == ["done", "failed", "done"]
+
+
+def test_an_interrupted_turn_is_left_out_too(context, manager, scripted):
+    manager.append(context.session_id, user("cut off"))
+    GREETER.receive("next", context=context)
+    assert [m["content"] for m in scripted.asked[-1]["messages"]] == ["You greet.", "next"]
+    assert manager.load(context.session_id).message_count == 3
+
+
+def test_what_stands_before_the_first_turn_is_sent(context, manager):
+    manager.append(context.session_id, assistant("Welcome!", usage={}))
+    messages = GREETER.window(manager.load(context.session_id), "Hello").messages
+    assert messages[1] == {"role": "assistant", "content": "Welcome!"}
+
+
+@pytest.mark.parametrize("message", ["", " \n\t"])
+def test_an_empty_message_is_refused(message, context, manager):
+    with pytest.raises(InvalidInput, match="empty"):
+        GREETER.receive(message, context=context)
+    assert manager.load(context.session_id).history == ()
+
+
+def test_another_prompt_objects_session_is_refused(context, manager):
+    other = manager.create("reader", "Book")
+    with pytest.raises(Conflict, match="'Book' belongs to reader, not to greeter") as error:
+        GREETER.receive("Hello", context=context, session=other)
+    assert error.value.exit_code == 5
+    assert manager.load(other.id).history == ()
+
+
+@pytest.mark.parametrize("options", [{"colour": "red"}, {"max_tokens": "many"}])
+def test_bad_options_store_nothing(options, context, manager):
+    with pytest.raises(InvalidInput):
+        GREETER.receive("Hello", context=dataclasses.replace(context, options=options))
+    assert manager.load(context.session_id).history == ()
+
+
+def test_a_model_that_is_not_there_stores_nothing(context, manager, scripted):
+    scripted.script = Script(unavailable=ModelUnavailable("There are no weights."))
+    with pytest.raises(ModelUnavailable):
+        GREETER.receive("Hello", context=context)
+    assert manager.load(context.session_id).history == ()
+
+
+def test_a_held_session_is_busy_and_stores_nothing(context, manager):
+    with manager.turn(context.session_id, "retry"), pytest.raises(Busy, match="retry"):
+        GREETER.receive("Hello", context=context)
+    assert manager.load(context.session_id).history == ()
+
+
+def test_a_session_that_cannot_be_read_is_not_written_to(context, manager):
+    manager.storage.create(
+        Session(ULID, "Future", "greeter", "2025-01-03T10:00:00.000Z", "2025-01-03T10:00:00.000Z", version=2)
+    )
+    with pytest.raises(Exception, match="can be read, not changed"):
+        GREETER.receive("Hello", context=context, session=manager.find("Future", "greeter"))
+    assert manager.load(ULID).history == ()
+
+
+def test_a_reply_that_cannot_be_stored_is_an_error(context, manager, monkeypatch):
+    real = manager.storage.append
+
+    def full(id, message, **more):
+        if message.role == "assistant":
+            raise WriteFailed("The disk is full.")
+        return real(id, message, **more)
+
+    monkeypatch.setattr(manager.storage, "append", full)
+    with pytest.raises(ReplyNotStored, match="The disk is full") as error:
+        GREETER.receive("Hello", context=context)
+    assert error.value.reply == "Hello"
+    assert not error.value.retryable
+    assert [m.content for m in manager.load(context.session_id).history] == ["Hello"]
+
+
+def test_a_bug_in_a_back_end_leaves_a_failed_turn_and_keeps_its_traceback(context, manager):
+    class Broken(ScriptedBackend):
+        def _reply(self, messages, most, limit):
+            yield from ()
+
+    broken = dataclasses.replace(context, resolve=lambda model: Broken())
+    with pytest.raises(RuntimeError, match="without a reply"):
+        GREETER.receive("Hello", context=broken)
+    assert manager.load(context.session_id).history[-1].failed
+
+
+def test_which_model_answers():
+    named = PromptObject(Definition("x", model="theirs"))
+    assert named.model("mine", lambda: "default") == "mine"
+    assert named.model("", lambda: "default") == "theirs"
+    assert PromptObject(Definition("x")).model("", lambda: "default") == "default"
+    file = PromptObject(Definition("x", model="gguf:/etc/passwd"))
+    with pytest.raises(InvalidInput, match="only you can choose one"):
+        file.model("", lambda: "default")
+    assert file.model("gguf:/mine", lambda: "default") == "gguf:/mine"
