@@ -19,7 +19,7 @@ from po_sessions.session import (
 from po_sessions.sessions import selector
 from po_sessions.shell import command_line
 from po_sessions.storage import Notice, SessionStorage, archive_ids
-from po_sessions.storage.files.backups import Backup, not_there
+from po_sessions.storage.records import Backup, no_backup
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class Backups:
         found = self._storage.backups(archive_ids.split(ref)[0] if archive_ids.is_one(ref) else None)
         if one := selector.set_aside(ref, found, "backups"):
             return one
-        raise not_there(ref, (one.session.name for one in found))
+        raise no_backup(ref, (one.session.name for one in found))
 
     def restore(self, backup: Backup, name: str | None = None) -> Restored:
         """Put a session back to what a backup holds, made again if it has gone; what is there goes to the trash.

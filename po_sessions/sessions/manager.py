@@ -36,7 +36,7 @@ from po_sessions.sessions import selector
 from po_sessions.sessions.importing import UNNAMED, FreeNames, Imported, carried_name, holds, normal, place_of
 from po_sessions.shell import command_line
 from po_sessions.storage import Notice, SessionStorage
-from po_sessions.storage.files.trash import TrashEntry, not_there, without_undone
+from po_sessions.storage.records import TrashEntry, not_in_trash, without_undone
 
 if TYPE_CHECKING:
     from po_sessions.sessions.backups import BackupPolicy, Backups
@@ -300,7 +300,7 @@ class SessionManager:
         found = self.trash()
         if one := selector.set_aside(ref, found, "things in the trash"):
             return one
-        raise not_there(ref, (one.session.name for one in found))
+        raise not_in_trash(ref, (one.session.name for one in found))
 
     def restore(self, entry: TrashEntry, name: str | None = None) -> SessionSummary:
         """Bring back a deleted session, or undone messages to the end of theirs; take it out of the trash.

@@ -9,35 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from po_sessions.pointers import State
 from po_sessions.session import End, Message, Session, SessionSummary
 
 if TYPE_CHECKING:
-    from po_sessions.storage.files.backups import Backup
-    from po_sessions.storage.files.trash import TrashEntry
+    from po_sessions.storage.records import Backup, SessionStat, TrashEntry
 
 Notice = Callable[[str], None]
 """Takes one sentence about something that a user should know and that is no failure."""
 
 Watch = Callable[[str, Collection[str]], Iterable[str]]
 """Takes what is being done, as a label, and the ids to do it to; gives them back, and may show how far that got."""
-
-
-class About(NamedTuple):
-    """What a store knows of a session without its messages, read anew."""
-
-    summary: SessionSummary
-    size: int
-    """In bytes, as it is stored."""
-    version: int
-    pinned: bool
-    """Whether its key `pinned` says anything but no."""
-    active_at: str
-    """The newest time in its record: of its making, of its last turn, of a message that had to be read."""
-    whole: bool = True
-    """False if its last write was cut, so that its last turn may be lost."""
 
 
 class SessionStorage(Protocol):
@@ -71,7 +55,7 @@ class SessionStorage(Protocol):
         Raises SessionNotFound, Busy, Unreadable (NewerVersion), and what `change` raises.
         """
 
-    def about(self, id: str) -> About:
+    def about(self, id: str) -> SessionStat:
         """Return what there is to know of a session but its messages. Raises SessionNotFound, Unreadable."""
 
     def delete(self, id: str, now: str, verb: str = "delete") -> str:

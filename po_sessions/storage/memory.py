@@ -10,11 +10,19 @@ from dataclasses import replace
 from po_sessions.errors import Busy, SessionNotFound
 from po_sessions.pointers import State
 from po_sessions.session import End, Message, Session, SessionSummary, check_kept, check_po_name, check_writable
-from po_sessions.storage import About, archive_ids
-from po_sessions.storage.files import backups, codec
-from po_sessions.storage.files.backups import Backup
-from po_sessions.storage.files.deletions import UNDONE_AT
-from po_sessions.storage.files.trash import TrashEntry, cut_apart, entry, id_taken, not_there
+from po_sessions.storage import archive_ids
+from po_sessions.storage.files import codec
+from po_sessions.storage.records import (
+    UNDONE_AT,
+    Backup,
+    SessionStat,
+    TrashEntry,
+    cut_apart,
+    entry,
+    id_taken,
+    no_backup,
+    not_in_trash,
+)
 
 
 class MemoryStorage:
@@ -77,7 +85,7 @@ class MemoryStorage:
             self._sessions[id] = after
         return after.summary()
 
-    def about(self, id: str) -> About:
+    def about(self, id: str) -> SessionStat:
         """Return what there is to know of a session but its messages. Raises SessionNotFound."""
         session = self.load(id)
         return codec.about(session, len(codec.encode(session)))
@@ -147,7 +155,7 @@ class MemoryStorage:
         try:
             return self._trash[entry_id]
         except KeyError:
-            raise not_there(entry_id) from None
+            raise not_in_trash(entry_id) from None
 
     def trash_entry(self, entry_id: str) -> TrashEntry:
         """Return one of what is in the trash. Raises NotFound."""
@@ -191,7 +199,7 @@ class MemoryStorage:
     def discard(self, entry_id: str) -> None:
         """Remove an entry for good. Raises NotFound."""
         if self._trash.pop(entry_id, None) is None:
-            raise not_there(entry_id)
+            raise not_in_trash(entry_id)
 
     def back_up(self, id: str, now: str) -> Backup:
         """Copy a session. Raises SessionNotFound."""
@@ -216,12 +224,12 @@ class MemoryStorage:
         try:
             return self._backups[backup_id]
         except KeyError:
-            raise backups.not_there(backup_id) from None
+            raise no_backup(backup_id) from None
 
     def discard_backup(self, backup_id: str) -> None:
         """Remove a backup for good. Raises NotFound."""
         if self._backups.pop(backup_id, None) is None:
-            raise backups.not_there(backup_id)
+            raise no_backup(backup_id)
 
     def put_back(self, backup_id: str, po_name: str, now: str) -> tuple[SessionSummary, str | None]:
         """Put a session back to what a backup holds. Raises NotFound, NewerVersion."""

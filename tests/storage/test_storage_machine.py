@@ -31,10 +31,11 @@ from po_sessions.sessions import selector
 from po_sessions.sessions.backups import BackupPolicy
 from po_sessions.sessions.manager import SessionManager
 from po_sessions.sessions.pruning import Criteria
-from po_sessions.storage import About, SessionStorage, open_storage
+from po_sessions.storage import SessionStorage, open_storage
 from po_sessions.storage.files import codec
 from po_sessions.storage.files.index import Index, IndexDamaged
 from po_sessions.storage.files.publish import SUMMARY_FIELDS
+from po_sessions.storage.records import SessionStat
 from po_sessions.text.strict_json import loads
 
 ALL = bool(os.environ.get("PO_TEST_ALL_FAULTS"))
@@ -478,7 +479,7 @@ class Stores(RuleBasedStateMachine):
         self.both(lambda store: store.backup_ids(id))
 
     @staticmethod
-    def bare_about(about: About) -> About:
+    def bare_about(about: SessionStat) -> SessionStat:
         assert about.active_at >= max(about.summary.updated_at, about.summary.created_at)
         return about._replace(size=0, whole=True, active_at="")
 

@@ -19,8 +19,7 @@ from po_sessions.prompt_objects.definition import Definition
 from po_sessions.session import Message, Session, SessionSummary
 from po_sessions.sessions.backups import BackupPolicy
 from po_sessions.sessions.pruning import Criteria
-from po_sessions.storage.files.backups import Backup
-from po_sessions.storage.files.trash import TrashEntry
+from po_sessions.storage.records import Backup, TrashEntry
 
 DAMAGE = {"damaged", "unreadable", "torn", "not-a-file", "stranger", "copy", "wrong-id", "count", "temporary"}
 """What the doctor never finds while nobody was killed and nothing damaged."""

@@ -14,8 +14,7 @@ from po_sessions.environment import Environment
 from po_sessions.errors import PoError
 from po_sessions.session import Session, SessionSummary
 from po_sessions.sessions.pruning import Criteria
-from po_sessions.storage.files.backups import Backup
-from po_sessions.storage.files.trash import TrashEntry
+from po_sessions.storage.records import Backup, TrashEntry
 
 NAMES = ["alpha", "beta", "gamma", "delta", "Default"]
 

@@ -17,7 +17,7 @@ from po_sessions.cli.terminal.times import local_time
 from po_sessions.errors import InvalidInput, SessionNotFound, Unreadable
 from po_sessions.sessions.selector import SHORTEST_TIME, short_ids
 from po_sessions.shell import command_line
-from po_sessions.storage.files.backups import Backup
+from po_sessions.storage.records import Backup
 from po_sessions.text.sizes import format_size
 
 app = noun(

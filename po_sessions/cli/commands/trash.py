@@ -15,7 +15,7 @@ from po_sessions.cli.terminal.output import counted
 from po_sessions.cli.terminal.times import local_time
 from po_sessions.sessions.selector import SHORTEST_TIME, short_ids
 from po_sessions.shell import joined
-from po_sessions.storage.files.trash import TrashEntry
+from po_sessions.storage.records import TrashEntry
 from po_sessions.text.durations import parse_duration
 
 app = noun("List, restore and empty what was deleted or undone.")

@@ -6,39 +6,15 @@ A copy and no second link, since a session's file is written in place.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 
 from po_sessions import atomic, folders
 from po_sessions.errors import NotFound, PoError, Unreadable
 from po_sessions.session import Session, SessionSummary, is_session_id
 from po_sessions.storage import Notice, archive_ids
 from po_sessions.storage.files import codec
-from po_sessions.text.suggest import did_you_mean
-
-
-@dataclass(frozen=True, slots=True)
-class Backup:
-    """One earlier copy of a session."""
-
-    id: str
-    """As in `entry_ids`."""
-    session: SessionSummary
-    """The session as it was."""
-    size: int
-    """In bytes."""
-
-    @property
-    def made_at(self) -> str:
-        """When it was made."""
-        return archive_ids.time_of(self.id)
-
-
-def not_there(id: str, names: Iterable[str] = ()) -> NotFound:
-    """Return the error for a backup that is not there; `names` are those of the sessions that have some."""
-    hint = f"{did_you_mean(id, names)}Run 'po backup list --all' to see what there is."
-    return NotFound(f"No backup matches {id!r}.", hint=hint)
+from po_sessions.storage.records import Backup, no_backup
 
 
 class Backups:
@@ -117,7 +93,7 @@ class Backups:
             try:
                 folders.unlink(path)
             except FileNotFoundError:
-                raise not_there(id) from None
+                raise no_backup(id) from None
 
     def clear(self, session_id: str) -> None:
         """Remove all of a session's backups for good. Raises Unreadable, WriteFailed."""
@@ -136,7 +112,7 @@ class Backups:
     def path(self, id: str) -> str:
         """Return the file of a backup. Raises NotFound if `id` cannot be one."""
         if not archive_ids.is_one(id):
-            raise not_there(id)
+            raise no_backup(id)
         return self._path(id)
 
     def _path(self, id: str) -> str:
@@ -159,7 +135,7 @@ class Backups:
         try:
             fd = atomic.open_regular(path)
         except FileNotFoundError:
-            raise not_there(id) from None
+            raise no_backup(id) from None
         try:
             yield fd, path
         finally:

@@ -39,7 +39,7 @@ from po_sessions.session import (
     normal_time,
 )
 from po_sessions.shell import command_line
-from po_sessions.storage import About
+from po_sessions.storage.records import SessionStat
 from po_sessions.text.strict_json import dumps, loads
 
 _OPENING = b',"history":[\n'
@@ -174,15 +174,15 @@ def _summary(head: dict[str, Any], closing: dict[str, Any], last: Message | None
     )
 
 
-def about(session: Session, size: int, *, whole: bool = True) -> About:
+def about(session: Session, size: int, *, whole: bool = True) -> SessionStat:
     """Return what there is to know of a session of so many bytes but its messages."""
     times = [session.created_at, session.updated_at, *_times(session.history)]
-    return About(
+    return SessionStat(
         session.summary(), size, session.version, bool(session.extra.get("pinned")), active_at=max(times), whole=whole
     )
 
 
-def about_tail(tail: Tail) -> About:
+def about_tail(tail: Tail) -> SessionStat:
     """Return the same of a sound file, whose closing is believed."""
     made = about(Session.from_dict({**tail.head, "history": [], **tail.closing}), tail.size)
     return made._replace(summary=tail.summary)

@@ -16,10 +16,8 @@ from po_sessions.errors import PoError, WriteFailed
 from po_sessions.session import Session, SessionSummary
 from po_sessions.storage import Notice
 from po_sessions.storage.files import codec, locks
+from po_sessions.storage.records import UNDONE_AT
 from po_sessions.text.strict_json import dumps
-
-UNDONE_AT = "undone_at"
-"""The key of undone messages in the trash: how many messages stand before them."""
 
 _PATIENCE = 1.0
 """Seconds to wait for others, who hold the log for an instant."""

@@ -19,7 +19,7 @@ from po_sessions.session import UNKNOWN_TIME, Session, SessionSummary, is_sessio
 from po_sessions.storage.files import codec, locks
 from po_sessions.storage.files.codec import LARGE, Found
 from po_sessions.storage.files.index import Index, Row
-from po_sessions.storage.files.trash import id_taken
+from po_sessions.storage.records import id_taken
 
 _HERE = "{path}"
 """What stands for a file's path in the index, since a store can be moved."""

@@ -14,10 +14,10 @@ from po_sessions.errors import Busy, PoError, SessionNotFound, Unreadable, Write
 from po_sessions.pointers import State
 from po_sessions.session import End, Message, Session, SessionSummary, check_kept, check_po_name, check_writable
 from po_sessions.shell import command_line
-from po_sessions.storage import About, Notice, Watch, archive_ids
+from po_sessions.storage import Notice, Watch, archive_ids
 from po_sessions.storage.files import codec, gitignore, locks
 from po_sessions.storage.files.catalogue import Catalogue
-from po_sessions.storage.files.deletions import UNDONE_AT, Deletions, described, described_at
+from po_sessions.storage.files.deletions import Deletions, described, described_at
 from po_sessions.storage.files.index import Index, Row
 from po_sessions.storage.files.publish import (
     SUMMARY_FIELDS,
@@ -28,11 +28,13 @@ from po_sessions.storage.files.publish import (
     why_damaged,
 )
 from po_sessions.storage.files.rename_journal import Renaming
-from po_sessions.storage.files.trash import Trash, TrashEntry, cut_apart, id_taken, not_there
+from po_sessions.storage.files.trash import Trash
+from po_sessions.storage.records import UNDONE_AT, SessionStat, TrashEntry, cut_apart, id_taken, not_in_trash
 from po_sessions.text.strict_json import dumps
 
 if TYPE_CHECKING:
-    from po_sessions.storage.files.backups import Backup, Backups
+    from po_sessions.storage.files.backups import Backups
+    from po_sessions.storage.records import Backup
 
 S = TypeVar("S", Session, SessionSummary)
 
@@ -117,7 +119,7 @@ class FileStorage:
         with self._files.opened(id) as fd:
             return self._files.parsed(fd, self._files.path(id))
 
-    def about(self, id: str) -> About:
+    def about(self, id: str) -> SessionStat:
         """Return what its file says of a session but its messages. Raises SessionNotFound, Unreadable."""
         with self._files.opened(id) as fd:
             size, found = os.fstat(fd).st_size, self._files.tail(fd, self._files.path(id))
@@ -237,7 +239,7 @@ class FileStorage:
         try:
             fd = atomic.open_regular(source)
         except FileNotFoundError:
-            raise not_there(entry_id) from None
+            raise not_in_trash(entry_id) from None
         try:
             with atomic.writing(path):
                 self._bring(one, source, path, fd)

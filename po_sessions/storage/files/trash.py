@@ -9,72 +9,19 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from po_sessions import atomic, folders
-from po_sessions.errors import Busy, Conflict, NotFound, PoError, Unreadable
+from po_sessions.errors import Busy, NotFound, PoError, Unreadable
 from po_sessions.session import UNKNOWN_TIME, VERSION, Session, SessionSummary, timestamp
-from po_sessions.shell import command_line
 from po_sessions.storage import archive_ids
 from po_sessions.storage.files import codec, locks
-from po_sessions.storage.files.deletions import UNDONE_AT, described
-from po_sessions.text.suggest import did_you_mean
-
-
-class TrashEntry(NamedTuple):
-    """One thing in the trash."""
-
-    id: str
-    """As in `entry_ids`."""
-    trashed_at: str
-    session: SessionSummary
-    undone_at: int | None = None
-    """For undone messages, how many stand before them; None for a whole session."""
-    damage: str | None = None
-    """A sentence that says why it cannot be read whole, if it cannot; its counts are then not known."""
-
-    @property
-    def kind(self) -> str:
-        """`deleted` or `undone`."""
-        return "deleted" if self.undone_at is None else "undone"
-
-
-def entry(id: str, session: Session) -> TrashEntry:
-    """Return what is known of a session that lies in the trash as `id`."""
-    undone_at = session.extra.get(UNDONE_AT)
-    return TrashEntry(id, archive_ids.time_of(id), session.summary(), undone_at if type(undone_at) is int else None)
-
-
-def cut_apart(session: Session, start: int, end: int) -> tuple[Session, Session]:
-    """Return the messages from `start` on, before `end`, as what goes to the trash, and the session without them."""
-    before, gone, behind = session.history[:start], session.history[start:end], session.history[end:]
-    return (
-        replace(session, history=gone, extra={**session.extra, UNDONE_AT: start}),
-        replace(session, history=(*before, *behind)),
-    )
-
-
-def without_undone(extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a session's other keys, without the one that would make it undone messages."""
-    return {key: value for key, value in extra.items() if key != UNDONE_AT}
-
-
-def not_there(id: str, names: Iterable[str] = ()) -> NotFound:
-    """Return the error for an entry that is not in the trash; `names` are those of the sessions that are."""
-    hint = f"{did_you_mean(id, names)}Run 'po trash list' to see what there is."
-    return NotFound(f"Nothing in the trash matches {id!r}.", hint=hint)
-
-
-def id_taken(id: str) -> Conflict:
-    """Return the error for a session whose id another one has."""
-    return Conflict(
-        f"There is a session with the id {id}.", hint=f"Run '{command_line('session show', id)}' to see it."
-    )
-
+from po_sessions.storage.files.deletions import described
+from po_sessions.storage.records import UNDONE_AT, TrashEntry, entry, not_in_trash
 
 _OTHERS = re.compile(r".+\.[0-9a-f]{16}\.torn|[A-Za-z0-9_-]{1,64}\.[0-9a-f]{8}\.md")
 """The names of what lies in the trash beside entries: the ends of writes that were cut, and prompt objects."""
@@ -139,7 +86,7 @@ class Trash:
             with locks.locked(path, timeout=timeout, flags=os.O_RDONLY, busy=lambda: f"{id} is in use.") as fd:
                 yield fd
         except FileNotFoundError:
-            raise not_there(id) from None
+            raise not_in_trash(id) from None
 
     def names(self, before: str | None = None) -> list[str]:
         """Return the names of what po put here, or of what of it came `before` then. Raises Unreadable."""
@@ -209,7 +156,7 @@ class Trash:
                 return what
             folders.unlink(path)
         except FileNotFoundError:
-            raise not_there(name) from None
+            raise not_in_trash(name) from None
         return {} if is_entry(name) else {"file": name}
 
     def entries(self) -> list[TrashEntry]:
@@ -294,7 +241,7 @@ class Trash:
         try:
             return codec.parse(atomic.read(path), path)
         except FileNotFoundError:
-            raise not_there(id) from None
+            raise not_in_trash(id) from None
 
     def _check_own(self, id: str, session: Session) -> None:
         if session.id != archive_ids.split(id)[0]:
@@ -317,7 +264,7 @@ class Trash:
     def path(self, id: str) -> str:
         """Return the file of an entry. Raises NotFound if `id` cannot be one."""
         if not archive_ids.is_one(id):
-            raise not_there(id)
+            raise not_in_trash(id)
         return self._path(id)
 
     def discard(self, id: str) -> None:
@@ -327,7 +274,7 @@ class Trash:
             try:
                 folders.unlink(path)
             except FileNotFoundError:
-                raise not_there(id) from None
+                raise not_in_trash(id) from None
         atomic.sync_dir(self._directory)
 
     def _path(self, id: str) -> str:
