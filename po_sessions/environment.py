@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from po_sessions.errors import Conflict, InvalidInput, NotFound, PoError
 from po_sessions.prompt_objects.directory import Definitions
 from po_sessions.session import SessionSummary
 from po_sessions.sessions.manager import SessionManager
-from po_sessions.shell import command_line, quoted
+from po_sessions.shell import command_line
 from po_sessions.storage import Notice, Watch, open_storage
 from po_sessions.storage.files import gitignore
 
@@ -24,8 +23,6 @@ if TYPE_CHECKING:  # what only a turn needs is imported by the turn
     from po_sessions.prompt_objects.definition import Definition, Limit
     from po_sessions.sessions.backups import BackupPolicy
     from po_sessions.turns.prompt_object import Context, PromptObject
-
-DIRECTORY = ".prompt_objects"
 
 
 def _now() -> datetime:
@@ -244,57 +241,3 @@ class Environment:
         if model not in self._backends:
             self._backends[model] = models.resolve(model, self._model_paths, self._notice)
         return self._backends[model]
-
-
-def find_root(start: str, home: Callable[[], str], notice: Notice = lambda _: None) -> str:
-    """Return the environment that is used from the directory `start`.
-
-    The nearest `.prompt_objects` in it or in a parent, else the one in the directory that `home` returns, which need
-    not be there; only then is `home` called. `notice` hears of one that is skipped: in a directory where everybody may
-    make one, as in `/tmp`, another user's must not stop everybody who works below.
-
-    Raises InvalidInput if another user owns the one found elsewhere or can write to it: it could have come with
-    somebody else's files; and what `home` raises.
-    """
-    directory = os.path.abspath(start)
-    while True:
-        path = os.path.join(directory, DIRECTORY)
-        if os.path.isdir(path):
-            if not _is_foreign(path):
-                _refuse_writable(path)
-                return path
-            if not _is_open_to_all(directory):
-                raise _refused(path, "belongs to another user")
-            notice(f"{path} belongs to another user, so it is skipped. To use it, add --root {quoted(path)}.")
-        parent = os.path.dirname(directory)
-        if parent == directory:
-            break
-        directory = parent
-    directory = home()
-    path = os.path.join(directory, DIRECTORY)
-    if os.path.isdir(path) and _is_open_to_all(directory) and _is_foreign(path):
-        raise _refused(path, "belongs to another user")
-    return path
-
-
-def _is_foreign(path: str) -> bool:
-    """Tell whether a directory, or the link that leads to it, is another user's; a link may be root's."""
-    own = os.geteuid()
-    return os.stat(path).st_uid != own or os.lstat(path).st_uid not in (own, 0)
-
-
-def _is_open_to_all(directory: str) -> bool:
-    """Tell whether everybody can put something into a directory, and nobody can take another's away."""
-    wanted = stat.S_ISVTX | stat.S_IWOTH
-    return os.stat(directory).st_mode & wanted == wanted
-
-
-def _refuse_writable(path: str) -> None:
-    if os.stat(path).st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise _refused(path, "can be written by other users")
-
-
-def _refused(path: str, wrong: str) -> InvalidInput:
-    return InvalidInput(
-        f"{path} {wrong}, so it is not used unasked.", hint=f"If you trust it, add --root {quoted(path)}."
-    )

@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import os
-
 import pytest
 
-from po_sessions.environment import Environment, find_root
+from po_sessions.environment import Environment
 from po_sessions.errors import Conflict, InvalidInput, NotFound, PromptObjectNotFound, Unreadable
 from po_sessions.prompt_objects import starters
 from po_sessions.prompt_objects.definition import Definition
@@ -78,29 +76,3 @@ def test_making_a_prompt_object(root, env):
         env.definitions.create(Definition(name="tutor"))
     with pytest.raises(InvalidInput):
         env.definitions.create(Definition(name="../tutor"))
-
-
-def test_the_nearest_directory_is_found(tmp_path):
-    home, deep = tmp_path / "home", tmp_path / "a" / "b" / "c"
-    deep.mkdir(parents=True)
-    assert find_root(str(deep), lambda: str(home)) == str(home / ".prompt_objects")
-    Environment.create(tmp_path / "a" / ".prompt_objects")
-    assert find_root(str(deep), lambda: str(home)) == str(tmp_path / "a" / ".prompt_objects")
-
-
-def test_a_directory_that_others_can_write_is_not_used_unasked(tmp_path):
-    path = tmp_path / ".prompt_objects"
-    Environment.create(path)
-    path.chmod(0o770)
-    with pytest.raises(InvalidInput, match="can be written by other users") as error:
-        find_root(str(tmp_path), lambda: "/nowhere")
-    assert f"--root {path}" in error.value.hint
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
-def test_a_directory_of_another_user_is_not_used_unasked(tmp_path):
-    path = tmp_path / ".prompt_objects"
-    Environment.create(path)
-    os.chown(path, 12345, 12345)
-    with pytest.raises(InvalidInput, match="belongs to another user"):
-        find_root(str(tmp_path), lambda: "/nowhere")

@@ -9,10 +9,10 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from po_sessions import environment
+from po_sessions.cli.app.root_dir import root_dir
 from po_sessions.cli.config import paths
 from po_sessions.cli.terminal.output import Output
-from po_sessions.environment import DIRECTORY, Environment
+from po_sessions.environment import Environment
 from po_sessions.errors import (
     AmbiguousSelector,
     Interrupted,
@@ -24,8 +24,8 @@ from po_sessions.errors import (
     Several,
     Unreadable,
 )
+from po_sessions.layout.environment import DIRECTORY
 from po_sessions.sessions.selector import no_current_po
-from po_sessions.shell import command_line, quoted
 
 if TYPE_CHECKING:
     from po_sessions.models import ModelPaths
@@ -47,7 +47,7 @@ class Invocation:
         self.root: str | None = None
         self.lock_timeout = LOCK_TIMEOUT
         self.debug = False
-        self._warned = set[str]()
+        self._root: str | None = None
         self._ref_is_variables = False
         self._environment: Environment | None = None
 
@@ -116,37 +116,13 @@ class Invocation:
         return PromptObject(starters.definition(name))
 
     def find_root(self) -> str:
-        """Return the directory of the environment that is meant, which need not be there.
+        """Return the directory of the environment that is meant, which need not be there; it is searched for once.
 
         Raises NotFound if it was named and is not there, InvalidInput if it is not safe to use unasked.
         """
-        if self.root == "":
-            raise InvalidInput("--root is empty.", hint="Give the directory of an environment.")
-        named = self.root or os.environ.get("PO_ROOT")
-        says = "" if self.root else ", which $PO_ROOT names"
-        try:
-            here = os.getcwd() if not named else ""
-            named = named and os.path.abspath(named)
-        except FileNotFoundError:
-            raise NotFound("The working directory is not there any more.", hint="Run 'cd' to leave it.") from None
-        if not named:
-            return environment.find_root(here, paths.home, self._warn_once)
-        inside = os.path.join(named, DIRECTORY)
-        if os.path.basename(named) != DIRECTORY and os.path.isdir(inside):
-            return inside
-        known = [named] if os.path.basename(named) == DIRECTORY else []
-        known += [os.path.join(named, name) for name in ("objects", "sessions")]
-        if os.path.exists(named) and not os.path.isdir(named):
-            raise NotFound(
-                f"There is no directory {named}{says}: it is something else.",
-                hint="Name the directory of an environment.",
-            )
-        if not any(map(os.path.isdir, known)):
-            parent = os.path.dirname(named) if os.path.basename(named) == DIRECTORY else named
-            made = "" if os.path.isdir(parent) else f"'mkdir -p -- {quoted(parent)}' and "
-            hint = f"Run {made}'{command_line('init', parent)}' to make one."
-            raise NotFound(f"There is no environment at {named}{says}.", hint=hint)
-        return named
+        if self._root is None:
+            self._root = root_dir(self.root, self.out.warn)
+        return self._root
 
     def may_be_link(self, root: str) -> Callable[[str], bool]:
         """Return what tells of the path of a directory of the environment whether it may be a symbolic link.
@@ -172,12 +148,6 @@ class Invocation:
             return root == os.path.join(paths.home(), DIRECTORY)
         except NotFound:
             return False
-
-    def _warn_once(self, sentence: str) -> None:
-        """Print a warning, but not again when the same thing is met once more in this run."""
-        if sentence not in self._warned:
-            self._warned.add(sentence)
-            self.out.warn(sentence)
 
     def po_name(self, given: str | None = None) -> str | None:
         """Return the prompt object that is meant: the one given, where `.` is the current one, or the current one."""

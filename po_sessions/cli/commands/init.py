@@ -9,8 +9,9 @@ import typer
 
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.root import PoCommand
-from po_sessions.environment import DIRECTORY, Environment
+from po_sessions.environment import Environment
 from po_sessions.errors import Conflict, InvalidInput, NotFound
+from po_sessions.layout.environment import DIRECTORY
 from po_sessions.prompt_objects import starters
 from po_sessions.shell import command_line, quoted
 

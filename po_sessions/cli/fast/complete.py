@@ -145,7 +145,7 @@ def _values(kind: str, line: _Line, typed: str) -> "Iterable[Found]":
     if kind == "models" or (kind == "values" and line.arguments == ["model"]):
         return _models()
     named = line.given.get("--root")
-    root = environment.find_root(os.path.expanduser(named) if named is not None else None, os.environ, warns=False)
+    root = environment.usable_root(os.path.expanduser(named) if named is not None else None, os.environ, warns=False)
     if root is None:
         return ()
     if kind == "objects":

@@ -65,7 +65,7 @@ def _status(named: str | None, args: list[str]) -> bytes | None:
             return None
         if template is None:
             return None
-    root = None if os.environ.get("PO_SESSION") else environment.find_root(named, os.environ)
+    root = None if os.environ.get("PO_SESSION") else environment.usable_root(named, os.environ)
     said = root and environment.pointers(root)
     if not said:
         return None

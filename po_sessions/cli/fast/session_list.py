@@ -22,7 +22,7 @@ def answer(named: str | None, args: list[str]) -> bytes | None:
     if given is None or sys.stdout.isatty():
         return None
     try:
-        root = environment.find_root(named, os.environ)
+        root = environment.usable_root(named, os.environ)
         said = root and environment.pointers(root)
         return _list(root, given, *said) if root and said else None
     except OSError:
