@@ -15,7 +15,7 @@ from po_sessions.errors import Busy, Conflict, InvalidInput, PoError, Unreadable
 from po_sessions.session import VERSION, Session, SessionSummary, check_session_name, is_session_id
 from po_sessions.shell import command_line
 from po_sessions.storage import archive_ids
-from po_sessions.storage.files import codec, locks
+from po_sessions.storage.files import appending, locks, parsing
 from po_sessions.storage.files.publish import to_row
 
 _REWRITTEN = "It will be written anew, with all its messages."
@@ -84,12 +84,12 @@ def _examine(fd: int, path: str, *, certain: bool = False) -> _Examined | None:
     about = os.fstat(fd)
     data = atomic.read_all(fd, path)
     try:
-        parsed = codec.parse(data, path)
+        parsed = parsing.parse(data, path)
     except Unreadable as error:
         if certain:
             raise _Damaged(error) from None
         return None
-    tail = codec.read_tail(fd)
+    tail = appending.read_tail(fd)
     return _Examined(about, parsed.session, parsed.torn is None, tail.summary if tail else None)
 
 
@@ -98,7 +98,7 @@ class _Damaged(Unreadable):
 
     def __init__(self, error: Unreadable) -> None:
         super().__init__(str(error), hint=error.hint)
-        self.way_back = WITH_OWNER if codec.needs_owner(error) else None
+        self.way_back = WITH_OWNER if parsing.needs_owner(error) else None
 
 
 def _unreadable(id: str, path: str, error: Unreadable, store: Store) -> Finding:
@@ -222,7 +222,7 @@ def copies(store: Store) -> Iterator[Finding]:
             continue
         about = folders.lstat(entry.path)
         try:
-            session = codec.parse(store.read(entry.path), entry.path).session
+            session = parsing.parse(store.read(entry.path), entry.path).session
         except FileNotFoundError:
             continue
         except PoError:

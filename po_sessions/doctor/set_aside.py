@@ -11,7 +11,7 @@ from po_sessions.errors import Unreadable
 from po_sessions.session import is_session_id
 from po_sessions.shell import command_line
 from po_sessions.storage import archive_ids
-from po_sessions.storage.files import codec
+from po_sessions.storage.files import parsing
 from po_sessions.storage.files.trash import is_entry
 
 
@@ -53,12 +53,12 @@ def _check(path: str, name: str, store: Store) -> Iterator[Finding]:
         yield Finding("unreadable", path, str(error), session_id=id, hint=error.hint)
         return
     try:
-        found = codec.parse(data, path).session.id
+        found = parsing.parse(data, path).session.id
         if found == id:
             return
         message = f"{path} holds the session {found!r}, which is not the one of its name."
         way_back = None
     except Unreadable as error:
-        message, way_back = str(error), WITH_OWNER if codec.needs_owner(error) else None
+        message, way_back = str(error), WITH_OWNER if parsing.needs_owner(error) else None
     repair = store.moved_away(path, about, way_back=way_back)
     yield Finding("damaged", path, message, session_id=id, repair=repair)

@@ -16,7 +16,7 @@ from po_sessions.prompt_objects.directory import Definitions
 from po_sessions.session import timestamp
 from po_sessions.shell import command_line
 from po_sessions.storage import open_storage
-from po_sessions.storage.files import codec, locks
+from po_sessions.storage.files import appending, locks, parsing
 from po_sessions.storage.files.index import Index, Row
 from po_sessions.storage.files.publish import to_row
 
@@ -104,10 +104,10 @@ class Store:
         path = self.path(id)
         try:
             with locks.locked(path, timeout=0, flags=os.O_RDONLY, shared=True) as fd:
-                about, tail = os.fstat(fd), codec.read_tail(fd)
+                about, tail = os.fstat(fd), appending.read_tail(fd)
                 summary = tail.summary if tail else None
                 if summary is None:
-                    summary = codec.parse(atomic.read_all(fd, path), path).session.summary()
+                    summary = parsing.parse(atomic.read_all(fd, path), path).session.summary()
         except FileNotFoundError:
             return None
         return to_row(summary, about.st_size, about.st_ino)

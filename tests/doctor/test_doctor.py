@@ -27,7 +27,7 @@ from po_sessions.doctor.mounts import file_system, judge
 from po_sessions.errors import Unreadable
 from po_sessions.session import Message, Session
 from po_sessions.storage import open_storage
-from po_sessions.storage.files import codec, locks
+from po_sessions.storage.files import locks, parsing
 from po_sessions.storage.files.index import Index
 
 IDS = [f"{ULID[:-2]}{number:02}" for number in range(6)]
@@ -98,7 +98,7 @@ def contents(root: Path) -> dict[Path, bytes]:
 
 def messages(data: bytes) -> tuple[Message, ...] | None:
     try:
-        return codec.parse(data, "").session.history
+        return parsing.parse(data, "").session.history
     except Unreadable:
         return None
 
@@ -351,7 +351,7 @@ def sound(root: Path) -> dict[str, tuple[Message, ...]]:
     found = {}
     for path in (root / "sessions").glob("*.json"):
         if path.stem in IDS and path.is_file() and not path.is_symlink() and messages(path.read_bytes()):
-            read = codec.parse(path.read_bytes(), "").session
+            read = parsing.parse(path.read_bytes(), "").session
             if read.id == path.stem:
                 found[read.id] = read.history
     return found

@@ -17,7 +17,7 @@ from support.builders import ULID, assistant, session, user
 from po_sessions.errors import Unreadable
 from po_sessions.session import Message
 from po_sessions.storage import open_storage
-from po_sessions.storage.files import codec
+from po_sessions.storage.files import appending, codec, parsing
 
 
 def states(old: bytes, new: bytes, sector: int) -> list[bytes]:
@@ -41,9 +41,9 @@ def cuts(history: tuple[Message, ...], message: Message) -> list[bytes]:
     with tempfile.TemporaryFile() as file:
         file.write(old)
         file.flush()
-        tail = codec.read_tail(file.fileno())
+        tail = appending.read_tail(file.fileno())
         assert tail is not None
-        append = codec.plan_append(tail, message)
+        append = appending.plan_append(tail, message)
     new = old[: append.offset] + append.data
     prefixes = [old[: append.offset] + append.data[:n] + old[append.offset + n :] for n in range(len(append.data))]
     truncated = [old[: append.offset] + append.data[:n] for n in range(len(append.data))]
@@ -90,7 +90,7 @@ def test_no_cut_loses_an_acknowledged_message(case, tmp_path):
         store.append(ULID, user("next"))
         assert [one.content for one in store.load(ULID).history] == [*found, "next"]
         with open(path, "rb") as file:
-            assert codec.parse(file.read(), path).torn is None
+            assert parsing.parse(file.read(), path).torn is None
 
 
 def test_what_a_repair_cuts_off_is_kept_and_told(tmp_path):

@@ -26,7 +26,7 @@ from support.verdict import judged
 from po_sessions.environment import Environment
 from po_sessions.session import Session, SessionSummary
 from po_sessions.sessions.pruning import Criteria
-from po_sessions.storage.files import codec
+from po_sessions.storage.files import codec, parsing
 from po_sessions.storage.records import Backup, TrashEntry
 
 ALL = bool(os.environ.get("PO_TEST_ALL_FAULTS"))
@@ -254,25 +254,25 @@ def test_nothing_is_lost_when_a_verb_stops_at_any_call_while_another_runs(
 
 
 def without_last_turn(path: Path) -> None:
-    one = codec.parse(path.read_bytes(), str(path)).session
+    one = parsing.parse(path.read_bytes(), str(path)).session
     path.write_bytes(codec.encode(replace(one, history=one.history[:-2])))
 
 
 def with_turns(path: Path, *numbers: int) -> None:
     """Put the turns of a session into this order."""
-    one = codec.parse(path.read_bytes(), str(path)).session
+    one = parsing.parse(path.read_bytes(), str(path)).session
     turns = [one.history[at : at + 2] for at in range(0, len(one.history), 2)]
     history = tuple(message for number in numbers for message in turns[number])
     path.write_bytes(codec.encode(replace(one, history=history)))
 
 
 def with_reply_first(path: Path) -> None:
-    one = codec.parse(path.read_bytes(), str(path)).session
+    one = parsing.parse(path.read_bytes(), str(path)).session
     path.write_bytes(codec.encode(replace(one, history=one.history[::-1])))
 
 
 def copied(source: Path, target: Path, **changed: str) -> None:
-    one = codec.parse(source.read_bytes(), str(source)).session
+    one = parsing.parse(source.read_bytes(), str(source)).session
     target.write_bytes(codec.encode(replace(one, **changed)))
 
 

@@ -32,7 +32,7 @@ from po_sessions.sessions.backups import BackupPolicy
 from po_sessions.sessions.manager import SessionManager
 from po_sessions.sessions.pruning import Criteria
 from po_sessions.storage import SessionStorage, open_storage
-from po_sessions.storage.files import codec
+from po_sessions.storage.files import appending, parsing
 from po_sessions.storage.files.index import Index, IndexDamaged
 from po_sessions.storage.files.publish import SUMMARY_FIELDS
 from po_sessions.storage.records import SessionStat
@@ -194,7 +194,7 @@ class Stores(RuleBasedStateMachine):
     def adopt_torn_names(self) -> None:
         """Nor is what was cut and lies in the trash made anew to get another name there."""
         for one in self.files[0].trash():
-            if codec.parse((self.root / "trash" / f"{one.id}.json").read_bytes(), "").torn is not None:
+            if parsing.parse((self.root / "trash" / f"{one.id}.json").read_bytes(), "").torn is not None:
                 self.memory._trash[one.id] = replace(self.memory._trash[one.id], po_name=one.session.po_name)
 
     @rule(number=st.integers(0, 5), name=st.none() | names)
@@ -335,7 +335,7 @@ class Stores(RuleBasedStateMachine):
     def file_touched(self, number: int, how: str) -> None:
         id = self.id(number)
         path = self.sessions / f"{id}.json"
-        if not path.exists() or codec.parse(path.read_bytes(), "").torn is not None:
+        if not path.exists() or parsing.parse(path.read_bytes(), "").torn is not None:
             return
         if how == "touched":
             os.utime(path, (1_600_000_000, 1_600_000_000))
@@ -392,13 +392,13 @@ class Stores(RuleBasedStateMachine):
     def killed_while_appending(self, number: int, message: Message, part: float) -> None:
         id = self.id(number)
 
-        def cut(fd: int, path: str, append: codec.Append) -> None:
+        def cut(fd: int, path: str, append: appending.Append) -> None:
             written = append.data[: round(len(append.data) * part)]
             if len(written) > len(append.old):  # else the size stays, by which listing goes; `test_cuts` has those
                 atomic.write_at(fd, written, append.offset)
             raise Killed
 
-        real, codec.write_append = codec.write_append, cut
+        real, appending.write_append = appending.write_append, cut
         try:
             before = outcome(lambda: self.memory.load(id))
             refused = outcome(lambda: self.files[0].append(id, message))
@@ -413,7 +413,7 @@ class Stores(RuleBasedStateMachine):
         else:
             assert refused == outcome(lambda: self.memory.append(id, message))
         finally:
-            codec.write_append = real
+            appending.write_append = real
 
     @rule(number=st.integers(0, 5))
     def killed_while_deleting(self, number: int) -> None:

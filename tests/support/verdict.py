@@ -14,7 +14,7 @@ from po_sessions.doctor import Store, examine
 from po_sessions.environment import Environment
 from po_sessions.errors import PoError
 from po_sessions.storage import archive_ids
-from po_sessions.storage.files import codec
+from po_sessions.storage.files import parsing
 
 
 class Place(NamedTuple):
@@ -47,7 +47,7 @@ def places(root: Path) -> tuple[list[Place], list[str]]:
             if path.name == "index.json" and kind == "session":
                 continue
             try:
-                parsed = codec.parse(path.read_bytes(), str(path))
+                parsed = parsing.parse(path.read_bytes(), str(path))
             except PoError as error:
                 wrong.append(f"{path} cannot be read: {error}")
                 continue

@@ -13,7 +13,7 @@ from po_sessions import atomic, folders
 from po_sessions.errors import NotFound, PoError, Unreadable
 from po_sessions.session import Session, SessionSummary, is_session_id
 from po_sessions.storage import Notice, archive_ids
-from po_sessions.storage.files import codec
+from po_sessions.storage.files import appending, parsing
 from po_sessions.storage.records import Backup, no_backup
 
 
@@ -82,7 +82,7 @@ class Backups:
         """Return the bytes of a backup, and what they hold. Raises NotFound, Unreadable."""
         with self._opened(id) as (fd, path):
             data = atomic.read_all(fd, path)
-        session = codec.parse(data, path).session
+        session = parsing.parse(data, path).session
         _check_own(session.id, id, path)
         return data, session
 
@@ -144,7 +144,7 @@ class Backups:
     def _entry(self, id: str) -> Backup:
         """Return a backup, its history unread if it is sound."""
         with self._opened(id) as (fd, path):
-            tail, size = codec.read_tail(fd), os.fstat(fd).st_size
+            tail, size = appending.read_tail(fd), os.fstat(fd).st_size
             if tail is not None:
                 _check_own(tail.summary.id, id, path)
                 return Backup(id, tail.summary, size)

@@ -15,7 +15,7 @@ from po_sessions import atomic
 from po_sessions.errors import PoError, WriteFailed
 from po_sessions.session import Session, SessionSummary
 from po_sessions.storage import Notice
-from po_sessions.storage.files import codec, locks
+from po_sessions.storage.files import appending, locks, parsing
 from po_sessions.storage.records import UNDONE_AT
 from po_sessions.text.strict_json import dumps
 
@@ -26,12 +26,12 @@ _PATIENCE = 1.0
 def described(fd: int) -> dict[str, Any]:
     """Return what the log says of an open session file, as far as it can be read."""
     about: dict[str, Any] = {"bytes": os.fstat(fd).st_size}
-    tail = codec.read_tail(fd)
+    tail = appending.read_tail(fd)
     found: Session | SessionSummary | None = tail.summary if tail else None
     undone_at = tail.head.get(UNDONE_AT) if tail else None
     with suppress(PoError):
         if found is None:
-            found = codec.parse(atomic.read_all(fd, ""), "").session
+            found = parsing.parse(atomic.read_all(fd, ""), "").session
             undone_at = found.extra.get(UNDONE_AT)
     if found is not None:
         about |= {"id": found.id, "name": found.name, "po_name": found.po_name, "messages": found.message_count}

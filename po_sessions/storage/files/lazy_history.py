@@ -11,7 +11,9 @@ from typing import overload
 from po_sessions import atomic
 from po_sessions.session import Message, Session, SessionSummary
 from po_sessions.storage.files import lines
-from po_sessions.storage.files.codec import Tail, parse, read_message
+from po_sessions.storage.files.appending import Tail
+from po_sessions.storage.files.codec import read_message
+from po_sessions.storage.files.parsing import parse
 from po_sessions.text.strict_json import dumps
 
 _BEGIN = b',{"role":"'

@@ -16,9 +16,10 @@ from typing import Any
 from po_sessions import atomic, folders
 from po_sessions.errors import Busy, Conflict, PoError, SessionNotFound, Unreadable
 from po_sessions.session import UNKNOWN_TIME, Session, SessionSummary, is_session_id
-from po_sessions.storage.files import codec, locks
-from po_sessions.storage.files.codec import LARGE, Found
+from po_sessions.storage.files import appending, codec, locks, parsing
+from po_sessions.storage.files.appending import Found
 from po_sessions.storage.files.index import Index, Row
+from po_sessions.storage.files.parsing import LARGE
 from po_sessions.storage.records import id_taken
 
 _HERE = "{path}"
@@ -73,10 +74,10 @@ class SessionFiles:
 
         Waits for nobody: what is being written is read up to its last whole line. Raises Unreadable.
         """
-        tail = codec.read_tail(fd)
+        tail = appending.read_tail(fd)
         if tail is None:
             with suppress(Busy), self._unwritten(fd, path):
-                tail = codec.read_tail(fd)
+                tail = appending.read_tail(fd)
         if tail is not None:
             self._busy.discard(path)
             return Found(tail, whole=True)
@@ -98,15 +99,15 @@ class SessionFiles:
             self._busy.add(path)
             raise
 
-    def parsed(self, fd: int, path: str) -> codec.Parsed:
+    def parsed(self, fd: int, path: str) -> parsing.Parsed:
         """Read an open file whole, waiting for nobody. Raises Unreadable."""
         with suppress(Unreadable):
-            parsed = codec.read(fd, path)
+            parsed = parsing.read(fd, path)
             if parsed.torn is None:
                 return parsed
         with suppress(Busy), self._unwritten(fd, path):
-            return codec.read(fd, path)  # nobody writes to it now
-        return codec.read(fd, path)
+            return parsing.read(fd, path)  # nobody writes to it now
+        return parsing.read(fd, path)
 
     def _row(self, fd: int, id: str) -> Row:
         about, path = os.fstat(fd), self.path(id)
@@ -124,7 +125,7 @@ class SessionFiles:
         """
         with self.opened(id) as fd:
             about = os.fstat(fd)
-            if about.st_size > LARGE and codec.read_tail(fd) is None and (row := known(id, about)):
+            if about.st_size > LARGE and appending.read_tail(fd) is None and (row := known(id, about)):
                 if "damaged" in row:
                     raise unreadable(row, self.path(id))
                 return row

@@ -15,7 +15,7 @@ from po_sessions.pointers import State
 from po_sessions.session import End, Message, Session, SessionSummary, check_kept, check_po_name, check_writable
 from po_sessions.shell import command_line
 from po_sessions.storage import Notice, Watch, archive_ids
-from po_sessions.storage.files import codec, gitignore, locks
+from po_sessions.storage.files import appending, codec, gitignore, locks, parsing
 from po_sessions.storage.files.catalogue import Catalogue
 from po_sessions.storage.files.deletions import Deletions, described, described_at
 from po_sessions.storage.files.index import Index, Row
@@ -115,7 +115,7 @@ class FileStorage:
                 return
         yield self.load(id)
 
-    def _parsed(self, id: str) -> codec.Parsed:
+    def _parsed(self, id: str) -> parsing.Parsed:
         with self._files.opened(id) as fd:
             return self._files.parsed(fd, self._files.path(id))
 
@@ -129,7 +129,7 @@ class FileStorage:
             return codec.about(own, size, whole=parsed.torn is None)
         if found.tail.summary.id != id:
             raise not_its_own(self._files.path(id), found.tail.summary.id)
-        about = codec.about_tail(found.tail)
+        about = appending.about_tail(found.tail)
         return about._replace(summary=self._renamed(about.summary), whole=found.whole)
 
     def summary(self, id: str) -> SessionSummary:
@@ -150,14 +150,14 @@ class FileStorage:
         path = self._files.path(id)
         for _ in range(_ROUNDS):
             with self._files.write_locked(id) as fd:
-                tail = codec.read_tail(fd)
+                tail = appending.read_tail(fd)
                 if tail is not None and os.fstat(fd).st_nlink == 1:
                     if tail.summary.id != id:
                         raise not_its_own(path, tail.summary.id)
-                    append = codec.plan_append(tail, message, after)
+                    append = appending.plan_append(tail, message, after)
                     summary = self._renamed(append.summary)
                     self._index.record(coming_row(append.summary, append.size, os.fstat(fd).st_ino))
-                    codec.write_append(fd, path, append)
+                    appending.write_append(fd, path, append)
                     return summary
                 # Another layout, a torn end or a second hard link: a file made anew has none of them.
                 _, repaired = self._rewrite(id, fd, keep)
@@ -324,8 +324,8 @@ class FileStorage:
         """Copy a session's file as it is. Raises SessionNotFound, Busy, Unreadable."""
         path = self._files.path(id)
         with self._files.write_locked(id, shared=True) as fd:
-            tail = codec.read_tail(fd)
-            summary = tail.summary if tail else codec.parse(atomic.read_all(fd, path), path).session.summary()
+            tail = appending.read_tail(fd)
+            summary = tail.summary if tail else parsing.parse(atomic.read_all(fd, path), path).session.summary()
             if summary.id != id:
                 raise not_its_own(path, summary.id)
             return self._backups.take(self._renamed(summary), fd, now)
@@ -394,7 +394,7 @@ class FileStorage:
         Only with `may_cut` may messages go.
         """
         path = self._files.path(id)
-        parsed = codec.parse(atomic.read_all(fd, path), path)
+        parsed = parsing.parse(atomic.read_all(fd, path), path)
         before = self._renamed(self._own(parsed.session, id))
         check_writable(before, before.version)
         after = change(before)
@@ -409,7 +409,7 @@ class FileStorage:
         if kept:
             self._notice(f"Repaired {path}: its last write had been cut; what there was of it is in {kept}.")
 
-    def _keep_torn(self, id: str, parsed: codec.Parsed) -> str:
+    def _keep_torn(self, id: str, parsed: parsing.Parsed) -> str:
         """Put what a rewrite cuts off into the trash; return where it is, if there is anything."""
         if not (parsed.torn and parsed.torn.strip(b"\0\n")):
             return ""

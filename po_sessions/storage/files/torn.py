@@ -15,18 +15,9 @@ from typing import Any
 
 from po_sessions import atomic
 from po_sessions.session import CLOSING_KEYS, Message, Session, normal_time, preview
-from po_sessions.storage.files.codec import (
-    LARGEST,
-    MOST_TORN,
-    Damage,
-    Found,
-    Tail,
-    is_json,
-    line_start,
-    read_head,
-    read_message,
-    readable,
-)
+from po_sessions.storage.files.appending import Found, Tail
+from po_sessions.storage.files.codec import line_start, read_head, read_message
+from po_sessions.storage.files.parsing import LARGEST, MOST_TORN, Damage, is_json, readable
 from po_sessions.text.strict_json import loads
 
 _BLOCK = 1 << 20

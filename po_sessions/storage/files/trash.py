@@ -19,7 +19,7 @@ from po_sessions import atomic, folders
 from po_sessions.errors import Busy, NotFound, PoError, Unreadable
 from po_sessions.session import UNKNOWN_TIME, VERSION, Session, SessionSummary, timestamp
 from po_sessions.storage import archive_ids
-from po_sessions.storage.files import codec, locks
+from po_sessions.storage.files import appending, codec, locks, parsing
 from po_sessions.storage.files.deletions import described
 from po_sessions.storage.records import UNDONE_AT, TrashEntry, entry, not_in_trash
 
@@ -200,11 +200,11 @@ class Trash:
         except (FileNotFoundError, Unreadable):
             return None  # it has gone again
         try:
-            if (tail := codec.read_tail(fd)) is not None:
+            if (tail := appending.read_tail(fd)) is not None:
                 for _ in opened(fd, path, tail).history:
                     pass
             else:
-                codec.parse(atomic.read_all(fd, path), path)
+                parsing.parse(atomic.read_all(fd, path), path)
         except Unreadable as error:
             return str(error)
         finally:
@@ -230,16 +230,16 @@ class Trash:
         """Return what lies here as `id`. Raises NotFound, Unreadable."""
         return self.parse(id).session
 
-    def parse(self, id: str) -> codec.Parsed:
+    def parse(self, id: str) -> parsing.Parsed:
         """Return what lies here as `id`, also the end of a write that was cut. Raises NotFound, Unreadable."""
         parsed = self._parsed(id)
         self._check_own(id, parsed.session)
         return parsed
 
-    def _parsed(self, id: str) -> codec.Parsed:
+    def _parsed(self, id: str) -> parsing.Parsed:
         path = self.path(id)
         try:
-            return codec.parse(atomic.read(path), path)
+            return parsing.parse(atomic.read(path), path)
         except FileNotFoundError:
             raise not_in_trash(id) from None
 

@@ -20,7 +20,7 @@ from support.named import session as named
 from po_sessions.environment import Environment
 from po_sessions.errors import Unreadable
 from po_sessions.layout import primitives
-from po_sessions.storage.files import codec, torn
+from po_sessions.storage.files import appending, codec, parsing, torn
 from po_sessions.storage.files.index import Index
 from po_sessions.storage.files.store import FileStorage
 
@@ -209,7 +209,7 @@ def test_a_row_written_before_its_file_is_believed_and_then_exact(tmp_path, monk
     store.append(ULID, assistant("b"))
     row = next(store._index.rows())
     assert "written" in row
-    monkeypatch.setattr(codec, "read_tail", lambda fd: pytest.fail("read again"))
+    monkeypatch.setattr(appending, "read_tail", lambda fd: pytest.fail("read again"))
     assert len(list(store.summaries())) == 1
     store.settle()
     row = next(store._index.rows())
@@ -466,7 +466,7 @@ def test_a_scan_says_what_parsing_all_of_it_says(messages, last, end, store, tmp
     path.write_bytes(data[:at] + (last if messages else b"") + end)
     with path.open("rb") as file:
         try:
-            expected = codec.parse(path.read_bytes(), "it")
+            expected = parsing.parse(path.read_bytes(), "it")
         except Unreadable:
             with pytest.raises(Unreadable):
                 torn.scan(file.fileno(), "it")

@@ -19,7 +19,7 @@ from po_sessions import atomic
 from po_sessions.errors import Busy, SessionNotFound, Unreadable, WriteFailed
 from po_sessions.session import Message
 from po_sessions.storage import open_storage
-from po_sessions.storage.files import codec, locks
+from po_sessions.storage.files import appending, locks
 from po_sessions.storage.files.index import Index
 
 
@@ -159,13 +159,13 @@ def test_a_reader_never_puts_an_older_row_behind_a_newer_one(root, store, again,
     """A reader that saw the log before the file was written must not record what it then read."""
     store.create(session(user("a")))
     store.settle()
-    real = codec.write_append
+    real = appending.write_append
 
     def listed_meanwhile(fd, path, append):
         assert [one.message_count for one in again().summaries()] == [1]
         real(fd, path, append)
 
-    monkeypatch.setattr(codec, "write_append", listed_meanwhile)
+    monkeypatch.setattr(appending, "write_append", listed_meanwhile)
     store.append(ULID, user("b"))
     row = next(Index(str(root / "sessions")).rows())
     assert row["message_count"] == 2
@@ -210,7 +210,7 @@ def test_an_update_tells_of_a_repair_too(store, said):
 
 def test_a_file_that_cannot_be_extended_however_often_it_is_made_is_given_up(store, monkeypatch):
     store.create(session(user("a")))
-    monkeypatch.setattr(codec, "read_tail", lambda fd: None)
+    monkeypatch.setattr(appending, "read_tail", lambda fd: None)
     with pytest.raises(WriteFailed, match="changes whenever it is written"):
         store.append(ULID, user("b"))
     assert [one.content for one in store.load(ULID).history] == ["a"]

@@ -10,7 +10,7 @@ from support.builders import assistant, messages, session, sessions, user
 
 from po_sessions.errors import NewerVersion, Unreadable
 from po_sessions.session import Message
-from po_sessions.storage.files import codec
+from po_sessions.storage.files import appending, codec, parsing
 
 
 @pytest.fixture
@@ -34,9 +34,9 @@ def content(fd: int) -> bytes:
 
 
 def append(fd: int, message: Message) -> None:
-    tail = codec.read_tail(fd)
+    tail = appending.read_tail(fd)
     assert tail is not None
-    codec.write_append(fd, "x.json", codec.plan_append(tail, message))
+    appending.write_append(fd, "x.json", appending.plan_append(tail, message))
 
 
 @given(sessions)
@@ -44,7 +44,7 @@ def test_a_file_is_json_and_comes_back(one):
     data = codec.encode(one)
     assert json.loads(data) == one.to_dict()
     assert data.count(b"\n") == one.message_count + 3
-    parsed = codec.parse(data, "x.json")
+    parsed = parsing.parse(data, "x.json")
     assert (parsed.session, parsed.torn) == (one, None)
 
 
@@ -57,9 +57,9 @@ def test_an_append_gives_what_encoding_the_longer_session_gives(one, message):
         file.flush()
         append(file.fileno(), message)
         longer = replace(one, history=(*one.history, message))
-        assert codec.parse(content(file.fileno()), "x").session.history == longer.history
+        assert parsing.parse(content(file.fileno()), "x").session.history == longer.history
         assert json.loads(content(file.fileno()))["message_count"] == longer.message_count
-        tail = codec.read_tail(file.fileno())
+        tail = appending.read_tail(file.fileno())
         assert tail is not None
         assert tail.summary == replace(longer, updated_at=tail.summary.updated_at).summary()
 
@@ -78,14 +78,14 @@ def test_unknown_keys_of_the_closing_line_are_carried_over(opened):
     fd = opened(data)
     append(fd, assistant())
     assert json.loads(content(fd))["mood"] == "calm"
-    assert codec.parse(content(fd), "x").session.extra == {"mood": "calm"}
+    assert parsing.parse(content(fd), "x").session.extra == {"mood": "calm"}
 
 
 def test_lone_surrogates_are_kept_and_the_file_stays_utf8(opened):
     fd = opened(codec.encode(session()))
     append(fd, user("\ud800 ü"))
     content(fd).decode()
-    assert codec.parse(content(fd), "x").session.history[0].content == "\ud800 ü"
+    assert parsing.parse(content(fd), "x").session.history[0].content == "\ud800 ü"
 
 
 @pytest.mark.parametrize(
@@ -103,15 +103,15 @@ def test_lone_surrogates_are_kept_and_the_file_stays_utf8(opened):
 def test_any_other_layout_is_read_as_it_is_and_not_appended_to(change, opened):
     one = session(user(), assistant())
     data = change(codec.encode(one))
-    assert codec.read_tail(opened(data)) is None
-    parsed = codec.parse(data, "x")
+    assert appending.read_tail(opened(data)) is None
+    parsed = parsing.parse(data, "x")
     assert (parsed.session.history, parsed.torn) == (one.history, None)
 
 
 def test_a_file_of_the_older_kind_without_version_and_counts():
     data = {"id": "x", "name": "Tea", "po_name": "greeter", "created_at": "2025-01-03T10:00:00", "history": [
         {"role": "user", "content": "Hello"}]}  # fmt: skip
-    one = codec.parse(json.dumps(data).encode(), "x").session
+    one = parsing.parse(json.dumps(data).encode(), "x").session
     assert (one.version, one.message_count, one.updated_at) == (1, 1, "2025-01-03T10:00:00.000Z")
 
 
@@ -142,7 +142,7 @@ def test_a_newer_version_is_refused(opened):
 )
 def test_what_is_no_session(data):
     with pytest.raises(Unreadable, match=r"x\.json cannot be read.*\.$"):
-        codec.parse(data, "x.json")
+        parsing.parse(data, "x.json")
 
 
 @pytest.mark.parametrize("line", [1, 2, 3])
@@ -151,13 +151,13 @@ def test_damage_before_the_last_write_is_told_with_its_place(line):
     at = sum(len(one) + 1 for one in lines[:line])
     lines[line] = lines[line][:-5] + b"\0" * 5
     with pytest.raises(Unreadable, match=f"at byte {at}"):
-        codec.parse(b"\n".join(lines), "x.json")
+        parsing.parse(b"\n".join(lines), "x.json")
 
 
 def test_damage_in_the_last_message_looks_like_a_write_that_was_cut():
     lines = codec.encode(session(user("a"), assistant("b"))).split(b"\n")
     lines[2] = b"\0" * 9
-    parsed = codec.parse(b"\n".join(lines), "x.json")
+    parsed = parsing.parse(b"\n".join(lines), "x.json")
     assert (parsed.session.message_count, parsed.torn) == (1, b"\n".join(lines[2:]))
 
 
@@ -166,21 +166,21 @@ def test_an_odd_time_is_an_error_of_ours(closing, opened):
     data = codec.encode(session(user())).replace(
         b'"updated_at":"2025-01-03T10:00:00.000Z"', b'"updated_at":' + closing.encode()
     )
-    assert codec.read_tail(opened(data)) is None
-    parsed = codec.parse(data, "x.json")  # the closing is of no use, but the messages know when they were
+    assert appending.read_tail(opened(data)) is None
+    parsed = parsing.parse(data, "x.json")  # the closing is of no use, but the messages know when they were
     assert (parsed.session.updated_at, parsed.session.message_count) == ("2025-01-03T10:00:00.000Z", 1)
     data = data.replace(
         b'"created_at":"2025-01-03T10:00:00.000Z","meta', b'"created_at":' + closing.encode() + b',"meta'
     )
     with pytest.raises(Unreadable):
-        codec.parse(data, "x.json")
+        parsing.parse(data, "x.json")
 
 
 def test_a_whole_line_that_is_no_message_of_ours_is_never_cut_off():
     data = codec.encode(session(user("a"), assistant("b")))
     for strange in (b'"role":"developer"', b'"role":"assistant","content":[{"type":"text"}],"old":true'):
         with pytest.raises(Unreadable, match="at byte"):
-            codec.parse(data.replace(b'"role":"assistant"', strange), "x.json")
+            parsing.parse(data.replace(b'"role":"assistant"', strange), "x.json")
 
 
 def test_what_could_not_be_read_is_not_written(opened):
@@ -197,7 +197,7 @@ def test_a_long_first_line_is_read_once(opened):
     real = os.pread
     codec.os.pread = lambda *args: reads.append(args) or real(*args)
     try:
-        assert codec.read_tail(fd) is None
+        assert appending.read_tail(fd) is None
     finally:
         codec.os.pread = real
     assert len(reads) < 1000
@@ -206,7 +206,7 @@ def test_a_long_first_line_is_read_once(opened):
 def test_a_message_line_without_its_comma_is_damage_not_a_cut():
     data = codec.encode(session(user("a"), assistant("b"))).replace(b'\n,{"role":"assistant"', b'\n{"role":"assistant"')
     with pytest.raises(Unreadable):
-        codec.parse(data, "x.json")
+        parsing.parse(data, "x.json")
 
 
 def test_no_cut_of_a_short_append_looks_like_a_whole_file(tmp_path):
@@ -215,13 +215,32 @@ def test_no_cut_of_a_short_append_looks_like_a_whole_file(tmp_path):
     old, path = codec.encode(before), tmp_path / "file"
     path.write_bytes(old)
     with path.open("rb") as file:
-        tail = codec.read_tail(file.fileno())
+        tail = appending.read_tail(file.fileno())
         assert tail is not None
-        append = codec.plan_append(tail, user("a"))
+        append = appending.plan_append(tail, user("a"))
         for cut in range(1, len(append.data) - 1):  # without its last byte, a line end, it is whole
             path.write_bytes(old[: append.offset] + append.data[:cut] + old[append.offset + cut :])
-            found, parsed = codec.read_tail(file.fileno()), codec.parse(path.read_bytes(), "it")
+            found, parsed = appending.read_tail(file.fileno()), parsing.parse(path.read_bytes(), "it")
             same = path.read_bytes() == old
             assert (found is None) != same, cut
             assert (parsed.torn is None) == same, cut
             assert parsed.session.extra == {}
+
+
+def test_no_cut_mixes_a_new_closing_with_the_old_one(tmp_path):
+    """Where a text repeats itself, the beginning of the one and the end of the other would be a whole closing."""
+    history = (user("x" * 80), assistant(), user(), assistant())
+    old, path = codec.encode(session(*history)), tmp_path / "file"
+    path.write_bytes(old)
+    with path.open("rb") as file:
+        tail = appending.read_tail(file.fileno())
+        assert tail is not None
+        append = appending.plan_append(tail, Message("user", "a"))
+        assert append.data.index(b"\n],") + 1 >= len(append.old)
+        for cut in range(len(append.data)):
+            path.write_bytes(old[: append.offset] + append.data[:cut] + old[append.offset + cut :])
+            found = appending.read_tail(file.fileno())
+            assert (
+                found is None
+                or found.summary.message_count == parsing.parse(path.read_bytes(), "it").session.message_count
+            )

@@ -1,0 +1,144 @@
+"""An append to a sound session file: what is read of the file before it, how it is planned, and how it is written."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from po_sessions import atomic
+from po_sessions.errors import PoError, WriteFailed
+from po_sessions.layout.primitives import is_po_name
+from po_sessions.session import CLOSING_KEYS, End, Message, Session, SessionSummary, check_writable
+from po_sessions.storage.files.codec import (
+    END,
+    LONGEST_HEAD,
+    about,
+    closing_line,
+    first_line,
+    line_start,
+    read_closing,
+    read_message,
+    read_opening,
+)
+from po_sessions.storage.records import SessionStat
+from po_sessions.text.strict_json import dumps
+
+
+class Tail(NamedTuple):
+    """A sound file as an append sees it, its history unread."""
+
+    head: dict[str, Any]
+    closing: dict[str, Any]
+    closing_at: int
+    """Where the closing begins, in bytes."""
+    size: int
+    summary: SessionSummary
+    history_at: int
+    """Where the first message begins, in bytes."""
+    last: Message | None
+    """The last message, None if there is none."""
+    closing_text: bytes = b""
+    """The closing as it stands in a file that an append can extend."""
+
+
+class Found(NamedTuple):
+    """What a file was found to be."""
+
+    tail: Tail
+    whole: bool
+    """Whether it has a closing, though not in the form in which it is written here."""
+
+
+def read_tail(fd: int) -> Tail | None:
+    """Read the first line, the last message and the closing; None if they are not whole or not of this layout.
+
+    Reads as much as those lines are long, whatever the history. None too if the file cannot be read.
+    """
+    size = os.fstat(fd).st_size
+    try:
+        opening = first_line(fd, size)
+        head = read_opening(opening)
+        if os.pread(fd, len(END), size - len(END)) != END:
+            return None
+        closing_at = line_start(fd, size - len(END), LONGEST_HEAD)
+        data = os.pread(fd, size - closing_at, closing_at)
+        closing = read_closing(data)
+        if data != closing_line(closing):  # written by hand: the next one could be shorter, and leave a rest behind
+            return None
+        last = None
+        if closing["message_count"]:
+            start = line_start(fd, closing_at - 1)
+            last = read_message(os.pread(fd, closing_at - start, start), first=closing["message_count"] == 1)
+        elif line_start(fd, closing_at - 1) != 0:
+            return None
+        summary = _summary(head, closing, last)
+        if not is_po_name(summary.po_name):
+            return None
+    except (ValueError, OSError):
+        return None
+    return Tail(head, closing, closing_at, size, summary, len(opening), last, data)
+
+
+def _summary(head: dict[str, Any], closing: dict[str, Any], last: Message | None) -> SessionSummary:
+    summary = Session.from_dict({**head, "history": [], **closing}).summary()
+    return replace(
+        summary,
+        **{key: closing[key] for key in CLOSING_KEYS},
+        last_turn=last.turn_state if last else "empty",
+    )
+
+
+def about_tail(tail: Tail) -> SessionStat:
+    """Return the same of a sound file, whose closing is believed."""
+    made = about(Session.from_dict({**tail.head, "history": [], **tail.closing}), tail.size)
+    return made._replace(summary=tail.summary)
+
+
+class Append(NamedTuple):
+    """One append, ready to be written."""
+
+    data: bytes
+    offset: int
+    old: bytes
+    """What stands at `offset` now, to be put back if the write fails."""
+    size: int
+    """The file's size after it."""
+    summary: SessionSummary
+
+
+def plan_append(tail: Tail, message: Message, after: End | None = None) -> Append:
+    """Return what adds `message` to a sound file. Raises NewerVersion; Conflict if it does not end like `after`."""
+    check_writable(tail.summary, tail.head["version"])
+    if after is not None:
+        after.check(tail.summary, tail.last)
+    Message.from_dict(message.to_dict())  # never write what could not be read
+    summary = tail.summary.with_message(message)
+    closing = {**tail.closing, **{key: getattr(summary, key) for key in CLOSING_KEYS}}
+    old = tail.closing_text
+    line = b"," * (tail.summary.message_count > 0) + dumps(message.to_dict())
+    # The new closing begins where the old one ended or later, so that no cut of the write can mix the two.
+    data = line.ljust(len(old) - 1) + b"\n" + closing_line(closing)
+    return Append(data, tail.closing_at, old, tail.closing_at + len(data), summary)
+
+
+def write_append(fd: int, path: str, append: Append) -> None:
+    """Write an append durably. Raises WriteFailed; then the file is as it was, unless the message says otherwise."""
+    try:
+        atomic.write_at(fd, append.data, append.offset)
+    except OSError as error:
+        with atomic.writing(path):
+            atomic.write_at(fd, append.old, append.offset)
+            os.ftruncate(fd, append.offset + len(append.old))
+        raise atomic.write_failed(path, error) from error
+    try:
+        atomic.sync(fd)
+    except OSError:
+        # After a failed sync the kernel may have dropped what it could not write: only a new file is certain.
+        try:
+            atomic.replace(path, atomic.read_all(fd, path))
+        except PoError as error:
+            raise WriteFailed(
+                f"{path} was written, but the disk did not confirm it: whether the message is stored is unknown.",
+                hint="Look at the disk, then at the end of the session, before you send it again.",
+            ) from error
