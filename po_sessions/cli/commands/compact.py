@@ -37,7 +37,7 @@ def compact(
     From then on the summary is sent in place of all that was said before it, which stays in the session and in what
     'show' and 'export' print. With --undo it is sent again.
     """
-    from po_sessions.cli.commands.turn import to_seconds
+    from po_sessions.cli.app.turn import to_seconds
 
     run: Invocation = ctx.obj
     if undo and (model or option or timeout):
@@ -59,7 +59,7 @@ def _undo(run: Invocation, session: SessionSummary) -> None:
 def _compact(
     run: Invocation, ref: str | None, po: str | None, model: str | None, option: list[str], seconds: float | None
 ) -> None:
-    from po_sessions.cli.commands.turn import idle_timeout, make_ready, note_left_out, note_waiting, to_options
+    from po_sessions.cli.app.turn import idle_timeout, make_ready, note_left_out, note_waiting, to_options
 
     options = to_options(option)
     model = None if model is None else model_name(model)

@@ -8,6 +8,7 @@ import typer
 
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.root import PoCommand, noun
+from po_sessions.cli.app.weights import fetch
 from po_sessions.cli.display.list_format import Face, Format, Null
 from po_sessions.cli.fast import model_names
 
@@ -69,11 +70,3 @@ def pull(ctx: typer.Context) -> None:
     if run.out.as_json:
         return run.out.json({"version": 1, "name": "smollm2", "path": path})
     return run.out.line(path)
-
-
-def fetch(run: Invocation) -> str:
-    """Fetch the weights, telling how it goes; return their path."""
-    from po_sessions.models import weights
-
-    with run.out.progress("Fetching") as (say, fetched):
-        return weights.pull(run.model_paths, progress=say, fetched=fetched)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from po_sessions.cli.app import conversation
+from po_sessions.cli.app import dry_run as dry_run_
 from po_sessions.cli.app.input import read_file, read_text
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.options import ContextLimit, Model, ModelOptions, NoStream, Timeout
 from po_sessions.cli.app.root import WaitingCommand
-from po_sessions.cli.commands import conversation
-from po_sessions.cli.commands import dry_run as dry_run_
-from po_sessions.cli.commands.turn import ask, idle_timeout, make_ready, to_limit, to_options, to_seconds
+from po_sessions.cli.app.turn import ask, idle_timeout, make_ready, to_limit, to_options, to_seconds
 from po_sessions.cli.config.paths import model_name
 from po_sessions.errors import Conflict, InvalidInput
 from po_sessions.session import SessionSummary, check_po_name

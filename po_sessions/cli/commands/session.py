@@ -364,7 +364,7 @@ def retry(
     The model is chosen anew: --model, else the prompt object's, else the default. One that was named for the turn that
     failed has to be named again.
     """
-    from po_sessions.cli.commands.turn import ask, idle_timeout, make_ready, to_limit, to_options, to_seconds
+    from po_sessions.cli.app.turn import ask, idle_timeout, make_ready, to_limit, to_options, to_seconds
 
     run: Invocation = ctx.obj
     options, limit, seconds = to_options(option or []), to_limit(context_limit), to_seconds(timeout)

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from po_sessions.cli.app.invocation import Invocation
-from po_sessions.cli.commands.turn import context_to_json, note_left_out
+from po_sessions.cli.app.turn import context_to_json, note_left_out
 from po_sessions.errors import ModelUnavailable, NoCurrent, NoKey, SessionNotFound, UnknownModel
 from po_sessions.session import DEFAULT_NAME, Session, SessionSummary, check_session_name, is_session_id
 

@@ -72,7 +72,7 @@ def make_ready(
     except WeightsMissing:
         if not (run.out.remarks_seen and sys.stdin and sys.stdin.isatty()):
             raise
-        from po_sessions.cli.commands.model import fetch
+        from po_sessions.cli.app.weights import fetch
 
         run.out.note("The embedded model is not on this machine yet; fetching it, once.")
         fetch(run)
