@@ -134,7 +134,7 @@ class FileStorage:
 
     def summary(self, id: str) -> SessionSummary:
         """Return a session without its history. Raises SessionNotFound, Unreadable."""
-        return self._to_summary(self._read_row(id))
+        return self._renamed(_summary(self._read_row(id)))
 
     def append(self, id: str, message: Message, *, after: End | None = None) -> SessionSummary:
         """Add one message at the end, durably; the cost does not depend on the history.
@@ -434,16 +434,16 @@ class FileStorage:
     def _rows(
         self, po_name: str | None, name: str | None = None, beginning: str = ""
     ) -> Iterator[tuple[SessionSummary, int]]:
-        needle = b""
+        needle, renamed = b"", self._renaming.names()
         if name is not None or beginning:
             text = dumps(beginning if name is None else name)
             needle = b'"name":' + (text[:-1] if name is None else text)
-        elif po_name is not None and self._renaming.names() is None:
+        elif po_name is not None and renamed is None:
             needle = b'"po_name":' + dumps(po_name)
         damaged, found = None, False
         for row in self._catalogue.rows(needle):
             if name in (None, row["name"]) and row["name"].startswith(beginning):
-                summary = self._to_summary(row)
+                summary = _with_new_name(_summary(row), renamed)
                 if po_name not in (None, summary.po_name):
                     continue
                 if "damaged" in row:
@@ -468,8 +468,10 @@ class FileStorage:
     def taken_names(self, po_name: str, beginning: str = "") -> set[str]:
         """Return the names of a prompt object's sessions that have this beginning, also of those in damaged files."""
         needle = b'"name":' + dumps(beginning)[:-1] if beginning else b""
+        # Read first: a rename that ends meanwhile leaves rows that were read with the old name.
+        old, new = self._renaming.names() or ("", "")
         rows = [row for row in self._catalogue.rows(needle) if row["name"].startswith(beginning)]
-        return {row["name"] for row in rows if self.po_name(row["po_name"]) == po_name}
+        return {row["name"] for row in rows if po_name == (new if row["po_name"] == old else row["po_name"])}
 
     def ids_matching(self, fragment: str) -> list[str]:
         """Return the ids that begin or end with `fragment`, whatever its case."""
@@ -548,9 +550,6 @@ class FileStorage:
             raise not_its_own(self._files.path(id), session.id)
         return session
 
-    def _to_summary(self, row: Row) -> SessionSummary:
-        return self._renamed(SessionSummary(**{name: row[name] for name in SUMMARY_FIELDS}))
-
     # A prompt object's other name
 
     def prompt_objects(self) -> AbstractContextManager[object]:
@@ -585,5 +584,14 @@ class FileStorage:
         self.change_state(lambda now: now)
 
     def _renamed(self, one: S) -> S:
-        name = self.po_name(one.po_name)
-        return one if name == one.po_name else replace(one, po_name=name)
+        """Return a session with the name that its prompt object has now."""
+        return _with_new_name(one, self._renaming.names())
+
+
+def _summary(row: Row) -> SessionSummary:
+    return SessionSummary(**{name: row[name] for name in SUMMARY_FIELDS})
+
+
+def _with_new_name(one: S, renamed: tuple[str, str] | None) -> S:
+    """Return a session with the new name of its prompt object, if `renamed`, an old name and a new one, has it."""
+    return replace(one, po_name=renamed[1]) if renamed is not None and renamed[0] == one.po_name else one
