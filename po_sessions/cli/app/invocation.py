@@ -172,6 +172,13 @@ class Invocation:
                 env.prompt_object(name)  # which says what was meant
         return name
 
+    def owner(self, given: str | None) -> str:
+        """Return the prompt object that gets a session that is made; it has to be there."""
+        name = self.po_name(given)
+        if name is None:
+            raise no_current_po()
+        return self.environment(to_write_for=name).prompt_object(name).name
+
     def confirm(self, question: str, *, yes: bool, command: str) -> None:
         """Ask before what cannot be undone.
 

@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Arguments and options that several commands have."""
 
 from __future__ import annotations
 
@@ -7,6 +7,22 @@ from typing import Annotated
 import typer
 
 Po = Annotated[str | None, typer.Option("--po", metavar="PO", help="The prompt object; the current one if not given.")]
+Ref = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[S]",
+        show_default=False,
+        help="A session: its name, its id, at least 4 characters of either end of the id, "
+        "@current, @previous or @last. The current one if not given.",
+    ),
+]
+All = Annotated[bool, typer.Option("--all", "-a", help="Those of every prompt object; not with --po.")]
+Switch = Annotated[bool, typer.Option("--switch", help="Make it the current session.")]
+PoName = Annotated[
+    str, typer.Argument(metavar="PO", show_default=False, help="The prompt object; `.` is the current one.")
+]
+Key = Annotated[str, typer.Argument(metavar="KEY", show_default=False, help="The setting; 'po config list' has all.")]
+Environments = Annotated[bool, typer.Option("--environment", help="Use the environment's file instead of yours.")]
 Model = Annotated[
     str | None,
     typer.Option("--model", "-m", metavar="MODEL", help="The model to ask: one of 'po model list', or gguf:PATH."),

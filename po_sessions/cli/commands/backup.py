@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from po_sessions.cli.app.invocation import Invocation, each
 from po_sessions.cli.app.options import Po
 from po_sessions.cli.app.root import PoCommand, WaitingCommand, noun
-from po_sessions.cli.display import session_rows
+from po_sessions.cli.display import backup_rows, session_rows
 from po_sessions.cli.display.list_format import Face, Format, Ids, Null
 from po_sessions.cli.terminal.output import counted
 from po_sessions.cli.terminal.times import local_time
@@ -63,7 +63,7 @@ def _show_made(run: Invocation, made: list[Backup]) -> None:
     else:
         run.out.note(f"Copied {counted(len(made), 'session')}.")
     if run.out.as_json:
-        run.out.json([_to_json(one) for one in made])
+        run.out.json([backup_rows.to_json(one) for one in made])
     else:
         run.out.write("".join(f"{one.id}\n" for one in made))
 
@@ -96,13 +96,13 @@ def list_(
         other = "a session" if ref else "--po"
         raise InvalidInput(f"--all and {other} contradict each other.", hint="Give one of them.")
     found = run.environment().session_manager.backups.list() if all_ else _of_session(run, ref, po)
-    if face.printed(found, _to_json):
+    if face.printed(found, backup_rows.to_json):
         return None
     if not found:
         return run.out.note("There are no backups; 'po backup create' makes one.")
     if run.out.is_terminal:
         return _show_table(run, found)
-    return run.out.rows([], ([str(cell) for cell in list(_to_json(one).values())[1:]] for one in found))
+    return run.out.rows([], ([str(cell) for cell in list(backup_rows.to_json(one).values())[1:]] for one in found))
 
 
 def _of_session(run: Invocation, ref: str | None, po: str | None) -> Sequence[Backup]:
@@ -179,18 +179,3 @@ def restore(
 
 
 _FIELDS = ("id", "session_id", "made_at", "po_name", "name", "message_count", "size", "preview")
-
-
-def _to_json(one: Backup) -> dict[str, Any]:
-    """Return a backup as `--json` prints it; in a pipe, these are the columns."""
-    return {
-        "version": 1,
-        "id": one.id,
-        "session_id": one.session.id,
-        "made_at": one.made_at,
-        "po_name": one.session.po_name,
-        "name": one.session.name,
-        "message_count": one.session.message_count,
-        "size": one.size,
-        "preview": one.session.preview,
-    }

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from itertools import takewhile
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from po_sessions.cli.app.input import as_text
 from po_sessions.cli.app.invocation import Invocation, raise_any
+from po_sessions.cli.app.options import Environments, Key
 from po_sessions.cli.app.root import PoCommand, noun
-from po_sessions.cli.config import settings
-from po_sessions.cli.config.files import SettingsFile, environments_file, users_file
+from po_sessions.cli.config import change, settings
 from po_sessions.cli.config.settings import InForce
+from po_sessions.cli.display import setting_rows
 from po_sessions.cli.display.list_format import Face, Format, Null
-from po_sessions.errors import InvalidInput, PoError
-from po_sessions.shell import command_line
+from po_sessions.errors import PoError
 
 app = noun(
     "Show and change your settings.\n\n"
@@ -27,9 +25,6 @@ app = noun(
         for one in settings.SETTINGS.values()
     )
 )
-
-Key = Annotated[str, typer.Argument(metavar="KEY", show_default=False, help="The setting; 'po config list' has all.")]
-Environments = Annotated[bool, typer.Option("--environment", help="Use the environment's file instead of yours.")]
 
 
 @app.command("list", cls=PoCommand)
@@ -48,7 +43,7 @@ def list_(ctx: typer.Context, template: Format = None, null: Null = False) -> No
         except PoError as error:
             if str(error) not in map(str, failed):  # a file that cannot be read is one failure
                 failed.append(error)
-    if not face.printed(found, to_json):
+    if not face.printed(found, setting_rows.to_json):
         run.out.rows(["Name", "Value", "From"], [[one.setting.name, one.value, one.source] for one in found])
     raise_any(failed)
 
@@ -58,7 +53,7 @@ def get(ctx: typer.Context, key: Key) -> None:
     """Print the value of a setting that is in force."""
     run: Invocation = ctx.obj
     one = settings.checked(key, settings.files(run.find_root()))
-    return run.out.json(to_json(one)) if run.out.as_json else run.out.line(one.value)
+    return run.out.json(setting_rows.to_json(one)) if run.out.as_json else run.out.line(one.value)
 
 
 @app.command("set", cls=PoCommand)
@@ -73,9 +68,9 @@ def set_(
     The rest of the file stays as it is, with its comments. 'po config unset KEY' removes the setting.
     """
     run: Invocation = ctx.obj
-    one = change(run, key, value, environments=environment)
+    one = change.apply(run, key, value, environments=environment)
     if run.out.as_json:
-        run.out.json(to_json(one))
+        run.out.json(setting_rows.to_json(one))
 
 
 @app.command(cls=PoCommand)
@@ -85,68 +80,19 @@ def unset(ctx: typer.Context, key: Key, environment: Environments = False) -> No
     The next source then counts, or the default.
     """
     run: Invocation = ctx.obj
-    file = _file(run, environments=environment)
+    file = change.file_meant(run, environments=environment)
     file.store(settings.setting(key), None)
-    one = _tell(run, key, file)
+    one = change.tell(run, key, file)
     if run.out.as_json:
-        run.out.json(to_json(one))
+        run.out.json(setting_rows.to_json(one))
 
 
 @app.command(cls=PoCommand)
 def path(ctx: typer.Context, environment: Environments = False) -> None:
     """Print the path of the file, which need not be there yet."""
     run: Invocation = ctx.obj
-    file = _file(run, environments=environment).path
+    file = change.file_meant(run, environments=environment).path
     return run.out.json({"version": 1, "path": file}) if run.out.as_json else run.out.line(file)
 
 
-def change(run: Invocation, key: str, value: str, *, environments: bool = False) -> InForce:
-    """Set a setting and return what is in force then. Raises as `accept` of the setting and `store` do."""
-    setting = settings.setting(key)
-    file = _file(run, environments=environments)
-    if not value.strip():
-        unset = command_line("config unset --environment" if environments else "config unset", key)
-        raise InvalidInput(f"The value of {key!r} is empty.", hint=f"Run '{unset}' to remove it.")
-    value = as_text(value)
-    file.check(setting, value, "Without --environment it is set for all environments.")
-    value = setting.accept(value, run.out.note)
-    if environments:
-        run.environment(to_write_for="")
-    file.store(setting, value)
-    return _tell(run, key, file)
-
-
-def _file(run: Invocation, *, environments: bool) -> SettingsFile:
-    return environments_file(run.find_root()) if environments else users_file()
-
-
-def _tell(run: Invocation, key: str, file: SettingsFile) -> InForce:
-    """Say what is in force after a change of a file; what keeps it from counting is worth a warning."""
-    files = [file]
-    try:
-        files = settings.files(run.find_root())
-        one = settings.in_force(key, files)
-    except PoError as error:  # of another file, or there is no environment: the change is made all the same
-        run.out.warn(f"{error} {error.hint or ''}".rstrip())
-        one = settings.in_force(key, [file])
-    if one.source == f"${one.setting.variable}":
-        run.out.warn(f"{one.source} is set, so {key} stays {one.value}.")
-    elif one.source in [over.path for over in takewhile(lambda over: over != file, files)]:
-        run.out.warn(f"{one.source} sets {key}, so it stays {one.value}.")
-    else:
-        run.out.note(f"{key} is now {one.value} ({one.source}).")
-    return one
-
-
 _FIELDS = ("name", "value", "source", "description")
-
-
-def to_json(one: InForce) -> dict[str, Any]:
-    """Return a setting as `--json` prints it."""
-    return {
-        "version": 1,
-        "name": one.setting.name,
-        "value": one.value,
-        "source": one.source,
-        "description": one.setting.meaning,
-    }

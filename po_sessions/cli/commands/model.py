@@ -49,11 +49,14 @@ def default(
     It answers where neither --model nor the prompt object names one. Choosing it is 'po config set model NAME', and
     'po config unset model' takes that back.
     """
-    from po_sessions.cli.commands.config import change
-    from po_sessions.cli.config import settings
+    from po_sessions.cli.config import change, settings
 
     run: Invocation = ctx.obj
-    one = settings.in_force("model", settings.files(run.find_root())) if name is None else change(run, "model", name)
+    one = (
+        settings.in_force("model", settings.files(run.find_root()))
+        if name is None
+        else change.apply(run, "model", name)
+    )
     if run.out.as_json:
         return run.out.json({"version": 1, "name": one.value, "source": one.source})
     return run.out.line(one.value) if name is None else None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from po_sessions.cli.app.input import Room, read_text
 from po_sessions.cli.app.invocation import Invocation
+from po_sessions.cli.app.options import PoName
 from po_sessions.cli.app.root import PoCommand, WaitingCommand, noun
+from po_sessions.cli.display import object_rows
 from po_sessions.cli.display.list_format import Face, Format, Null
 from po_sessions.errors import InvalidInput
 from po_sessions.prompt_objects.definition import Definition
@@ -17,10 +19,6 @@ from po_sessions.session import check_po_name
 from po_sessions.shell import joined
 
 app = noun("List, show, make, rename and delete prompt objects.")
-
-Name = Annotated[
-    str, typer.Argument(metavar="PO", show_default=False, help="The prompt object; `.` is the current one.")
-]
 
 
 @app.command("list", cls=PoCommand)
@@ -39,7 +37,7 @@ def list_(ctx: typer.Context, template: Format = None, null: Null = False) -> No
             found.append(one)
         else:
             run.out.warn(str(one))
-    if face.printed(found, lambda one: _to_json(one, current=one.name == current)):
+    if face.printed(found, lambda one: object_rows.to_json(one, current=one.name == current)):
         return None
     if not found:
         run.out.note(f"There are no prompt objects in {env.root}; 'po init' or 'po object new NAME' makes some.")
@@ -50,13 +48,13 @@ def list_(ctx: typer.Context, template: Format = None, null: Null = False) -> No
 
 
 @app.command(cls=PoCommand)
-def show(ctx: typer.Context, po: Name) -> None:
+def show(ctx: typer.Context, po: PoName) -> None:
     """Print a prompt object's front matter and body."""
     run: Invocation = ctx.obj
     one = run.environment().prompt_object(run.po_name(po) or po).definition
     if run.out.as_json:
         current = run.environment().session_manager.current_po()
-        return run.out.json({**_to_json(one, current=one.name == current), "body": one.body})
+        return run.out.json({**object_rows.to_json(one, current=one.name == current), "body": one.body})
     return run.out.write(one.render())
 
 
@@ -95,7 +93,7 @@ def new(
 
 
 @app.command(cls=PoCommand)
-def path(ctx: typer.Context, po: Name) -> None:
+def path(ctx: typer.Context, po: PoName) -> None:
     """Print the path of a prompt object's file."""
     run: Invocation = ctx.obj
     name = run.po_name(po) or po
@@ -106,7 +104,7 @@ def path(ctx: typer.Context, po: Name) -> None:
 
 
 @app.command(cls=WaitingCommand)
-def switch(ctx: typer.Context, po: Name) -> None:
+def switch(ctx: typer.Context, po: PoName) -> None:
     """Make a prompt object the current one."""
     run: Invocation = ctx.obj
     env = run.environment()
@@ -120,7 +118,7 @@ def switch(ctx: typer.Context, po: Name) -> None:
 @app.command(cls=WaitingCommand)
 def rename(
     ctx: typer.Context,
-    po: Name,
+    po: PoName,
     new: Annotated[str, typer.Argument(metavar="NEW", show_default=False, help="Letters, digits, '_' and '-'.")],
 ) -> None:
     """Give a prompt object another name.
@@ -137,7 +135,7 @@ def rename(
 
 
 @app.command(cls=WaitingCommand)
-def delete(ctx: typer.Context, po: Name) -> None:
+def delete(ctx: typer.Context, po: PoName) -> None:
     """Move a prompt object's file to the trash; its sessions are kept.
 
     'po session list --orphaned' lists them, and 'po session adopt' gives them another prompt object.
@@ -153,17 +151,3 @@ def delete(ctx: typer.Context, po: Name) -> None:
 
 
 _FIELDS = ("name", "description", "capabilities", "model", "options", "context", "extra", "current")
-
-
-def _to_json(one: Definition, *, current: bool) -> dict[str, Any]:
-    return {
-        "version": 1,
-        "name": one.name,
-        "description": one.description,
-        "capabilities": list(one.capabilities),
-        "model": one.model,
-        "options": dict(one.options),
-        "context": None if one.context is None else str(one.context),
-        "extra": dict(one.extra),
-        "current": current,
-    }

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from po_sessions.cli.app.invocation import Invocation, each
-from po_sessions.cli.app.options import ContextLimit, Model, ModelOptions, NoStream, Po, Timeout
+from po_sessions.cli.app.options import All, ContextLimit, Model, ModelOptions, NoStream, Po, Ref, Switch, Timeout
 from po_sessions.cli.app.root import PoCommand, WaitingCommand, noun
 from po_sessions.cli.commands import compact, exchange, prune
 from po_sessions.cli.config.paths import model_name
@@ -24,23 +24,10 @@ from po_sessions.errors import (
     SessionNotFound,
 )
 from po_sessions.session import DEFAULT_NAME, SessionSummary, check_session_name
-from po_sessions.sessions.selector import no_current_po
 from po_sessions.shell import command_line, joined
 from po_sessions.text.suggest import did_you_mean
 
 app = noun("Make, list, show, switch, copy, exchange and delete sessions.")
-
-Ref = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[S]",
-        show_default=False,
-        help="A session: its name, its id, at least 4 characters of either end of the id, "
-        "@current, @previous or @last. The current one if not given.",
-    ),
-]
-All = Annotated[bool, typer.Option("--all", "-a", help="Those of every prompt object; not with --po.")]
-Switch = Annotated[bool, typer.Option("--switch", help="Make it the current session.")]
 
 
 @app.command(cls=WaitingCommand)
@@ -56,7 +43,7 @@ def new(
     run: Invocation = ctx.obj
     if name is not None:
         check_session_name(name)
-    owner = _owner(run, po)
+    owner = run.owner(po)
     manager = run.environment().session_manager
     session = manager.create(owner, name)
     if switch:
@@ -75,7 +62,7 @@ def ensure(
     """Print the id of the session NAME; make it if it is missing."""
     run: Invocation = ctx.obj
     check_session_name(name)
-    owner = _owner(run, po)
+    owner = run.owner(po)
     manager = run.environment().session_manager
     session, made = manager.ensure(owner, name)
     if switch:
@@ -394,14 +381,6 @@ def path(ctx: typer.Context, ref: Ref = None, po: Po = None) -> None:
         run.out.json({"version": 1, "id": session.id, "path": file})
     else:
         run.out.line(str(file))
-
-
-def _owner(run: Invocation, given: str | None) -> str:
-    """Return the prompt object that gets a session; it has to be there."""
-    name = run.po_name(given)
-    if name is None:
-        raise no_current_po()
-    return run.environment(to_write_for=name).prompt_object(name).name
 
 
 app.command("export", cls=PoCommand)(exchange.export)

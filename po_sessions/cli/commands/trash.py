@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.root import PoCommand, WaitingCommand, noun
-from po_sessions.cli.display import session_rows
+from po_sessions.cli.display import session_rows, trash_others
 from po_sessions.cli.display.list_format import Face, Format, Ids, Null
 from po_sessions.cli.terminal.output import counted
 from po_sessions.cli.terminal.times import local_time
@@ -20,10 +19,6 @@ from po_sessions.text.durations import parse_duration
 
 app = noun("List, restore and empty what was deleted or undone.")
 
-_NAMED = 5
-"""How many other files are named."""
-
-_NOT_OURS = "that is not po's, so emptying the trash leaves it"
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
@@ -45,10 +40,10 @@ def list_(ctx: typer.Context, ids: Ids = False, template: Format = None, null: N
     others = [name for name in storage.trash_names() if name not in entries]
     for names, what in (
         (others, "'po trash empty' removes all"),
-        (storage.trash_others(), _NOT_OURS),
+        (storage.trash_others(), trash_others.NOT_OURS),
     ):
         if names:
-            run.out.note(f"Also in {run.environment().root}/trash: {_named(names)}; {what}.")
+            run.out.note(f"Also in {run.environment().root}/trash: {trash_others.named(names)}; {what}.")
     if not found:
         return None if others else run.out.note("The trash is empty.")
     shown = short_ids((one.id for one in found), SHORTEST_TIME)
@@ -120,17 +115,12 @@ def empty(
     gone = manager.empty_trash(length) if names else []
     run.out.note(f"Removed {counted(len(gone), 'thing')} for good.")
     if others := manager.storage.trash_others():
-        run.out.note(f"Still in {run.environment().root}/trash: {_named(others)}; {_NOT_OURS}.")
+        run.out.note(f"Still in {run.environment().root}/trash: {trash_others.named(others)}; {trash_others.NOT_OURS}.")
     if run.out.as_json:
         run.out.json([{"version": 1, "name": name} for name in gone])
 
 
 _FIELDS = ("id", "kind", "trashed_at", "session_id", "name", "po_name", "message_count", "preview", "damaged")
-
-
-def _named(names: Sequence[str]) -> str:
-    """Return the first of some names, and how many more there are."""
-    return ", ".join(names[:_NAMED]) + f" and {len(names) - _NAMED} more" * (len(names) > _NAMED)
 
 
 def _to_json(one: TrashEntry) -> dict[str, Any]:
