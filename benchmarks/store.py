@@ -11,9 +11,9 @@ from pathlib import Path
 
 from measure import interleaved, ratio, row, scratch
 
+from po_sessions import locks
 from po_sessions.session import Message, Session
 from po_sessions.storage import open_storage
-from po_sessions.storage.files import locks
 from po_sessions.storage.files.index import Index
 from po_sessions.storage.files.store import FileStorage
 

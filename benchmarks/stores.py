@@ -17,8 +17,8 @@ from pathlib import Path
 from ulid import ULID
 
 from po_sessions.environment import Environment
+from po_sessions.pointers import PointerFile
 from po_sessions.session import Message, Session, timestamp
-from po_sessions.storage import open_storage
 from po_sessions.storage.files import codec
 from po_sessions.storage.files.index import Index, Row
 from po_sessions.storage.files.publish import to_row
@@ -45,9 +45,8 @@ def fill(root: Path, sessions: int, messages: int = 2) -> None:
     index = Index(str(directory))
     index.start()
     index.rebuild(lambda: _write(directory, sessions, messages))
-    store = open_storage("files", root=str(root))
     last = session(sessions - 1, messages).id
-    store.change_state(lambda state: state.with_po("greeter").with_session("greeter", last))
+    PointerFile(str(root)).change(lambda now: now.with_po("greeter").with_session("greeter", last))
 
 
 def _write(directory: Path, sessions: int, messages: int) -> Iterator[Row]:

@@ -9,14 +9,15 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from po_sessions import atomic, folders
+from po_sessions import atomic, folders, tree
 from po_sessions.errors import Conflict, InvalidInput, NotFound, PoError
+from po_sessions.pointers import PointerFile
 from po_sessions.prompt_objects.directory import Definitions
 from po_sessions.session import SessionSummary
 from po_sessions.sessions.manager import SessionManager
+from po_sessions.sessions.renaming import mover
 from po_sessions.shell import command_line
 from po_sessions.storage import Notice, Watch, open_storage
-from po_sessions.storage.files import gitignore
 
 if TYPE_CHECKING:  # what only a turn needs is imported by the turn
     from po_sessions.models import Chunk, ModelBackend, ModelPaths
@@ -83,13 +84,18 @@ class Environment:
             watch=watch,
             may_be_link=may_be_link or os.path.join(root, "objects").__eq__,
         )
+        pointers = PointerFile(root, lock_timeout=lock_timeout, current_name=storage.po_name)
         manager = SessionManager(
-            storage if save else open_storage("memory"), clock=clock, backup_policy=backup_policy, notice=notice
+            storage if save else open_storage("memory"),
+            pointers=pointers if save else None,
+            clock=clock,
+            backup_policy=backup_policy,
+            notice=notice,
         )
         opened = cls(root, manager, model_paths=model_paths, default_model=default_model, notice=notice)
         if save:
-            storage.resume_rename(opened.definitions.rename)
-        elif current := storage.state().po_name:
+            storage.resume_rename(mover(opened.definitions, pointers))
+        elif current := pointers.read().po_name:
             manager.switch_po(current)
         return opened
 
@@ -118,7 +124,7 @@ class Environment:
             atomic.make_dir(inside)
             for name in starters.names():
                 atomic.create(os.path.join(inside, f"{name}.md"), starters.text(name))
-            gitignore.make(made if target == root else root)
+            tree.ignore(made if target == root else root)
             if owner := folders.owner_of(os.path.dirname(target)):
                 for directory, _, names in os.walk(made):
                     for name in (".", *names):
@@ -171,21 +177,21 @@ class Environment:
                     hint=f"Choose another name, or run '{adopt}' for each of them first.",
                 )
 
-        self.session_manager.storage.state()  # whether it can be read is better known before
+        self.session_manager.pointers.read()  # whether it can be read is better known before
         check()
-        self.session_manager.storage.rename_po(old, new, self.definitions.rename, check)
+        self.session_manager.storage.rename_po(old, new, mover(self.definitions, self.session_manager.pointers), check)
 
     def delete_prompt_object(self, name: str) -> str:
         """Move a prompt object's file to the trash and return where it is; its sessions are kept.
 
         It is not the current one afterwards. Raises PromptObjectNotFound, Unreadable, Conflict, Busy.
         """
-        self.session_manager.storage.state()  # whether it can be read is better known before
+        self.session_manager.pointers.read()  # whether it can be read is better known before
         self.definitions.path(name)
         with self.session_manager.storage.prompt_objects():
             kept = self.definitions.delete(name, os.path.join(self.root, "trash"))
         with suppress(PoError):  # it is done, and a pointer at nothing is no harm
-            self.session_manager.storage.change_state(lambda state: state.without_po(name))
+            self.session_manager.pointers.change(lambda state: state.without_po(name))
         return kept
 
     def context(

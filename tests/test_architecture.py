@@ -21,6 +21,7 @@ LAYERS = [
     {"folders"},
     {"atomic"},
     {"bounded"},
+    {"locks", "tree"},
     {"session", "pointers", "settings", "mending"},
     {"storage", "formats", "prompt_objects", "models"},  # they never import each other
     {"sessions"},

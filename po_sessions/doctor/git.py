@@ -14,11 +14,10 @@ import shlex
 from collections.abc import Iterator
 from contextlib import suppress
 
-from po_sessions import atomic
+from po_sessions import atomic, tree
 from po_sessions.doctor.finding import Finding
 from po_sessions.doctor.store import Store
 from po_sessions.errors import Unreadable
-from po_sessions.storage.files import gitignore
 
 _HASHES = (20, 32)
 """How many bytes the name of an object has: SHA-1 or SHA-256. The index does not tell which."""
@@ -36,7 +35,7 @@ def check(store: Store) -> Iterator[Finding]:
     top, directory = found
     inside = os.path.relpath(root, top)
     prefix = b"" if inside == "." else os.fsencode(inside) + b"/"
-    private = {prefix + name.encode() for name in gitignore.PRIVATE}
+    private = {prefix + name.encode() for name in tree.PRIVATE}
     try:
         tracked = tracked_files(os.path.join(directory, "index"), private)
     except (OSError, Unreadable, ValueError):

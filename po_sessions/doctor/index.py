@@ -7,12 +7,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 
-from po_sessions import atomic, folders
+from po_sessions import atomic, folders, locks
 from po_sessions.doctor.finding import Finding, Repair
 from po_sessions.doctor.store import PATIENCE, Store, is_gone
 from po_sessions.errors import PoError, WriteFailed
 from po_sessions.session import is_session_id
-from po_sessions.storage.files import locks
 from po_sessions.storage.files.index import IndexDamaged, Row
 from po_sessions.text.strict_json import loads
 

@@ -8,14 +8,14 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from po_sessions import atomic, folders, settings
+from po_sessions import atomic, folders, locks, settings, tree
 from po_sessions.doctor.finding import Finding, Repair
 from po_sessions.doctor.quarantine import DIRECTORY as QUARANTINE
 from po_sessions.doctor.store import Entry, Store, foreign
 from po_sessions.errors import ForeignDirectory, WriteFailed
 from po_sessions.session import is_session_id
 from po_sessions.shell import joined
-from po_sessions.storage.files import gitignore, locks, trash
+from po_sessions.storage.files import trash
 
 _COPY_OF_ROOT_FILE = re.compile(r"(state.*\.toml|deletions.*\.log).*")
 _LOCKS = {"entries", "names", "index", "seen", "state", "rename"}
@@ -42,7 +42,7 @@ def check(store: Store) -> Iterator[Finding]:
         )
     for place in _top(store):
         yield from _placed(place, store, owner)
-    for name in (settings.NAME, gitignore.NAME):
+    for name in (settings.NAME, tree.NAME):
         yield from _placed(_Place(os.path.join(store.root, name), may_be_read=True), store, owner, any_kind=True)
     for directory, listed in (
         (store.sessions, _in_sessions),

@@ -10,12 +10,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from po_sessions import atomic, bounded, folders
+from po_sessions import atomic, bounded, folders, locks
 from po_sessions.doctor.finding import Finding, Repair
 from po_sessions.doctor.store import Store
 from po_sessions.errors import Busy, ForeignDirectory, PoError, Unreadable, WriteFailed
 from po_sessions.session import is_session_id
-from po_sessions.storage.files import locks
+from po_sessions.sessions.renaming import mover
 from po_sessions.text.strict_json import loads
 
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<pid>[0-9]+)\.[0-9a-f]{8}\.tmp")
@@ -138,7 +138,7 @@ def renaming(store: Store) -> Iterator[Finding]:
 
     def do() -> str:
         store.said.clear()
-        store.storage.resume_rename(store.definitions.rename)
+        store.storage.resume_rename(mover(store.definitions, store.pointers))
         if folders.lexists(path):
             raise WriteFailed(" ".join(store.said) or f"{path} is in use by another process.")
         return " ".join(store.said)

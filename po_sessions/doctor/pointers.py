@@ -7,14 +7,13 @@ import stat
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
-from po_sessions import atomic, bounded, folders, pointers
+from po_sessions import atomic, bounded, folders, locks, pointers
 from po_sessions.doctor.finding import Finding, Repair
 from po_sessions.doctor.store import PATIENCE, Store, is_gone
 from po_sessions.errors import Conflict, PoError, Unreadable
-from po_sessions.pointers import Pointer, State
+from po_sessions.pointers import Pointer, Pointers
 from po_sessions.session import is_session_id
 from po_sessions.shell import command_line
-from po_sessions.storage.files import locks
 
 
 def objects(store: Store) -> Iterator[Finding]:
@@ -51,7 +50,7 @@ def check(store: Store) -> Iterator[Finding]:
         yield Finding("state", store.state, str(error), hint=hint, repair=_set_aside(store, about))
         return
     try:
-        stored = store.storage.state()
+        stored = store.pointers.read()
     except PoError:  # of a renaming that cannot be read, and has been told
         return
     name = stored.po_name
@@ -61,7 +60,7 @@ def check(store: Store) -> Iterator[Finding]:
         yield Finding("pointer", store.state, message, repair=repair, hint="'po object switch NAME' chooses another.")
     for name, one in stored.pointers.items():
         for which, id in (("current", one.current), ("previous", one.previous)):
-            if id is not None and _is_gone(id, store) and id in _ids(store.storage.state(), name):
+            if id is not None and _is_gone(id, store) and id in _ids(store.pointers.read(), name):
                 named = id if is_session_id(id) else repr(id)
                 message = f"The {which} session of {name}, {named}, is not there ({store.state})."
                 repair = _changed(store, _without(name, id, store))
@@ -73,13 +72,13 @@ def _is_gone(id: str, store: Store) -> bool:
     return not is_session_id(id) or is_gone(store.path(id))
 
 
-def _ids(stored: State, name: str) -> tuple[str | None, str | None]:
+def _ids(stored: Pointers, name: str) -> tuple[str | None, str | None]:
     one = stored.pointer(name)
     return one.current, one.previous
 
 
-def _without(name: str, id: str, store: Store) -> Callable[[State], State]:
-    def change(now: State) -> State:
+def _without(name: str, id: str, store: Store) -> Callable[[Pointers], Pointers]:
+    def change(now: Pointers) -> Pointers:
         if not _is_gone(id, store):
             return now
         left = Pointer(*(None if at == id else at for at in _ids(now, name)))
@@ -88,13 +87,13 @@ def _without(name: str, id: str, store: Store) -> Callable[[State], State]:
     return change
 
 
-def _without_po(name: str, store: Store) -> Callable[[State], State]:
+def _without_po(name: str, store: Store) -> Callable[[Pointers], Pointers]:
     return lambda now: now if name in store.definitions else now.without_po(name)
 
 
-def _changed(store: Store, change: Callable[[State], State]) -> Repair:
+def _changed(store: Store, change: Callable[[Pointers], Pointers]) -> Repair:
     def do() -> str:
-        store.storage.change_state(change)
+        store.pointers.change(change)
         return "Nothing points at it any more."
 
     return Repair("The pointer will be removed.", do)

@@ -8,15 +8,16 @@ from collections.abc import Callable, Generator
 from datetime import datetime
 from typing import NamedTuple
 
-from po_sessions import atomic, folders
+from po_sessions import atomic, folders, locks
 from po_sessions.doctor.finding import Finding, Repair
 from po_sessions.doctor.quarantine import Quarantine
 from po_sessions.errors import Busy, Conflict, ForeignDirectory
+from po_sessions.pointers import PointerFile
 from po_sessions.prompt_objects.directory import Definitions
 from po_sessions.session import timestamp
 from po_sessions.shell import command_line
 from po_sessions.storage import open_storage
-from po_sessions.storage.files import appending, locks, parsing
+from po_sessions.storage.files import appending, parsing
 from po_sessions.storage.files.index import Index, Row
 from po_sessions.storage.files.publish import to_row
 
@@ -71,6 +72,7 @@ class Store:
         self.storage = open_storage(
             "files", root=root, lock_timeout=PATIENCE, notice=self.said.append, may_be_link=may_be_link
         )
+        self.pointers = PointerFile(root, lock_timeout=PATIENCE, current_name=self.storage.po_name)
         self.index = Index(self.sessions)
         self.definitions = Definitions(root)
         self.quarantine = Quarantine(root, timestamp(now).replace("-", "").replace(":", ""))

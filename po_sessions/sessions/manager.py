@@ -20,6 +20,7 @@ from po_sessions.errors import (
     Unreadable,
     WriteFailed,
 )
+from po_sessions.pointers import MemoryPointers, PointerStore
 from po_sessions.session import (
     DEFAULT_NAME,
     NAME_LENGTH,
@@ -53,12 +54,17 @@ class SessionManager:
         self,
         storage: SessionStorage,
         *,
+        pointers: PointerStore | None = None,
         clock: Callable[[], datetime],
         backup_policy: Callable[[], BackupPolicy] | None = None,
         notice: Notice = lambda _: None,
     ) -> None:
-        """`clock` returns the time, aware of its zone; `notice` hears of what went wrong and is no failure."""
+        """`pointers` are the user's, kept nowhere if not given; `clock` returns the time, aware of its zone.
+
+        `notice` hears of what went wrong and is not a failure.
+        """
         self.storage = storage
+        self.pointers: PointerStore = pointers or MemoryPointers()
         self._clock = clock
         self._backup_policy = backup_policy
         self._notice = notice
@@ -133,7 +139,7 @@ class SessionManager:
     def _forget(self, id: str) -> None:
         """Have nothing point at a session that went. What still does is no harm, and room may be what is missing."""
         with suppress(PoError):
-            self.storage.change_state(lambda state: state.without_session(id))
+            self.pointers.change(lambda state: state.without_session(id))
 
     def duplicate(self, session: SessionSummary, name: str | None = None, *, to: str | None = None) -> SessionSummary:
         """Copy a whole session, within its prompt object or to another; the copy's metadata tell of what.
@@ -214,7 +220,7 @@ class SessionManager:
 
         Raises Busy, Unreadable; Conflict if it has another prompt object by now.
         """
-        self.storage.state()  # whether it can be read is better known before
+        self.pointers.read()  # whether it can be read is better known before
         with self.storage.names():
             there, owner = self.storage.summary(session.id), self.storage.po_name(po_name)
             if there.po_name != session.po_name:
@@ -264,7 +270,7 @@ class SessionManager:
         """Return what the criteria take of a prompt object's sessions, or of all. Raises Unreadable."""
         from po_sessions.sessions import pruning
 
-        return pruning.plan(self.storage, criteria, self._clock(), po_name)
+        return pruning.plan(self.storage, self.pointers, criteria, self._clock(), po_name)
 
     def prune(self, chosen: Iterable[Choice], *, purge: bool = False) -> Iterator[Pruned]:
         """Move sessions that `prunable` chose to the trash, or with `purge` remove them for good.
@@ -273,7 +279,7 @@ class SessionManager:
         """
         from po_sessions.sessions import pruning
 
-        return pruning.carry_out(chosen, self.storage, self.now, purge=purge)
+        return pruning.carry_out(chosen, self.storage, self.pointers, self.now, purge=purge)
 
     def trash(self) -> Sequence[TrashEntry]:
         """Return what is in the trash, newest first."""
@@ -411,7 +417,7 @@ class SessionManager:
         Raises SessionNotFound, AmbiguousSelector, NoCurrent.
         """
         if ref is not None:
-            return selector.select(ref, self.storage, po_name)
+            return selector.select(ref, self.storage, self.pointers, po_name)
         if po_name is None:
             raise selector.no_current_po()
         found = self.current(po_name) or self._named(po_name, DEFAULT_NAME)
@@ -455,11 +461,11 @@ class SessionManager:
 
     def current_po(self) -> str | None:
         """Return the current prompt object's name."""
-        return self.storage.state().po_name
+        return self.pointers.read().po_name
 
     def current(self, po_name: str) -> SessionSummary | None:
         """Return the current session of a prompt object, None if it has none. Raises NoCurrent if that is gone."""
-        id = self.storage.state().pointer(po_name).current
+        id = self.pointers.read().pointer(po_name).current
         return None if id is None else selector.summary_at(id, "current", self.storage, po_name)
 
     def begin(self, po_name: str) -> SessionSummary:
@@ -471,7 +477,7 @@ class SessionManager:
             return found
         session, made = self.ensure(po_name)
         if made:
-            self.storage.change_state(
+            self.pointers.change(
                 lambda state: (state if state.po_name else state.with_po(po_name)).with_session(po_name, session.id)
             )
         return session
@@ -481,9 +487,7 @@ class SessionManager:
 
         Raises SessionNotFound if it is deleted meanwhile.
         """
-        self.storage.change_state(
-            lambda state: state.with_po(session.po_name).with_session(session.po_name, session.id)
-        )
+        self.pointers.change(lambda state: state.with_po(session.po_name).with_session(session.po_name, session.id))
         try:
             self.storage.summary(session.id)
         except SessionNotFound:
@@ -492,7 +496,7 @@ class SessionManager:
 
     def switch_po(self, po_name: str) -> None:
         """Make a prompt object the current one."""
-        self.storage.change_state(lambda state: state.with_po(po_name))
+        self.pointers.change(lambda state: state.with_po(po_name))
 
     def now(self) -> str:
         """Return the time as it is stored."""

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from po_sessions.errors import Busy, InvalidInput, PoError, SessionNotFound, Unreadable
-from po_sessions.pointers import State
+from po_sessions.pointers import Pointers, PointerStore
 from po_sessions.session import UNKNOWN_TIME, VERSION, SessionSummary, timestamp
 from po_sessions.storage import SessionStorage
 from po_sessions.text.sizes import format_size
@@ -155,12 +155,14 @@ def _ago(length: timedelta) -> str:
     return f"{number} {name}{'' if number == 1 else 's'}"
 
 
-def plan(storage: SessionStorage, criteria: Criteria, now: datetime, po_name: str | None = None) -> Selection:
+def plan(
+    storage: SessionStorage, pointers: PointerStore, criteria: Criteria, now: datetime, po_name: str | None = None
+) -> Selection:
     """Return what the criteria take of a prompt object's sessions, or of all; nothing is changed.
 
     Raises Unreadable if it cannot be told which sessions are current.
     """
-    current = _current_ids(storage)
+    current = _current_ids(pointers)
 
     def spare(session: SessionSummary) -> str | None:
         return _veto(session, storage, current) or ("in use" if storage.turn_owner(session.id) else None)
@@ -169,7 +171,12 @@ def plan(storage: SessionStorage, criteria: Criteria, now: datetime, po_name: st
 
 
 def carry_out(
-    chosen: Iterable[Choice], storage: SessionStorage, now: Callable[[], str], *, purge: bool = False
+    chosen: Iterable[Choice],
+    storage: SessionStorage,
+    pointers: PointerStore,
+    now: Callable[[], str],
+    *,
+    purge: bool = False,
 ) -> Iterator[Pruned]:
     """Move what was chosen to the trash, or with `purge` remove it for good; yield what came of each.
 
@@ -179,20 +186,22 @@ def carry_out(
     gone = set[str]()
     try:
         for one in chosen:
-            done = _remove(one, storage, now, purge=purge)
+            done = _remove(one, storage, pointers, now, purge=purge)
             if done.spared is None and done.failure is None:
                 gone.add(one.session.id)
             yield done
     finally:
         with suppress(PoError):  # a pointer at nothing does no harm
-            _forget(gone, storage)
+            _forget(gone, pointers)
 
 
-def _remove(one: Choice, storage: SessionStorage, now: Callable[[], str], *, purge: bool) -> Pruned:
+def _remove(
+    one: Choice, storage: SessionStorage, pointers: PointerStore, now: Callable[[], str], *, purge: bool
+) -> Pruned:
     id = one.session.id
     try:
         with storage.turn(id, "prune", wait=False):
-            if why := _veto(one.session, storage, _current_ids(storage)) or _unreadable(id, storage):
+            if why := _veto(one.session, storage, _current_ids(pointers)) or _unreadable(id, storage):
                 return Pruned(one, spared=why)
             if not purge:
                 return Pruned(one, trash_id=storage.delete(id, now(), "prune"))
@@ -236,12 +245,12 @@ def _unreadable(id: str, storage: SessionStorage) -> str | None:
     return None
 
 
-def _current_ids(storage: SessionStorage) -> set[str | None]:
-    return {pointer.current for pointer in storage.state().pointers.values()}
+def _current_ids(pointers: PointerStore) -> set[str | None]:
+    return {pointer.current for pointer in pointers.read().pointers.values()}
 
 
-def _forget(gone: set[str], storage: SessionStorage) -> None:
+def _forget(gone: set[str], pointers: PointerStore) -> None:
     """Let no pointer point at what is gone."""
-    pointers = storage.state().pointers.values()
-    for id in gone.intersection(id for pointer in pointers for id in (pointer.current, pointer.previous) if id):
-        storage.change_state(partial(State.without_session, id=id))
+    there = pointers.read().pointers.values()
+    for id in gone.intersection(id for pointer in there for id in (pointer.current, pointer.previous) if id):
+        pointers.change(partial(Pointers.without_session, id=id))

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Protocol, TypeVar
 
 from po_sessions.errors import AmbiguousSelector, NoCurrent, SessionNotFound
+from po_sessions.pointers import PointerStore
 from po_sessions.session import SessionSummary, is_session_id
 from po_sessions.shell import command_line
 from po_sessions.storage import SessionStorage
@@ -23,15 +24,15 @@ SHORTEST_TIME = len("143005.123Z")
 """What is shown of the id of something set aside: at least the time of day, in UTC; less could be anything."""
 
 
-def select(ref: str, storage: SessionStorage, po_name: str | None) -> SessionSummary:
+def select(ref: str, storage: SessionStorage, pointers: PointerStore, po_name: str | None) -> SessionSummary:
     """Return the one session that `ref` means; names and `@…` are looked up in `po_name`.
 
     Raises SessionNotFound, AmbiguousSelector; NoCurrent for `@…` without a prompt object or with no such pointer.
     """
-    found = _look(ref, storage, po_name)
+    found = _look(ref, storage, pointers, po_name)
     if found is None:
         storage.refresh()
-        found = _look(ref, storage, po_name)
+        found = _look(ref, storage, pointers, po_name)
     if found is None:
         if po_name is None:
             hint = "Name the prompt object with --po: without one, only ids are looked up."
@@ -43,7 +44,7 @@ def select(ref: str, storage: SessionStorage, po_name: str | None) -> SessionSum
     return found
 
 
-def _look(ref: str, storage: SessionStorage, po_name: str | None) -> SessionSummary | None:
+def _look(ref: str, storage: SessionStorage, pointers: PointerStore, po_name: str | None) -> SessionSummary | None:
     for id in (ref, ref.upper(), ref.lower()):  # no new session may have a name that looks like one
         if is_session_id(id):
             return _summary(id, storage)
@@ -53,7 +54,7 @@ def _look(ref: str, storage: SessionStorage, po_name: str | None) -> SessionSumm
         if named:
             return _only(ref, named)
     if ref in ("@current", "@previous", "@last"):
-        return _pointed(ref, storage, po_name)
+        return _pointed(ref, storage, pointers, po_name)
     if len(ref) < SHORTEST_FRAGMENT:
         return None
     return _only(ref, [found for id in storage.ids_matching(ref) if (found := _summary(id, storage))])
@@ -65,12 +66,12 @@ def _elsewhere(name: str, storage: SessionStorage) -> str:
     return f"{' and '.join(f'{one.po_name} has one, {one.id}' for one in found)}. " if found else ""
 
 
-def _pointed(ref: str, storage: SessionStorage, po_name: str | None) -> SessionSummary | None:
+def _pointed(ref: str, storage: SessionStorage, pointers: PointerStore, po_name: str | None) -> SessionSummary | None:
     if po_name is None:
         raise no_current_po()
     if ref == "@last":
         return next((one for one in storage.summaries(po_name=po_name) if one.turn_count), None)
-    pointer = storage.state().pointer(po_name)
+    pointer = pointers.read().pointer(po_name)
     id = pointer.current if ref == "@current" else pointer.previous
     if id is None:
         raise NoCurrent(

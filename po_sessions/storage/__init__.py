@@ -1,6 +1,6 @@
 """Session stores: the protocol they share and the table of kinds.
 
-A store keeps sessions and the pointers to the current ones. It knows nothing of prompt objects or models, and what time
+A store keeps sessions. It knows nothing of prompt objects or models, and what time
 it is only from what it is given.
 """
 
@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
-from po_sessions.pointers import State
 from po_sessions.session import End, Message, Session, SessionSummary
 
 if TYPE_CHECKING:
@@ -82,7 +81,7 @@ class SessionStorage(Protocol):
     def rename_po(
         self, old: str, new: str, move: Callable[[str, str], None], check: Callable[[], None] = lambda: None
     ) -> None:
-        """Give a prompt object another name in all its sessions and in the pointers; `move` does so for the rest.
+        """Give a prompt object another name in all its sessions; `move` does so for the rest.
 
         `check` is called first, when nobody else renames a prompt object or makes a session. Once begun it is finished,
         by this call or by `resume_rename`, and until then `new` is what is read. `move` changes nothing if it raises a
@@ -183,12 +182,6 @@ class SessionStorage(Protocol):
 
     def names(self) -> AbstractContextManager[object]:
         """Hold the names, from looking one up to giving it to a session. Raises Busy."""
-
-    def state(self) -> State:
-        """Return the pointers. Raises Unreadable."""
-
-    def change_state(self, change: Callable[[State], State]) -> State:
-        """Replace the pointers by what `change` makes of them, as one step; return them."""
 
     def path(self, id: str) -> str | None:
         """Return the file that holds a session, or None if the store has no files. Raises SessionNotFound."""

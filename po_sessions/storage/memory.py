@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 
 from po_sessions.errors import Busy, SessionNotFound
-from po_sessions.pointers import State
 from po_sessions.session import End, Message, Session, SessionSummary, check_kept, check_po_name, check_writable
 from po_sessions.storage import archive_ids
 from po_sessions.storage.files import codec
@@ -35,7 +34,6 @@ class MemoryStorage:
         self._owners: dict[str, str] = {}
         self._trash: dict[str, Session] = {}
         self._backups: dict[str, Session] = {}
-        self._state = State()
         self._names = threading.RLock()
         self._changed = threading.Condition()
 
@@ -122,7 +120,7 @@ class MemoryStorage:
     def rename_po(
         self, old: str, new: str, move: Callable[[str, str], None], check: Callable[[], None] = lambda: None
     ) -> None:
-        """Give a prompt object another name in all its sessions, also in the trash, and in the pointers."""
+        """Give a prompt object another name in all its sessions, also in the trash."""
         with self.names():
             check()
             move(old, new)
@@ -131,7 +129,6 @@ class MemoryStorage:
                     for id, one in sessions.items():
                         if one.po_name == old:
                             sessions[id] = replace(one, po_name=new)
-                self._state = self._state.with_po_renamed(old, new)
 
     def po_name(self, po_name: str) -> str:
         """Return what a prompt object is called now."""
@@ -293,16 +290,6 @@ class MemoryStorage:
             yield
         finally:
             self._names.release()
-
-    def state(self) -> State:
-        """Return the pointers."""
-        return self._state
-
-    def change_state(self, change: Callable[[State], State]) -> State:
-        """Replace the pointers by what `change` makes of them."""
-        with self._changed:
-            self._state = change(self._state)
-        return self._state
 
     def path(self, id: str) -> None:
         """Return None: there are no files. Raises SessionNotFound."""

@@ -16,6 +16,7 @@ from support.transferred import HOSTILE, ID, NOW, normal, session, sessions
 
 from po_sessions.environment import Environment
 from po_sessions.formats import FORMATS, decode
+from po_sessions.pointers import PointerFile
 from po_sessions.session import Message, Session
 from po_sessions.storage import open_storage
 
@@ -202,7 +203,7 @@ def test_an_old_session_takes_its_place_in_the_list(tea, po):
 
 def test_the_forms_of_one_and_of_several(tea, store, po, root, tmp_path):
     store.create(session(id=OTHER, name="Empty"))
-    store.change_state(lambda state: state.with_po("greeter").with_session("greeter", ID))
+    PointerFile(str(root)).change(lambda now: now.with_po("greeter").with_session("greeter", ID))
     assert po("session", "export").stdout.startswith("---\n")
     assert po("session", "export", "--json").stdout.startswith('{"version":1,')
     assert [json.loads(line)["name"] for line in po("session", "export", "Tea", "Empty").stdout.splitlines()] == [
@@ -289,9 +290,9 @@ def test_a_file_that_another_makes_meanwhile_is_not_replaced(tea, po, tmp_path, 
         (["import", "-", "--po", "nobody"], 3, "No prompt object is named 'nobody'."),
     ],
 )
-def test_errors_are_a_sentence_with_a_code(args, code, said, tea, store, po):
+def test_errors_are_a_sentence_with_a_code(args, code, said, tea, store, po, root):
     store.create(session(id=OTHER, name="Empty"))
-    store.change_state(lambda state: state.with_po("greeter"))
+    PointerFile(str(root)).change(lambda now: now.with_po("greeter"))
     before = sorted(os.listdir())
     done = po("session", *args, input="")
     assert (done.exit_code, done.stdout) == (code, "")

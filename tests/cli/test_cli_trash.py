@@ -478,7 +478,7 @@ def test_pointers_that_cannot_be_read_are_told_before_anything_is_done(talk, roo
 
 
 def test_a_lock_that_cannot_be_signed_is_still_a_lock(talk, root, po, monkeypatch):
-    from po_sessions.storage.files import locks
+    from po_sessions import locks
 
     monkeypatch.setattr(locks.os, "ftruncate", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
     assert po("session", "delete", "--purge", "--yes", talk).exit_code == 0

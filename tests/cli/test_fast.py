@@ -14,7 +14,7 @@ from support.fast_states import ORDINARY, STATES, file_of
 
 from po_sessions import pointers
 from po_sessions.layout import primitives
-from po_sessions.pointers import Pointer, State
+from po_sessions.pointers import Pointer, Pointers
 from po_sessions.session import Message, Session
 from po_sessions.storage.files import codec
 
@@ -135,16 +135,16 @@ def test_output_that_cannot_be_written(command, end, code, said, env):
 def test_a_state_is_read_as_it_is_written(tmp_path):
     pointer = Pointer("01JGMZ0000000000000000000A", "01JGMZ0000000000000000000B")
     for one in (
-        State(),
-        State("greeter"),
-        State("greeter", {"greeter": pointer}),
-        State(None, {"a-b_C9": Pointer(None, pointer.previous), "x": Pointer()}),
+        Pointers(),
+        Pointers("greeter"),
+        Pointers("greeter", {"greeter": pointer}),
+        Pointers(None, {"a-b_C9": Pointer(None, pointer.previous), "x": Pointer()}),
     ):
         pointers.write(str(tmp_path / "state.toml"), one)
         read = primitives.state((tmp_path / "state.toml").read_bytes())
         assert read is not None
         there = {name: Pointer(at.get("current"), at.get("previous")) for name, at in read[1].items()}
-        assert State(read[0], there) == one
+        assert Pointers(read[0], there) == one
 
 
 def test_a_session_file_is_read_as_it_is_written(tmp_path):

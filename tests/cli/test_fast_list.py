@@ -21,7 +21,7 @@ from support.running import PO
 from po_sessions import pointers
 from po_sessions.cli.fast import session_list
 from po_sessions.environment import Environment
-from po_sessions.pointers import State
+from po_sessions.pointers import Pointers
 from po_sessions.session import Message
 from po_sessions.storage import open_storage
 from po_sessions.storage.files.index import Index
@@ -120,12 +120,12 @@ def as_it_is(env, sessions): ...
 
 @situation(ordinary=True)
 def no_current_session(env, sessions):
-    env.session_manager.storage.change_state(lambda _: State("greeter"))
+    env.session_manager.pointers.change(lambda _: Pointers("greeter"))
 
 
 @situation()
 def no_current_prompt_object(env, sessions):
-    env.session_manager.storage.change_state(lambda _: State())
+    env.session_manager.pointers.change(lambda _: Pointers())
 
 
 def own(name: str, change: Callable[[Environment], object]) -> None:
@@ -538,7 +538,7 @@ def test_the_environment_is_left_as_it_is(filled, root):
 
 
 def test_what_a_state_says_is_what_is_current(filled, root):
-    pointers.write(str(root / "state.toml"), State("reader"))
+    pointers.write(str(root / "state.toml"), Pointers("reader"))
     said = session_list.answer(str(root), [])
     assert said
     assert {line.split(b"\t")[2] for line in said.splitlines()} == {b"reader"}

@@ -12,12 +12,11 @@ import pytest
 from support.running import command
 from support.scripted import Script
 
-from po_sessions import bounded
+from po_sessions import bounded, locks
 from po_sessions.errors import ContextTooLong
 from po_sessions.layout import primitives
 from po_sessions.models import embedded
 from po_sessions.session import Session
-from po_sessions.storage.files import locks
 
 MEBIBYTE = 1 << 20
 

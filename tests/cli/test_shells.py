@@ -149,14 +149,14 @@ def sessions(env: Environment) -> dict[str, str]:
 
 
 def current(env: Environment) -> str | None:
-    return env.session_manager.storage.state().pointer("greeter").current
+    return env.session_manager.pointers.read().pointer("greeter").current
 
 
 def test_a_session_is_chosen_by_the_beginning_of_its_name(shell, env, sessions):
     wrong = []
     for name, all_typed in NAMES.items():
         for typed in all_typed[: {"bash": None, "bash with bash-completion": 1}.get(shell.kind, 3)]:
-            env.session_manager.storage.change_state(lambda state: state.without_session(current(env) or ""))
+            env.session_manager.pointers.change(lambda state: state.without_session(current(env) or ""))
             shell.type(f"po session switch {typed}")
             shell.tab()
             shell.enter()

@@ -22,12 +22,13 @@ from support.builders import ULID
 from support.running import PO, command
 from support.terminal import on_terminal, plain
 
-from po_sessions import atomic
+from po_sessions import atomic, locks
 from po_sessions.doctor.mounts import file_system, judge
 from po_sessions.errors import Unreadable
+from po_sessions.pointers import PointerFile
 from po_sessions.session import Message, Session
 from po_sessions.storage import open_storage
-from po_sessions.storage.files import locks, parsing
+from po_sessions.storage.files import parsing
 from po_sessions.storage.files.index import Index
 
 IDS = [f"{ULID[:-2]}{number:02}" for number in range(6)]
@@ -59,8 +60,8 @@ def store(root):
         store.back_up(id, NOW)
     store.delete(IDS[4], NOW)
     store.cut(IDS[3], 4, 99, NOW)
-    store.change_state(lambda state: state.with_po("greeter").with_session("greeter", IDS[0]))
-    store.change_state(lambda state: state.with_session("greeter", IDS[1]))
+    PointerFile(str(root)).change(lambda now: now.with_po("greeter").with_session("greeter", IDS[0]))
+    PointerFile(str(root)).change(lambda now: now.with_session("greeter", IDS[1]))
     store.settle()
     return store
 

@@ -16,6 +16,7 @@ import pytest
 from support.builders import ULID, session
 from support.running import command
 
+from po_sessions.pointers import PointerFile
 from po_sessions.session import Message
 from po_sessions.storage import open_storage
 from po_sessions.storage.files.index import Index
@@ -35,9 +36,11 @@ for number in range(count):
 ENSURE = """
 import sys
 from datetime import UTC, datetime
+from po_sessions.pointers import PointerFile
 from po_sessions.sessions.manager import SessionManager
 from po_sessions.storage import open_storage
-manager = SessionManager(open_storage("files", root=sys.argv[1]), clock=lambda: datetime.now(UTC))
+store, pointers = open_storage("files", root=sys.argv[1]), PointerFile(sys.argv[1])
+manager = SessionManager(store, pointers=pointers, clock=lambda: datetime.now(UTC))
 print(manager.begin("greeter").id)
 manager.storage.settle()
 """
@@ -124,9 +127,11 @@ CREATE = """
 import sys
 from datetime import UTC, datetime
 from po_sessions.errors import Conflict
+from po_sessions.pointers import PointerFile
 from po_sessions.sessions.manager import SessionManager
 from po_sessions.storage import open_storage
-manager = SessionManager(open_storage("files", root=sys.argv[1]), clock=lambda: datetime.now(UTC))
+store, pointers = open_storage("files", root=sys.argv[1]), PointerFile(sys.argv[1])
+manager = SessionManager(store, pointers=pointers, clock=lambda: datetime.now(UTC))
 for number in range(5):
     try:
         print(manager.create("greeter", f"name {number}").id)
@@ -199,7 +204,7 @@ def test_twenty_first_uses_make_one_default(tmp_path):
     (only,) = store.summaries()
     assert (only.name, only.po_name) == ("Default", "greeter")
     assert set(found) == {f"{only.id}\n"}
-    assert store.state().pointer("greeter").current == only.id
+    assert PointerFile(str(root)).read().pointer("greeter").current == only.id
 
 
 MAKE = """

@@ -19,6 +19,7 @@ from support.running import command
 
 from po_sessions import folders
 from po_sessions.environment import Environment
+from po_sessions.pointers import PointerFile
 from po_sessions.session import Message, Session
 from po_sessions.storage import open_storage
 
@@ -82,7 +83,7 @@ def fill(root: Path) -> None:
     store.append(TEA, Message("user", "after the backup", NOW))
     store.append(TEA, Message("assistant", "yes", NOW))
     store.delete(GONE, NOW)
-    store.change_state(lambda state: state.with_po("greeter").with_session("greeter", TEA))
+    PointerFile(str(root)).change(lambda state: state.with_po("greeter").with_session("greeter", TEA))
     store.settle()
     Path("one.json").write_text(json.dumps(Session(GONE[:-1] + "9", "In", "reader", NOW, NOW, (user("x"),)).to_dict()))
 
@@ -186,7 +187,7 @@ def test_a_store_without_permission(root, po, po_process, tmp_path):
 def test_a_full_disk(args, disk, po, backend):
     """Nothing that makes room is refused; the rest is, loses nothing, and works when there is room again."""
     before = said(disk)
-    state = open_storage("files", root=str(disk)).state()
+    state = PointerFile(str(disk)).read()
     ballast = disk.parent / "ballast"
     with suppress(OSError), ballast.open("wb", buffering=0) as file:
         while file.write(b"\0" * 4096):
@@ -204,7 +205,7 @@ def test_a_full_disk(args, disk, po, backend):
     reading = [po("session", "show", TEA, "--po", "greeter"), po("session", "list", "--all"), po("status")]
     assert [one.exit_code for one in reading] == [0, 0, 0]
     if result.exit_code:
-        assert open_storage("files", root=str(disk)).state() == state
+        assert PointerFile(str(disk)).read() == state
     ballast.unlink()
     if result.exit_code:
         again = po(*args)

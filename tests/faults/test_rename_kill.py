@@ -10,6 +10,7 @@ import time
 
 from support.running import command
 
+from po_sessions.pointers import PointerFile
 from po_sessions.session import Session
 from po_sessions.storage import open_storage
 
@@ -22,7 +23,9 @@ def test_a_killed_renaming_is_finished_by_the_next_command(root, po_process):
     now = "2025-01-03T10:00:00.000Z"
     for number in range(SESSIONS):
         store.create(Session(f"01ARZ3NDEKTSV4RRFFQ6900{number:03}", f"n{number}", "greeter", now, now))
-    store.change_state(lambda state: state.with_po("greeter").with_session("greeter", "01ARZ3NDEKTSV4RRFFQ6900007"))
+    PointerFile(str(root)).change(
+        lambda now: now.with_po("greeter").with_session("greeter", "01ARZ3NDEKTSV4RRFFQ6900007")
+    )
     names = ["greeter"]
     cut = 0
     began = time.monotonic()

@@ -17,11 +17,11 @@ import pytest
 from support.system_calls import ALL, IDS, NOW, OPERATIONS, Faults
 from support.system_calls import prepared as prepared  # a fixture
 
+from po_sessions import locks
 from po_sessions.cli.fast import complete, session_list
 from po_sessions.environment import Environment
 from po_sessions.errors import Busy, NotFound
 from po_sessions.session import Message
-from po_sessions.storage.files import locks
 
 STOPPED = [
     *("append", "append to a torn end", "create", "rename", "delete", "undo", "restore", "switch", "settle", "import"),
@@ -129,7 +129,7 @@ READERS: dict[str, Callable[[Environment], object]] = {
     "find by name": lambda env: env.session_manager.find("n1", "greeter"),
     "read the same session": lambda env: read_one(env, IDS[0]),
     "read others": lambda env: [read_one(env, id) for id in IDS[1:]],
-    "state": lambda env: env.session_manager.storage.state(),
+    "pointers": lambda env: env.session_manager.pointers.read(),
     "trash": lambda env: env.session_manager.trash(),
     "list early": lambda env: session_list.answer(env.root, ["--all"]),
     "complete": lambda env: complete.answer(["zsh", "--root", env.root, "session", "show", ""]),

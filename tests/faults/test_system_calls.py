@@ -38,7 +38,7 @@ def view(root: Path) -> dict[str, Any]:
     sessions = {id: manager.load(id) for id in listed}
     assert {id: one.summary() for id, one in sessions.items()} == listed, root
     assert {path.stem for path in (root / "sessions").glob("01*.json")} == set(listed)
-    state = manager.storage.state()
+    state = manager.pointers.read()
     trash = sorted((one.session.id, one.kind, one.session.message_count) for one in manager.trash())
     found = {
         "sessions": {id: one.to_dict() for id, one in sessions.items()},

@@ -174,7 +174,7 @@ def test_without_a_selector(manager):
 
 
 def test_a_pointer_to_a_session_that_vanished_is_told(manager):
-    manager.storage.change_state(lambda state: state.with_session("greeter", ULID))
+    manager.pointers.change(lambda state: state.with_session("greeter", ULID))
     for ask in (
         lambda: manager.find(None, "greeter"),
         lambda: manager.begin("greeter"),

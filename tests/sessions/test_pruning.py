@@ -13,6 +13,7 @@ from support.builders import ULID, user
 from support.named import OTHER, UUID, session
 
 from po_sessions.errors import InvalidInput
+from po_sessions.pointers import MemoryPointers
 from po_sessions.session import UNKNOWN_TIME, SessionSummary, timestamp
 from po_sessions.sessions.pruning import Criteria, carry_out, plan, select
 
@@ -164,7 +165,12 @@ def reasons(selection) -> dict[str, str]:
     return {one.session.id: one.reason for one in selection.spared}
 
 
-def test_what_is_never_chosen(store):
+@pytest.fixture
+def pointers():
+    return MemoryPointers()
+
+
+def test_what_is_never_chosen(store, pointers):
     ids = [f"{ULID[:-2]}{number:02}" for number in range(8)]
     store.create(session(ids[0]))
     store.create(session(ids[1], extra={"pinned": True}))
@@ -174,9 +180,9 @@ def test_what_is_never_chosen(store):
     store.create(session(ids[5], updated_at=timestamp(NOW + DAY)))
     store.create(replace(session(ids[6], updated_at=UNKNOWN_TIME), created_at=UNKNOWN_TIME))
     store.create(session(ids[7]))
-    store.change_state(lambda state: state.with_session("greeter", ids[0]))
+    pointers.change(lambda state: state.with_session("greeter", ids[0]))
     with store.turn(ids[7], "send"):
-        selection = plan(store, Criteria(before=NOW + 9 * DAY), NOW)
+        selection = plan(store, pointers, Criteria(before=NOW + 9 * DAY), NOW)
     assert [one.session.id for one in selection.chosen] == [ids[3]]
     assert reasons(selection) == {
         ids[0]: "current",
@@ -189,66 +195,68 @@ def test_what_is_never_chosen(store):
     }
 
 
-def test_the_copy_of_an_old_session_is_as_young_as_it_is(store):
+def test_the_copy_of_an_old_session_is_as_young_as_it_is(store, pointers):
     store.create(replace(session(), created_at=STAMP))
-    assert plan(store, WANTED, NOW).chosen == []
+    assert plan(store, pointers, WANTED, NOW).chosen == []
 
 
-def test_choosing_within_a_prompt_object(store):
+def test_choosing_within_a_prompt_object(store, pointers):
     store.create(session(ULID, "a", "greeter"))
     store.create(session(OTHER, "b", "reader"))
-    assert [one.session.id for one in plan(store, WANTED, NOW, "reader").chosen] == [OTHER]
-    assert len(plan(store, WANTED, NOW).chosen) == 2
+    assert [one.session.id for one in plan(store, pointers, WANTED, NOW, "reader").chosen] == [OTHER]
+    assert len(plan(store, pointers, WANTED, NOW).chosen) == 2
 
 
 CHANGES = {
-    "changed": lambda store: store.append(ULID, user("new")),
-    "pinned": lambda store: store.update(ULID, lambda one: replace(one, extra={"pinned": True})),
-    "current": lambda store: store.change_state(lambda state: state.with_session("greeter", ULID)),
-    "gone already": lambda store: store.purge(ULID, STAMP),
+    "changed": lambda store, _: store.append(ULID, user("new")),
+    "pinned": lambda store, _: store.update(ULID, lambda one: replace(one, extra={"pinned": True})),
+    "current": lambda store, pointers: pointers.change(lambda state: state.with_session("greeter", ULID)),
+    "gone already": lambda store, _: store.purge(ULID, STAMP),
 }
 
 
 @pytest.mark.parametrize("purge", [False, True])
 @pytest.mark.parametrize("why", CHANGES)
-def test_what_changes_before_its_turn_stays(why, purge, store):
+def test_what_changes_before_its_turn_stays(why, purge, store, pointers):
     store.create(session(ULID, "a", history=(user("old"),)))
     store.create(session(OTHER, "b"))
-    selection = plan(store, WANTED, NOW)
+    selection = plan(store, pointers, WANTED, NOW)
     assert len(selection.chosen) == 2
-    CHANGES[why](store)
-    done = {one.choice.session.id: one for one in carry_out(selection.chosen, store, now, purge=purge)}
+    CHANGES[why](store, pointers)
+    done = {one.choice.session.id: one for one in carry_out(selection.chosen, store, pointers, now, purge=purge)}
     assert (done[ULID].spared, done[ULID].trash_id) == (why, None)
     assert (done[OTHER].spared, done[OTHER].trash_id is None) == (None, purge)
     assert store.ids_matching("") == [ULID] * (why != "gone already")
 
 
-def test_a_session_given_to_another_prompt_object_stays(store):
+def test_a_session_given_to_another_prompt_object_stays(store, pointers):
     store.create(session(ULID, "a"))
-    selection = plan(store, WANTED, NOW, "greeter")
+    selection = plan(store, pointers, WANTED, NOW, "greeter")
     store.update(ULID, lambda one: replace(one, po_name="reader"))
-    assert [one.spared for one in carry_out(selection.chosen, store, now)] == ["changed"]
+    assert [one.spared for one in carry_out(selection.chosen, store, pointers, now)] == ["changed"]
 
 
-def test_what_is_held_by_then_stays_and_is_not_waited_for(open_store):
+def test_what_is_held_by_then_stays_and_is_not_waited_for(open_store, pointers):
     store = open_store(lock_timeout=60)
     store.create(session(ULID, "a"))
-    selection = plan(store, WANTED, NOW)
+    selection = plan(store, pointers, WANTED, NOW)
     began = time.monotonic()
     with store.turn(ULID, "send"):
-        (one,) = carry_out(selection.chosen, store, now)
+        (one,) = carry_out(selection.chosen, store, pointers, now)
     assert (one.spared, time.monotonic() - began < 30) == ("in use", True)
     assert store.load(ULID).name == "a"
 
 
-def test_nothing_points_at_what_is_gone(store):
+def test_nothing_points_at_what_is_gone(store, pointers):
     store.create(session(ULID, "a"))
     store.create(session(OTHER, "b"))
-    store.change_state(lambda state: state.with_session("greeter", ULID).with_session("greeter", OTHER))
-    assert store.state().pointer("greeter").previous == ULID
-    (one,) = carry_out(plan(store, WANTED, NOW).chosen, store, now)
+    pointers.change(lambda state: state.with_session("greeter", ULID).with_session("greeter", OTHER))
+    assert pointers.read().pointer("greeter").previous == ULID
+    (one,) = carry_out(plan(store, pointers, WANTED, NOW).chosen, store, pointers, now)
     assert one.choice.session.id == ULID
-    assert store.state().pointer("greeter") == store.state().pointer("greeter")._replace(current=OTHER, previous=None)
+    assert pointers.read().pointer("greeter") == pointers.read().pointer("greeter")._replace(
+        current=OTHER, previous=None
+    )
 
 
 def test_what_is_known_without_the_messages(store):

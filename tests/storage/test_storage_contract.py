@@ -19,7 +19,6 @@ from po_sessions.session import End, Message
 def test_a_new_store_is_empty(store):
     assert list(store.summaries()) == []
     assert store.ids_matching("") == []
-    assert store.state().po_name is None
     store.refresh()
     store.settle()
 
@@ -169,20 +168,6 @@ def test_ids_by_either_end(store):
     assert store.ids_matching("Q69G") == []
     assert store.ids_matching("01arz3") == [ULID, OTHER]
     assert store.ids_matching("123E4567-E89B") == [UUID]
-
-
-def test_the_pointers(store, open_store):
-    store.change_state(lambda state: state.with_po("greeter").with_session("greeter", ULID))
-    store.change_state(lambda state: state.with_session("greeter", OTHER).with_session("reader", UUID))
-    state = open_store().state()
-    assert (state.po_name, state.pointer("greeter").current, state.pointer("greeter").previous) == (
-        "greeter",
-        OTHER,
-        ULID,
-    )
-    assert (state.pointer("reader").current, state.pointer("reader").previous) == (UUID, None)
-    assert state.with_session("greeter", OTHER) == state
-    assert state.pointer("nobody").current is None
 
 
 def test_a_turn_that_does_not_wait(open_store):
@@ -338,18 +323,15 @@ def test_what_is_not_in_the_trash_is_not_found(store, id):
             ask(id)
 
 
-def test_renaming_a_prompt_object_in_its_sessions_and_pointers(store):
+def test_renaming_a_prompt_object_in_its_sessions(store):
     store.create(session(ULID, "a", po_name="old"))
     store.create(session(OTHER, "b", po_name="other"))
-    store.change_state(lambda state: state.with_po("old").with_session("old", ULID).with_session("other", OTHER))
     moved = []
     store.rename_po("old", "new", lambda *names: moved.append(names))
     assert moved == [("old", "new")]
     assert [(one.id, one.po_name) for one in store.summaries(po_name="new")] == [(ULID, "new")]
     assert list(store.summaries(po_name="old")) == []
     assert store.load(OTHER).po_name == "other"
-    state = store.state()
-    assert (state.po_name, set(state.pointers), state.pointer("new").current) == ("new", {"new", "other"}, ULID)
     store.resume_rename(lambda *names: moved.append(names))
     assert len(moved) == 1
 

@@ -26,6 +26,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from po_sessions import atomic
 from po_sessions.cli.fast import session_list
 from po_sessions.errors import AmbiguousSelector, Conflict, InvalidInput, NotFound, PoError, SessionNotFound, Unreadable
+from po_sessions.pointers import MemoryPointers, PointerFile
 from po_sessions.session import Message, Session, SessionSummary, timestamp
 from po_sessions.sessions import selector
 from po_sessions.sessions.backups import BackupPolicy
@@ -94,6 +95,7 @@ class Stores(RuleBasedStateMachine):
         self.said: list[str] = []
         self.snapshots: dict[Path, bytes] = {}
         self.memory: Any = open_storage("memory")
+        self.pointers: Any = MemoryPointers()
         (self.root / "objects").mkdir()
         for po in POS:
             (self.root / "objects" / f"{po}.md").write_text(f"---\nname: {po}\n---\nYou are {po}.\n")
@@ -108,6 +110,9 @@ class Stores(RuleBasedStateMachine):
         """Return the id of a session that is there, or for a high number of any."""
         there = [one.id for one in self.memory.summaries()]
         return there[number] if number < len(there) else IDS[number % len(IDS)]
+
+    def pointer_file(self) -> PointerFile:
+        return PointerFile(str(self.root), current_name=self.files[0].po_name)
 
     def opened(self) -> SessionStorage:
         return open_storage("files", root=str(self.root), lock_timeout=0.2, notice=self.said.append)
@@ -188,6 +193,8 @@ class Stores(RuleBasedStateMachine):
         if old != new and not any(one.version > 1 and one.po_name == old for one in held):
             for store in (self.memory, self.files[0]):
                 store.rename_po(old, new, lambda *_: None)
+            for pointers in (self.pointers, self.pointer_file()):
+                pointers.change(lambda now: now.with_po_renamed(old, new))
             self.adopt_torn_names()
             assert self.files[1].po_name(old) == old
 
@@ -255,7 +262,7 @@ class Stores(RuleBasedStateMachine):
         self.both(act)
 
     @rule(number=numbers, po=pos, how=st.sampled_from(["session", "no session", "po", "no po"]))
-    def change_state(self, number: int, po: str, how: str) -> None:
+    def change_pointers(self, number: int, po: str, how: str) -> None:
         id = self.id(number)
         change = {
             "session": lambda state: state.with_session(po, id),
@@ -263,7 +270,7 @@ class Stores(RuleBasedStateMachine):
             "po": lambda state: state.with_po(po),
             "no po": lambda state: state.without_po(po),
         }
-        self.both(lambda store: store.change_state(change[how]))
+        assert self.pointer_file().change(change[how]) == self.pointers.change(change[how])
 
     @rule()
     def settle(self) -> None:
@@ -436,7 +443,7 @@ class Stores(RuleBasedStateMachine):
         """It has to come before anything that brings the index in step."""
         ids = "".join(f"{one.id}\n" for one in self.memory.summaries()).encode()
         assert session_list.answer(str(self.root), ["--all", "--ids"]) in (None, ids)
-        state = self.memory.state()
+        state = self.pointers.read()
         current = {pointer.current for pointer in state.pointers.values()}
         for args, po in ([], state.po_name), (["--all"], None), *((["--po", po], po) for po in POS):
             said = session_list.answer(str(self.root), args)
@@ -467,7 +474,7 @@ class Stores(RuleBasedStateMachine):
         self.both(lambda store: store.trash_names(), self.bare)
         self.both(lambda store: [replace(one, size=0) for one in store.backups()])
         self.both(lambda store: [store.backed_up(id) for id in store.backup_ids()])
-        self.both(lambda store: store.state())
+        assert self.pointer_file().read() == self.pointers.read()
         assert {path: path.read_bytes() for path in self.snapshots} == self.snapshots
         assert [one for one in self.said if "Repaired" not in one and "not its name" not in one] == []
 
@@ -504,6 +511,7 @@ class Managed(RuleBasedStateMachine):
         self.now = datetime(2025, 1, 3, 10, tzinfo=UTC)
         self.said: list[str] = []
         self.storage = open_storage("memory")
+        self.pointers: Any = MemoryPointers()
         self.open()
         self.count = 0
         self.kept: set[str] = set()
@@ -516,8 +524,10 @@ class Managed(RuleBasedStateMachine):
         """Go on as another process does."""
         if self.kind == "files":
             self.storage = open_storage("files", root=str(self.root), lock_timeout=0.2, notice=self.said.append)
+            self.pointers = PointerFile(str(self.root), current_name=self.storage.po_name)
         self.manager = SessionManager(
             self.storage,
+            pointers=self.pointers,
             clock=self.clock,
             backup_policy=lambda: BackupPolicy(timedelta(hours=2), keep=2),
             notice=self.said.append,
@@ -556,11 +566,11 @@ class Managed(RuleBasedStateMachine):
 
     def refused(self, *allowed: type[PoError], by: Callable[[], Any]) -> bool:
         """Do something that may be refused, for these reasons only; nothing changes then."""
-        before = (list(self.manager.list()), self.present(), self.storage.state())
+        before = (list(self.manager.list()), self.present(), self.pointers.read())
         try:
             by()
         except allowed:
-            assert before == (list(self.manager.list()), self.present(), self.storage.state())
+            assert before == (list(self.manager.list()), self.present(), self.pointers.read())
             return True
         return False
 
@@ -628,6 +638,7 @@ class Managed(RuleBasedStateMachine):
     def rename_prompt_object(self, old: str, new: str) -> None:
         if old != new and not list(self.manager.list(new)):  # the environment sees to that
             self.storage.rename_po(old, new, lambda *_: None)
+            self.pointers.change(lambda now: now.with_po_renamed(old, new))
             assert list(self.manager.list(old)) == []
 
     @rule(number=st.integers(0, 9))
@@ -698,7 +709,7 @@ class Managed(RuleBasedStateMachine):
     def prune(self, po: str | None, hours: int, keep: int | None) -> None:
         chosen = self.manager.prunable(Criteria(older_than=timedelta(hours=hours), keep_last=keep), po)
         before = {one.id: one for one in self.manager.list()}
-        current = {pointer.current for pointer in self.storage.state().pointers.values()}
+        current = {pointer.current for pointer in self.pointers.read().pointers.values()}
         list(self.manager.prune(chosen.chosen))
         for id in before.keys() - {one.id for one in self.manager.list()}:
             assert id not in current

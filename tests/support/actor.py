@@ -225,7 +225,7 @@ class Actor:
             with self.manager.reading(one.id) as opened:
                 list(opened.encoded())
             list(self.manager.list())
-            self.manager.storage.state()
+            self.manager.pointers.read()
 
         self.log.act("read", do, ids=[one.id])
 

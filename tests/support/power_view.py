@@ -48,7 +48,7 @@ def look(base: str, root: str) -> Things:
     for backup in manager.backups.list():
         things["backup", backup.id] = manager.storage.backed_up(backup.id).to_dict()
     with suppress(Unreadable):
-        state = manager.storage.state()
+        state = manager.pointers.read()
         things["pointers", ""] = [state.po_name, sorted(state.pointers.items())]
     for one in env.definitions:
         if isinstance(one, Unreadable):

@@ -265,7 +265,7 @@ def agreement(root: Path, removed: set[str]) -> Iterator[str]:
     for id in files & set(listed):
         if manager.load(id).summary() != listed[id]:
             yield f"INDEX: {listed[id]} is not what its file says: {manager.load(id).summary()}"
-    for name, pointer in manager.storage.state().pointers.items():
+    for name, pointer in manager.pointers.read().pointers.items():
         for id in {*pointer} - {None} - set(listed) - removed:
             yield f"POINTER: {name} points at {id}, which nothing removed"
     yield from (f"NOTICE: {one}" for one in notices if not one.startswith("Finished renaming"))

@@ -44,7 +44,7 @@ def target(run: Invocation, po_name: str, named: str | None, *, new: bool, creat
             raise
         check_session_name(ref or "")
     except NoCurrent:
-        if manager.storage.state().pointer(po_name).current:
+        if manager.pointers.read().pointer(po_name).current:
             raise
     return would_be
 

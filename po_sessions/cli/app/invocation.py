@@ -236,7 +236,7 @@ class Invocation:
     def current_ids(self) -> frozenset[str | None]:
         """The sessions that are current for some prompt object; it is told if that cannot be read, and no more."""
         try:
-            pointers = self.environment().session_manager.storage.state().pointers
+            pointers = self.environment().session_manager.pointers.read().pointers
         except Unreadable as error:
             self.out.warn(f"{error} {error.hint or ''}".rstrip())
             return frozenset()

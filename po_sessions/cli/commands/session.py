@@ -157,7 +157,7 @@ def current(
     if po and all_:
         raise InvalidInput("--po and --all contradict each other.", hint="Give one of them.")
     found = []
-    for name in sorted(manager.storage.state().pointers) if all_ else ():
+    for name in sorted(manager.pointers.read().pointers) if all_ else ():
         try:
             found += [session for session in [manager.current(name)] if session]
         except NoCurrent as error:
@@ -222,7 +222,7 @@ def delete(
         what = ", ".join(repr(one.name) for one in chosen.values())
         command = joined(["po", "session", "delete", "--purge", "--yes", *chosen])
         run.confirm(f"Remove {what} for good?", yes=yes, command=command)
-    current = manager.storage.state()
+    current = manager.pointers.read()
 
     def remove(session: SessionSummary) -> dict[str, Any]:
         entry_id = manager.delete(session, purge=purge)

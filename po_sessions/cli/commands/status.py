@@ -41,7 +41,7 @@ def status(
         try:
             session = manager.find(run.session_ref(None), po_name)
         except NoCurrent:
-            if manager.storage.state().pointer(po_name).current:
+            if manager.pointers.read().pointer(po_name).current:
                 raise
     name, count = (session.name, session.message_count) if session else (DEFAULT_NAME, 0)
     if run.out.as_json:

@@ -13,12 +13,11 @@ from bisect import insort
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
-from po_sessions import folders
+from po_sessions import folders, locks
 from po_sessions.errors import Busy, PoError, SessionNotFound, Unreadable
 from po_sessions.layout.index import is_of
 from po_sessions.session import is_session_id
 from po_sessions.storage import Notice, Watch
-from po_sessions.storage.files import locks
 from po_sessions.storage.files.index import Index, IndexDamaged, Row, sort_key
 from po_sessions.storage.files.publish import why_damaged
 

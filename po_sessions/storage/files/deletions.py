@@ -11,11 +11,11 @@ import os
 from contextlib import suppress
 from typing import Any
 
-from po_sessions import atomic
+from po_sessions import atomic, locks
 from po_sessions.errors import PoError, WriteFailed
 from po_sessions.session import Session, SessionSummary
 from po_sessions.storage import Notice
-from po_sessions.storage.files import appending, locks, parsing
+from po_sessions.storage.files import appending, parsing
 from po_sessions.storage.records import UNDONE_AT
 from po_sessions.text.strict_json import dumps
 

@@ -16,11 +16,10 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from typing import NamedTuple
 
-from po_sessions import atomic, folders
+from po_sessions import atomic, folders, locks
 from po_sessions.errors import Busy, PoError
 from po_sessions.layout import index
 from po_sessions.layout.index import ROOM
-from po_sessions.storage.files import locks
 from po_sessions.text.strict_json import dumps
 
 _SECOND = 1_000_000_000

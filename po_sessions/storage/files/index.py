@@ -22,12 +22,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from po_sessions import atomic, folders
+from po_sessions import atomic, folders, locks
 from po_sessions.errors import Busy, PoError, Unreadable, WriteFailed
 from po_sessions.layout import index
 from po_sessions.layout.index import FOOT, HEAD, LARGEST_LOG, TYPES
 from po_sessions.session import is_session_id, normal_time
-from po_sessions.storage.files import lines, locks
+from po_sessions.storage.files import lines
 from po_sessions.storage.files.directory import Directory
 from po_sessions.text.strict_json import dumps, loads
 

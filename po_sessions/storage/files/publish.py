@@ -13,10 +13,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import fields
 from typing import Any
 
-from po_sessions import atomic, folders
+from po_sessions import atomic, folders, locks
 from po_sessions.errors import Busy, Conflict, PoError, SessionNotFound, Unreadable
 from po_sessions.session import UNKNOWN_TIME, Session, SessionSummary, is_session_id
-from po_sessions.storage.files import appending, codec, locks, parsing
+from po_sessions.storage.files import appending, codec, parsing
 from po_sessions.storage.files.appending import Found
 from po_sessions.storage.files.index import Index, Row
 from po_sessions.storage.files.parsing import LARGE

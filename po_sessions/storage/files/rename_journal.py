@@ -6,11 +6,10 @@ import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 
-from po_sessions import atomic, bounded, folders
+from po_sessions import atomic, bounded, folders, locks
 from po_sessions.errors import Busy, InvalidInput, PoError, Unfinished, Unreadable
 from po_sessions.session import check_po_name
 from po_sessions.storage import Notice
-from po_sessions.storage.files import locks
 from po_sessions.text.strict_json import dumps, loads
 
 Move = Callable[[str, str], None]

@@ -9,13 +9,12 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from po_sessions import atomic, folders, pointers
+from po_sessions import atomic, folders, locks, tree
 from po_sessions.errors import Busy, PoError, SessionNotFound, Unreadable, WriteFailed
-from po_sessions.pointers import State
 from po_sessions.session import End, Message, Session, SessionSummary, check_kept, check_po_name, check_writable
 from po_sessions.shell import command_line
 from po_sessions.storage import Notice, Watch, archive_ids
-from po_sessions.storage.files import appending, codec, gitignore, locks, parsing
+from po_sessions.storage.files import appending, codec, parsing
 from po_sessions.storage.files.catalogue import Catalogue
 from po_sessions.storage.files.deletions import Deletions, described, described_at
 from po_sessions.storage.files.index import Index, Row
@@ -63,9 +62,7 @@ class FileStorage:
         self._root = root
         self._sessions = os.path.join(root, "sessions")
         self._locks = os.path.join(self._sessions, ".locks")
-        self._state = os.path.join(root, "state.toml")
         self._timeout = lock_timeout
-        self._is_ignored = False
         self._notice = notice
         self._index = Index(self._sessions)
         self._deletions = Deletions(os.path.join(root, "deletions.log"), notice)
@@ -485,7 +482,7 @@ class FileStorage:
         """Fold the index if it is worth it; it is a cache, so a store that cannot be written is no failure."""
         self._catalogue.settle()
 
-    # Locks and pointers
+    # Locks
 
     @contextmanager
     def turn(self, id: str, verb: str, *, wait: bool = True) -> Iterator[None]:
@@ -513,30 +510,11 @@ class FileStorage:
             self._catalogue.look_for_edits()
             yield
 
-    def state(self) -> State:
-        """Return the pointers. Raises Unreadable."""
-        stored, renaming = pointers.read(self._state), self._renaming.names()
-        return stored.with_po_renamed(*renaming) if renaming else stored
-
-    def change_state(self, change: Callable[[State], State]) -> State:
-        """Replace the pointers by what `change` makes of them, as one step."""
-        self._make_dirs()
-        with locks.locked(os.path.join(self._locks, "state"), timeout=self._timeout):
-            after = change(self.state())
-            if after != pointers.read(self._state):
-                pointers.write(self._state, after)
-        return after
-
     # Paths and rows
 
     def _make_dirs(self) -> None:
-        if not folders.is_dir(self._locks):
-            for directory in (self._root, self._sessions, self._locks):
-                atomic.make_dir(directory)
+        if tree.make(self._root):
             self._index.start()
-        if not self._is_ignored:  # once a process: an environment of an earlier version has none
-            gitignore.make(self._root)
-            self._is_ignored = True
 
     def _lock_path(self, id: str) -> str:
         self._files.path(id)
@@ -571,7 +549,7 @@ class FileStorage:
         return self._renaming.now(po_name)
 
     def _carry_name(self, old: str, new: str) -> None:
-        """Give a prompt object its other name in the sessions, the trash and the pointers."""
+        """Give a prompt object its other name in the sessions and the trash."""
         for row in list(self._catalogue.rows(b'"po_name":' + dumps(old))):
             if row["po_name"] == old:
                 try:
@@ -581,7 +559,6 @@ class FileStorage:
                 except Unreadable as error:
                     self._notice(f"{error} It keeps the prompt object {old}.")
         self._trash.rename_po(old, new, timeout=self._timeout)
-        self.change_state(lambda now: now)
 
     def _renamed(self, one: S) -> S:
         """Return a session with the name that its prompt object has now."""

@@ -15,11 +15,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from po_sessions import atomic, folders
+from po_sessions import atomic, folders, locks
 from po_sessions.errors import Busy, NotFound, PoError, Unreadable
 from po_sessions.session import UNKNOWN_TIME, VERSION, Session, SessionSummary, timestamp
 from po_sessions.storage import archive_ids
-from po_sessions.storage.files import appending, codec, locks, parsing
+from po_sessions.storage.files import appending, codec, parsing
 from po_sessions.storage.files.deletions import described
 from po_sessions.storage.records import UNDONE_AT, TrashEntry, entry, not_in_trash
 

@@ -13,6 +13,7 @@ from support.builders import ULID, user
 from support.named import OTHER, UUID
 from support.named import session as named
 
+from po_sessions.pointers import PointerFile
 from po_sessions.session import Session
 from po_sessions.storage.files.index import Index
 from po_sessions.storage.files.publish import link_new
@@ -83,7 +84,7 @@ OWN = {
     "restore": lambda s: s.restore(s.delete(ULID, NOW)),
     "put back": lambda s: s.put_back(s.back_up(ULID, NOW).id, "greeter", NOW),
     "turn": lambda s: s.turn(ULID, "send").__enter__(),
-    "state": lambda s: s.change_state(lambda state: state.with_po("greeter")),
+    "pointers": lambda s: PointerFile(s._root).change(lambda now: now.with_po("greeter")),
     "settle": lambda s: s.settle(),
 }
 

@@ -15,11 +15,12 @@ from support.named import OTHER, UUID
 from support.named import session as named
 from support.settled import settled
 
-from po_sessions import atomic
+from po_sessions import atomic, locks
 from po_sessions.errors import Busy, SessionNotFound, Unreadable, WriteFailed
+from po_sessions.pointers import PointerFile
 from po_sessions.session import Message
 from po_sessions.storage import open_storage
-from po_sessions.storage.files import appending, locks
+from po_sessions.storage.files import appending
 from po_sessions.storage.files.index import Index
 
 
@@ -53,7 +54,7 @@ def test_files_are_private_whatever_the_umask(umask, root, store):
     before = os.umask(umask)
     try:
         store.create(session(user()))
-        store.change_state(lambda state: state.with_po("greeter"))
+        PointerFile(str(root)).change(lambda now: now.with_po("greeter"))
         with store.turn(ULID, "send"):
             store.append(ULID, user())
             modes = {path: stat.S_IMODE(path.stat().st_mode) for path in [root, *root.rglob("*")]}
@@ -136,16 +137,6 @@ def test_a_look_of_the_wrong_kind_does_no_harm(seen, root, store, again):
     list(again().summaries())
     (root / "sessions" / ".locks" / "seen").write_text(seen)
     assert [one.name for one in again().summaries()] == ["a"]
-
-
-@pytest.mark.parametrize(
-    "state", ["x", "current = 5", "sessions = 5", "[sessions]\nx = 5", "[sessions.x]\ncurrent = 5"]
-)
-def test_a_state_of_the_wrong_kind_is_named(state, root, store):
-    store.create(session())
-    (root / "state.toml").write_text(state)
-    with pytest.raises(Unreadable, match=r"state\.toml cannot be read"):
-        store.state()
 
 
 def test_a_log_that_cannot_be_used_is_no_reason_to_list_nothing(root, store, again):
@@ -444,13 +435,6 @@ def test_a_lock_on_a_file_that_was_replaced_is_not_believed(tmp_path):
     finally:
         locks.is_at = real
     assert len(looked) == 2
-
-
-def test_an_unreadable_state_is_named(root, store):
-    store.change_state(lambda state: state.with_po("greeter"))
-    (root / "state.toml").write_text("current = ")
-    with pytest.raises(Unreadable, match=r"state\.toml"):
-        store.state()
 
 
 def test_lock_files_of_killed_processes_do_no_harm(root, store):

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from po_sessions import tree
 from po_sessions.doctor import git as doctor_git
 from po_sessions.environment import Environment
 from po_sessions.session import Message
 from po_sessions.storage import open_storage
-from po_sessions.storage.files import gitignore
 
 PRIVATE = ("sessions/", "trash/", "backups/", "quarantine/", "state.toml", "deletions.log")
 
@@ -58,7 +58,7 @@ def test_git_takes_what_is_shared_and_no_conversation(root):
 
 def test_po_init_makes_the_file(po, tmp_path):
     assert po("init", str(tmp_path)).exit_code == 0
-    assert (tmp_path / ".prompt_objects" / ".gitignore").read_bytes() == gitignore.text("x/.prompt_objects")
+    assert (tmp_path / ".prompt_objects" / ".gitignore").read_bytes() == tree.text("x/.prompt_objects")
     # A clone has only what was committed.
     (tmp_path / "other" / ".prompt_objects").mkdir(parents=True)
     assert po("init", str(tmp_path / "other")).exit_code == 0
@@ -80,7 +80,7 @@ def test_the_first_write_into_one_that_has_none_makes_the_file(args, root, po, b
         po(*reading.split())
     assert not (root / ".gitignore").exists()
     assert po(*args.split()).exit_code == 0
-    assert (root / ".gitignore").read_bytes() == gitignore.text(str(root))
+    assert (root / ".gitignore").read_bytes() == tree.text(str(root))
 
 
 @pytest.mark.parametrize("kind", ["another", "empty", "link", "directory"])

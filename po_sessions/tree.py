@@ -1,4 +1,4 @@
-"""`.gitignore` of an environment: `git add` in the repository around it takes no conversation.
+"""The directories of an environment, and its `.gitignore`: `git add` in the repository around it takes no conversation.
 
 In a directory named `.prompt_objects` git ignores all but what is meant to be shared. An environment of another name
 may be the top of a repository and have files of other programs, so git ignores there only what po keeps in it. A file
@@ -22,6 +22,17 @@ PRIVATE = ("sessions", "trash", "backups", "quarantine", "state.toml", "deletion
 _HEAD = "# Made by po: conversations stay out of the repository. Change it as you like, or empty it to commit them.\n"
 
 
+def make(root: str) -> bool:
+    """Make the directories that every change needs; return whether they were missing. Raises WriteFailed."""
+    locks = os.path.join(root, "sessions", ".locks")
+    is_new = not folders.is_dir(locks)
+    if is_new:
+        for directory in (root, os.path.dirname(locks), locks):
+            atomic.make_dir(directory)
+    ignore(root)  # an environment of an earlier version has none
+    return is_new
+
+
 def text(root: str) -> bytes:
     """Return what a new file of the environment `root` says."""
     if os.path.basename(root) == ".prompt_objects":
@@ -31,8 +42,8 @@ def text(root: str) -> bytes:
     return (_HEAD + "".join(f"{line}\n" for line in lines)).encode()
 
 
-def make(root: str) -> None:
-    """Make the file unless something of its name is there; a directory that cannot be written is left as it is."""
+def ignore(root: str) -> None:
+    """Make `.gitignore` unless something of its name is there; a directory that cannot be written is left as it is."""
     path = os.path.join(root, NAME)
     if folders.lexists(path):
         return

@@ -1,0 +1,26 @@
+"""Renaming a prompt object outside of the sessions' store: in its own file and in the user's pointers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from po_sessions.errors import PoError, Unfinished
+from po_sessions.pointers import PointerStore
+from po_sessions.prompt_objects.directory import Definitions
+
+
+def mover(definitions: Definitions, pointers: PointerStore) -> Callable[[str, str], None]:
+    """Return what gives a prompt object another name in both; it may be called again after it was cut anywhere.
+
+    It raises as `Definitions.rename` does, and then nothing has changed; Unfinished if only the pointers are left.
+    """
+
+    def move(old: str, new: str) -> None:
+        definitions.rename(old, new)
+        try:
+            pointers.change(lambda now: now.with_po_renamed(old, new))
+        except PoError as error:
+            hint = f"{old} is called {new} from now on, and the next command finishes what is left."
+            raise Unfinished(str(error), hint=hint) from error
+
+    return move
