@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 from po_sessions import folders
-from po_sessions.errors import PoError, Unreadable, WriteFailed
+from po_sessions.errors import Advice, PoError, Unreadable, WriteFailed
 
 FILE_MODE = 0o600
 DIR_MODE = 0o700
@@ -21,9 +21,7 @@ _OPEN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # the last so that a fifo 
 def write_failed(path: str, error: OSError) -> WriteFailed:
     """Return the error for a file that could not be written."""
     reason = error.strerror or str(error)
-    return WriteFailed(
-        f"Cannot write {path}: {reason}.", hint="Nothing was changed; make room or mend the permissions, and repeat."
-    )
+    return WriteFailed(f"Cannot write {path}: {reason}.", advice=Advice("write_failed"))
 
 
 NO_LINKS = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP}
@@ -101,14 +99,11 @@ def open_regular(path: str, flags: int = os.O_RDONLY) -> int:
         if error.errno in _WRITE_ERRORS and flags & (os.O_WRONLY | os.O_RDWR):
             raise write_failed(path, error) from error
         reason = "it is a symbolic link" if os.path.islink(path) else error.strerror or str(error)
-        raise Unreadable(
-            f"Cannot open {path}: {reason}.",
-            hint="Look at the file and its permissions; 'po doctor' tells what can be done.",
-        ) from error
+        raise Unreadable(f"Cannot open {path}: {reason}.", advice=Advice("cannot_open")) from error
     about = os.fstat(fd)
     if not stat.S_ISREG(about.st_mode):
         os.close(fd)
-        raise Unreadable(f"{path} is not a regular file.", hint="'po doctor' tells what can be done.")
+        raise Unreadable(f"{path} is not a regular file.", advice=Advice("examine"))
     if flags & os.O_CREAT and about.st_nlink == 1:  # what has a second name may be a file outside
         with suppress(OSError):
             if stat.S_IMODE(about.st_mode) != FILE_MODE:
@@ -141,7 +136,7 @@ def read_some(fd: int, path: str, size: int, start: int) -> bytes:
     try:
         return os.pread(fd, size, start)
     except OSError as error:
-        raise Unreadable(f"Cannot read {path}: {error.strerror}.", hint="Look at the disk and its log.") from error
+        raise Unreadable(f"Cannot read {path}: {error.strerror}.", advice=Advice("disk_failed")) from error
 
 
 def write_at(fd: int, data: bytes, offset: int) -> None:
@@ -201,7 +196,7 @@ def sync_dir(path: str) -> None:
     except OSError as error:
         raise WriteFailed(
             f"It is done, but the disk did not confirm a change in {path}: {error.strerror}.",
-            hint="Look at the disk: after a power cut the change may be gone.",
+            advice=Advice("unconfirmed"),
         ) from error
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from po_sessions import atomic
-from po_sessions.errors import Unreadable
+from po_sessions.errors import Advice, Unreadable
 
 SMALL = 16 * 1024
 """Bytes of a file whose form can be made to take long to read."""
@@ -30,4 +30,4 @@ def beginning(path: str, size: int) -> bytes:
 
 def too_large(path: str, limit: int) -> Unreadable:
     """Return the error for a file of more than `limit` bytes."""
-    return Unreadable(f"{path} is too large: it has more than {limit} bytes.", hint="Mend or remove it.")
+    return Unreadable(f"{path} is too large: it has more than {limit} bytes.", advice=Advice("mend_or_remove"))

@@ -10,13 +10,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from po_sessions import atomic, folders, tree
-from po_sessions.errors import Conflict, InvalidInput, NotFound, PoError
+from po_sessions.errors import Advice, Conflict, InvalidInput, NotFound, PoError
 from po_sessions.pointers import PointerFile
 from po_sessions.prompt_objects.directory import Definitions
 from po_sessions.session import SessionSummary
 from po_sessions.sessions.manager import SessionManager
 from po_sessions.sessions.renaming import mover
-from po_sessions.shell import command_line
 from po_sessions.storage import Notice, Watch, open_storage
 
 if TYPE_CHECKING:  # what only a turn needs is imported by the turn
@@ -171,10 +170,9 @@ class Environment:
             self.definitions.check_rename(old, new)
             orphan = next(iter(self.session_manager.list(new)), None)
             if orphan is not None:
-                adopt = command_line("session adopt", orphan.id, po=old)
                 raise Conflict(
                     f"There are sessions of a former prompt object {new!r}.",
-                    hint=f"Choose another name, or run '{adopt}' for each of them first.",
+                    advice=Advice("former_sessions", session_id=orphan.id, po_name=old),
                 )
 
         self.session_manager.pointers.read()  # whether it can be read is better known before
@@ -216,9 +214,7 @@ class Environment:
 
         session = session or self.current_session
         if session is None:
-            raise NotFound(
-                "There is no current session.", hint="Name one, or run 'po session switch NAME --po PO' first."
-            )
+            raise NotFound("There is no current session.", advice=Advice("no_session_given"))
         return Context(
             session=session,
             session_manager=self.session_manager,

@@ -1,6 +1,6 @@
 """Everything that can go wrong, as one tree.
 
-Each error is a sentence, a hint that says what to do next, and the exit code of the command that meets it::
+Each error is a sentence, advice as data, and the exit code of the command that meets it::
 
     PoError                      1
     ├── InvalidInput             2   wrong usage, a value outside its range
@@ -39,14 +39,48 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
+class Advice:
+    """What can be done about a failure, as data: a reason, and the values that an instruction needs.
+
+    A reason is a stable word. The command line makes a sentence with commands of it; the library knows no commands.
+    """
+
+    def __init__(self, reason: str, /, **fields: object) -> None:
+        self.reason = reason
+        self.fields = fields
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Advice) and (self.reason, self.fields) == (other.reason, other.fields)
+
+    def __hash__(self) -> int:
+        return hash(self.reason)
+
+    def __repr__(self) -> str:
+        fields = "".join(f", {name}={value!r}" for name, value in self.fields.items())
+        return f"Advice({self.reason!r}{fields})"
+
+
+class Advised(str):
+    """A sentence about something that is wrong but no failure, or that was done, with advice."""
+
+    advice: Advice | None
+
+    def __new__(cls, sentence: str, advice: Advice | None) -> Advised:
+        """Make the sentence."""
+        made = super().__new__(cls, sentence)
+        made.advice = advice
+        return made
+
+
 class PoError(Exception):
-    """A failure that po foresees; `str(error)` is the sentence, `hint` what to do next (or None)."""
+    """A failure that po foresees; `str(error)` is the sentence, `advice` what can be done (or None)."""
 
     exit_code = 1
     retryable = False
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, advice: Advice | None = None, hint: str | None = None) -> None:
         super().__init__(message)
+        self.advice = advice
         self.hint = hint
         self.session_id: str | None = None
         """The session it happened in, where there is one."""
@@ -73,15 +107,19 @@ class NotFound(PoError):
 class SessionNotFound(NotFound):
     """No session has this name, id or prefix."""
 
-    def __init__(self, ref: str, *, hint: str = "Run 'po session list --all' to see what there is.") -> None:
-        super().__init__(f"No session matches {ref!r}.", hint=hint)
+    def __init__(self, ref: str, *, advice: Advice | None = None, hint: str | None = None) -> None:
+        super().__init__(
+            f"No session matches {ref!r}.", advice=None if hint else advice or Advice("see_all_sessions"), hint=hint
+        )
 
 
 class PromptObjectNotFound(NotFound):
     """No prompt object has this name."""
 
-    def __init__(self, name: str, *, hint: str = "Run 'po object list' to see what there is.", meant: str = "") -> None:
-        super().__init__(f"No prompt object is named {name!r}.", hint=meant + hint)
+    def __init__(self, name: str, *, advice: Advice | None = None, hint: str | None = None, meant: str = "") -> None:
+        advice = None if hint or meant else advice or Advice("see_prompt_objects", near=None)
+        hint = hint or (meant + "Run 'po object list' to see what there is." if meant else None)
+        super().__init__(f"No prompt object is named {name!r}.", advice=advice, hint=hint)
 
 
 class NoCurrent(NotFound):
@@ -95,8 +133,8 @@ class AmbiguousSelector(PoError):
 
     def __init__(self, ref: str, candidates: Sequence[str], what: str = "sessions") -> None:
         rows = "".join(f"\n  {line}" for line in candidates)
-        hint = "Use more characters of the id, or the name." if what == "sessions" else "Use more characters of the id."
-        super().__init__(f"{ref!r} matches {len(candidates)} {what}:{rows}", hint=hint)
+        advice = Advice("ambiguous", has_name=what == "sessions")
+        super().__init__(f"{ref!r} matches {len(candidates)} {what}:{rows}", advice=advice)
         self.candidates = tuple(candidates)
 
 
@@ -126,8 +164,8 @@ class NewerVersion(Unreadable):
 class ForeignDirectory(Unreadable):
     """What is at `path`, in the place of a directory, may lead outside of the environment, so it is not used."""
 
-    def __init__(self, path: str, why: str, *, hint: str) -> None:
-        super().__init__(f"{path} {why}", hint=hint)
+    def __init__(self, path: str, why: str, advice: Advice) -> None:
+        super().__init__(f"{path} {why}", advice=advice)
         self.path = path
 
 
@@ -172,8 +210,10 @@ class TimedOut(ModelError):
 class Refused(ModelError):
     """The provider refused the request; `status` is its HTTP status where it has one."""
 
-    def __init__(self, message: str, *, status: int | None = None, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(
+        self, message: str, *, status: int | None = None, advice: Advice | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message, advice=advice, hint=hint)
         self.status = status
 
 
@@ -182,8 +222,10 @@ class RateLimited(ModelError):
 
     retryable = True
 
-    def __init__(self, message: str, *, delay: float | None = None, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(
+        self, message: str, *, delay: float | None = None, advice: Advice | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message, advice=advice, hint=hint)
         self.delay = delay
 
 
@@ -201,7 +243,7 @@ class ReplyNotStored(WriteFailed):
     """The model answered, and its reply could not be stored; `reply` is its text."""
 
     def __init__(self, reason: PoError, reply: str) -> None:
-        super().__init__(f"The reply could not be stored: {reason}", hint=reason.hint)
+        super().__init__(f"The reply could not be stored: {reason}", advice=reason.advice, hint=reason.hint)
         self.reply = reply
 
 
@@ -220,8 +262,8 @@ class Several(PoError):
 
     def __init__(self, errors: Sequence[PoError]) -> None:
         lines = "".join(f"\n  {error}" for error in errors)
-        hints = list(dict.fromkeys(error.hint for error in errors if error.hint))
-        super().__init__(f"{len(errors)} of what was asked for failed:{lines}", hint="\n".join(hints) or None)
+        advice = Advice("several", errors=tuple(errors))
+        super().__init__(f"{len(errors)} of what was asked for failed:{lines}", advice=advice)
         self.errors = tuple(errors)
         self.exit_code = errors[0].exit_code
         self.retryable = all(error.retryable for error in errors)

@@ -14,8 +14,7 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from po_sessions.errors import ForeignDirectory
-from po_sessions.shell import command_line
+from po_sessions.errors import Advice, ForeignDirectory
 
 _DIRECTORY = os.O_DIRECTORY | os.O_CLOEXEC
 _HELD = _DIRECTORY | getattr(os, "O_PATH", os.O_RDONLY)
@@ -134,7 +133,7 @@ def _below(path: str, allowed: MayBeLink) -> _Folder:
         raise ForeignDirectory(
             path,
             "belongs to another user than the environment, so it is not used.",
-            hint="Look at where it comes from.",
+            Advice("foreign_directory"),
         )
     return made
 
@@ -144,7 +143,7 @@ def linked(path: str) -> ForeignDirectory:
     return ForeignDirectory(
         path,
         "is a symbolic link, which may lead outside of the environment, so it is not followed.",
-        hint=f"If the link is yours, run '{command_line('config set links.allow', path)}'.",
+        Advice("linked_directory", path=path),
     )
 
 

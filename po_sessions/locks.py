@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from po_sessions import atomic, bounded, folders
-from po_sessions.errors import Busy, Unreadable
+from po_sessions.errors import Advice, Busy, Unreadable
 
 _OWNER = re.compile(rb"([0-9]{1,10}) ([a-z ]{1,20})\n")
 _GRACE = 0.05
@@ -129,7 +129,7 @@ def _wait(fd: int, operation: int, deadline: float, path: str, busy: Callable[[]
 
 def _busy(path: str, busy: Callable[[], str] | None) -> Busy:
     message = busy() if busy else f"{path} is locked by another process."
-    return Busy(message, hint="Try again, or wait longer with --lock-timeout SECONDS.")
+    return Busy(message, advice=Advice("wait_longer"))
 
 
 def is_at(fd: int, path: str) -> bool:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from po_sessions import atomic, bounded, locks, tree
-from po_sessions.errors import Unreadable
+from po_sessions.errors import Advice, Unreadable
 from po_sessions.layout import primitives
 
 
@@ -98,8 +98,7 @@ def read(path: str) -> Pointers:
             raise ValueError("an id is not text")
         return Pointers(po_name, pointers)
     except (ValueError, RecursionError) as error:
-        hint = "Mend it, or run 'po doctor --repair': it holds only which sessions are current."
-        raise Unreadable(f"{path} cannot be read: {error}.", hint=hint) from None
+        raise Unreadable(f"{path} cannot be read: {error}.", advice=Advice("pointers_unreadable")) from None
 
 
 def write(path: str, state: Pointers) -> None:

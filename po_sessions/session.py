@@ -13,9 +13,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
-from po_sessions.errors import Conflict, InvalidInput, NewerVersion
+from po_sessions.errors import Advice, Conflict, InvalidInput, NewerVersion
 from po_sessions.layout.primitives import is_printable
-from po_sessions.shell import command_line
 from po_sessions.text.strict_json import dumps, loads
 
 VERSION = 1
@@ -96,7 +95,7 @@ def check_session_name(name: str) -> str:
     elif is_session_id(name.upper()) or is_session_id(name.lower()):
         wrong = "it looks like an id"
     if wrong:
-        raise InvalidInput(f"{name!r} cannot be a session's name: {wrong}.", hint="Choose another name.")
+        raise InvalidInput(f"{name!r} cannot be a session's name: {wrong}.", advice=Advice("choose_another_name"))
     return name
 
 
@@ -105,7 +104,7 @@ def check_po_name(name: str) -> str:
     if not _PO_NAME.fullmatch(name):
         raise InvalidInput(
             f"{name!r} cannot be a prompt object's name.",
-            hint="Use 1 to 64 letters, digits, '_' or '-'; the name becomes a file name.",
+            advice=Advice("po_name_form"),
         )
     return name
 
@@ -392,7 +391,7 @@ class End(NamedTuple):
             raise Conflict(
                 f"{session.name!r} does not end as it did when the model was asked: its file was replaced, or another "
                 "program wrote to it.",
-                hint=f"Run '{command_line('session show', session.id)}' to see how it ends now.",
+                advice=Advice("ends_otherwise", session_id=session.id),
             )
 
 
@@ -409,7 +408,7 @@ def check_writable(session: Session | SessionSummary, version: int) -> None:
         raise NewerVersion(
             f"The session {session.name!r} has version {version}, and this po writes {VERSION}; it can be read, "
             "not changed.",
-            hint="Upgrade po-sessions.",
+            advice=Advice("upgrade"),
         )
 
 

@@ -6,7 +6,7 @@ import tomllib
 from typing import Any
 
 from po_sessions import bounded
-from po_sessions.errors import Unreadable
+from po_sessions.errors import Advice, Unreadable
 
 NAME = "config.toml"
 LIMIT = bounded.SMALL
@@ -28,6 +28,6 @@ def parse(data: bytes, path: str) -> tuple[dict[str, Any], str]:
         text = data.decode()
         return tomllib.loads(text), text
     except RecursionError:
-        raise Unreadable(f"{path} cannot be read: it is nested too deeply.", hint="Mend or remove it.") from None
+        raise Unreadable(f"{path} cannot be read: it is nested too deeply.", advice=Advice("mend_or_remove")) from None
     except ValueError as error:
-        raise Unreadable(f"{path} cannot be read: {error}.", hint="Mend or remove it.") from None
+        raise Unreadable(f"{path} cannot be read: {error}.", advice=Advice("mend_or_remove")) from None

@@ -25,6 +25,7 @@ class EmbeddedModel(llm.Model):
         conversation: llm.Conversation | None,  # noqa: ARG002 -- the prompt has it
     ) -> Iterator[str]:
         """Ask the model with the whole history, which `prompt.messages` has."""
+        from po_sessions.cli.app.hints import with_hint
         from po_sessions.cli.config.paths import model_paths
         from po_sessions.errors import PoError
         from po_sessions.models import Chunk
@@ -39,7 +40,7 @@ class EmbeddedModel(llm.Model):
                 elif event.kind == "text":
                     yield event.text
         except PoError as error:
-            raise llm.ModelError(f"{error} {error.hint or ''}".rstrip()) from error
+            raise llm.ModelError(with_hint(error).text()) from error
 
 
 @llm.hookimpl

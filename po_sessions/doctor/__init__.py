@@ -14,7 +14,7 @@ from po_sessions import atomic
 from po_sessions.doctor import git, index, layout, leftovers, mounts, pointers, sessions, set_aside, settings
 from po_sessions.doctor.finding import Finding
 from po_sessions.doctor.store import Store, foreign
-from po_sessions.errors import ForeignDirectory, InvalidInput, NotFound, PoError
+from po_sessions.errors import Advice, ForeignDirectory, InvalidInput, NotFound, PoError
 
 __all__ = ["Finding", "Store", "examine"]
 
@@ -48,7 +48,7 @@ def examine(store: Store, *, repair: bool = False) -> Iterator[Finding]:
     if repair and os.stat(store.root).st_uid != os.geteuid():
         raise InvalidInput(
             f"{store.root} belongs to another user, who could not use what a repair would make.",
-            hint="Run this as its owner.",
+            advice=Advice("run_as_owner"),
         )
     told = set()
     for check in CHECKS:
@@ -69,9 +69,9 @@ def _checked(check: Callable[[Store], Iterator[Finding]], store: Store) -> Itera
     except ForeignDirectory as error:
         yield foreign(error)
     except (OSError, PoError) as error:
-        hint = getattr(error, "hint", None) or "Look at the disk and the permissions."
+        advice = getattr(error, "advice", None) or Advice("look_at_disk")
         path = getattr(error, "filename", None) or store.root
-        yield Finding("unreadable", path, f"{path} could not be examined: {error}", hint=hint)
+        yield Finding("unreadable", path, f"{path} could not be examined: {error}", advice=advice)
 
 
 def _repair(finding: Finding) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from po_sessions.errors import PoError
+from po_sessions.errors import Advice, PoError
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class Repair:
     will: str
     """A sentence that says so before."""
     do: Callable[[], str]
-    """Look again, under the lock, and do it; return what was done, as a sentence.
+    """Look again, under the lock, and do it; return what was done, as a sentence, which may have advice.
 
     Raises PoError and OSError; then all is as it was, or the error says otherwise.
     """
@@ -34,7 +34,7 @@ class Finding:
     fault: bool = True
     """False for a remark: nothing is wrong."""
     repair: Repair | None = None
-    hint: str | None = None
+    advice: Advice | None = None
     """What a person can do."""
     done: str | None = None
     """What the repair did."""

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import mmap
 import os
-import shlex
 from collections.abc import Iterator
 from contextlib import suppress
 
 from po_sessions import atomic, tree
 from po_sessions.doctor.finding import Finding
 from po_sessions.doctor.store import Store
-from po_sessions.errors import Unreadable
+from po_sessions.errors import Advice, Unreadable
 
 _HASHES = (20, 32)
 """How many bytes the name of an object has: SHA-1 or SHA-256. The index does not tell which."""
@@ -43,14 +42,12 @@ def check(store: Store) -> Iterator[Finding]:
     if not tracked:
         return
     paths = sorted(one for one in private if any(_is_in(name, {one}) for name in tracked))
-    words = ["git", "-C", top, "--literal-pathspecs", "rm", "-r", "-q", "--cached", "--", *map(os.fsdecode, paths)]
     count = f"{len(tracked)} file{'' if len(tracked) == 1 else 's'}"
     yield Finding(
         "tracked",
         store.root,
         f"The git repository {top} tracks {count} of {store.root} that hold conversations or tell of them.",
-        hint=f"'{shlex.join(words)}' takes them out of the next commit and leaves the files; what was committed stays "
-        "in the history.",
+        advice=Advice("tracked_by_git", top=top, paths=list(map(os.fsdecode, paths))),
     )
 
 

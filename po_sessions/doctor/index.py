@@ -10,7 +10,7 @@ from contextlib import suppress
 from po_sessions import atomic, folders, locks
 from po_sessions.doctor.finding import Finding, Repair
 from po_sessions.doctor.store import PATIENCE, Store, is_gone
-from po_sessions.errors import PoError, WriteFailed
+from po_sessions.errors import Advice, PoError, WriteFailed
 from po_sessions.session import is_session_id
 from po_sessions.storage.files.index import IndexDamaged, Row
 from po_sessions.text.strict_json import loads
@@ -128,7 +128,7 @@ def _rebuild(store: Store) -> str:
         _fold(store)
         _rows(store)
     except IndexDamaged:
-        raise WriteFailed("The index could not be made anew.", hint="Run 'po doctor --repair' again.") from None
+        raise WriteFailed("The index could not be made anew.", advice=Advice("repair_again")) from None
     return "Made anew."
 
 

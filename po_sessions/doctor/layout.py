@@ -12,9 +12,8 @@ from po_sessions import atomic, folders, locks, settings, tree
 from po_sessions.doctor.finding import Finding, Repair
 from po_sessions.doctor.quarantine import DIRECTORY as QUARANTINE
 from po_sessions.doctor.store import Entry, Store, foreign
-from po_sessions.errors import ForeignDirectory, WriteFailed
+from po_sessions.errors import Advice, ForeignDirectory, WriteFailed
 from po_sessions.session import is_session_id
-from po_sessions.shell import joined
 from po_sessions.storage.files import trash
 
 _COPY_OF_ROOT_FILE = re.compile(r"(state.*\.toml|deletions.*\.log).*")
@@ -37,9 +36,8 @@ def check(store: Store) -> Iterator[Finding]:
     yield from _look(_Place(store.root, is_directory=True), about)
     owner = about.st_uid
     if owner != os.geteuid():
-        yield Finding(
-            "owner", store.root, f"{store.root} belongs to another user.", hint="Run po as its owner, or use another."
-        )
+        message = f"{store.root} belongs to another user."
+        yield Finding("owner", store.root, message, advice=Advice("owned_by_other_user"))
     for place in _top(store):
         yield from _placed(place, store, owner)
     for name in (settings.NAME, tree.NAME):
@@ -90,7 +88,7 @@ def _placed(place: _Place, store: Store, owner: int, *, any_kind: bool = False) 
                 "owner",
                 place.path,
                 f"{place.path} belongs to another user than the environment.",
-                hint=f"Run '{joined(['sudo', 'chown', str(owner), place.path])}'.",
+                advice=Advice("give_to_owner", owner=owner, path=place.path),
             )
         if not place.is_directory and place.path.endswith(".json"):
             store.size += about.st_size
@@ -129,13 +127,12 @@ def _look(place: _Place, about: os.stat_result) -> Iterator[Finding]:
         with atomic.writing(place.path):
             now = _set_mode(place, wanted)
         if now != wanted:
-            raise WriteFailed(f"The file system of {place.path} keeps no modes.", hint="Keep it on another.")
+            raise WriteFailed(f"The file system of {place.path} keeps no modes.", advice=Advice("no_modes"))
         return f"Its mode is {wanted:04o} now."
 
     message = f"{place.path} {what} (its mode is {mode:04o})."
     if not place.is_directory and about.st_nlink > 1:
-        hint = f"Its mode is left alone: it has {about.st_nlink} names, and another may be outside of the environment."
-        yield Finding("mode", place.path, message, hint=hint)
+        yield Finding("mode", place.path, message, advice=Advice("several_names", number=about.st_nlink))
         return
     yield Finding("mode", place.path, message, repair=Repair(f"It will get the mode {wanted:04o}.", do))
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from po_sessions import atomic, bounded, folders, locks
 from po_sessions.doctor.finding import Finding, Repair
 from po_sessions.doctor.store import Store
-from po_sessions.errors import Busy, ForeignDirectory, PoError, Unreadable, WriteFailed
+from po_sessions.errors import Advice, Busy, ForeignDirectory, PoError, Unreadable, WriteFailed
 from po_sessions.session import is_session_id
 from po_sessions.sessions.renaming import mover
 from po_sessions.text.strict_json import loads
@@ -83,7 +83,7 @@ def _swept(path: str, pid: int, target: str, store: Store) -> Repair:
     def do() -> str:
         with _abandoned(path, pid, store) as fd:
             if fd is None:
-                raise Busy(f"{path} is in use by another process.", hint="Run 'po doctor' again.")
+                raise Busy(f"{path} is in use by another process.", advice=Advice("examine_again"))
             if os.fstat(fd).st_size == 0 or locks.is_at(fd, target):
                 with atomic.writing(path):
                     folders.unlink(path)
@@ -131,7 +131,7 @@ def renaming(store: Store) -> Iterator[Finding]:
     except PoError as error:
         if not stat.S_ISREG(about.st_mode):
             return  # which has been told
-        yield Finding("unreadable", path, str(error), hint=error.hint)
+        yield Finding("unreadable", path, str(error), advice=error.advice)
         return
     if locks.is_held(lock):
         return

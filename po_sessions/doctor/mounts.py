@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from po_sessions import folders
 from po_sessions.doctor.finding import Finding
 from po_sessions.doctor.store import Store
-from po_sessions.errors import ForeignDirectory
+from po_sessions.errors import Advice, ForeignDirectory
 
 _NETWORK = {
     "nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "ceph", "lustre", "gpfs", "beegfs", "orangefs", "glusterfs",
@@ -59,8 +59,7 @@ def apart(store: Store) -> Iterator[Finding]:
         return
     if trash != sessions:
         message = f"{store.trash} and {store.sessions} are on two file systems, so each deleted session is copied."
-        hint = "It works; keep them on one file system to have it faster."
-        yield Finding("file-system", store.trash, message, fault=False, hint=hint)
+        yield Finding("file-system", store.trash, message, fault=False, advice=Advice("two_file_systems"))
 
 
 def judge(kind: str | None, root: str) -> Finding | None:
@@ -75,5 +74,4 @@ def judge(kind: str | None, root: str) -> Finding | None:
         what, fault = f"is on {kind}; if another machine is behind that, locks may not hold", False
     else:
         return None
-    hint = "Keep it on a local disk, and exchange sessions with 'po session export' and 'po session import FILE'."
-    return Finding("file-system", root, f"{root} {what}.", fault=fault, hint=hint)
+    return Finding("file-system", root, f"{root} {what}.", fault=fault, advice=Advice("not_a_local_disk"))

@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterator
 from po_sessions import atomic, bounded, folders, locks, pointers
 from po_sessions.doctor.finding import Finding, Repair
 from po_sessions.doctor.store import PATIENCE, Store, is_gone
-from po_sessions.errors import Conflict, PoError, Unreadable
+from po_sessions.errors import Advice, Conflict, PoError, Unreadable
 from po_sessions.pointers import Pointer, Pointers
 from po_sessions.session import is_session_id
-from po_sessions.shell import command_line
 
 
 def objects(store: Store) -> Iterator[Finding]:
@@ -22,13 +21,13 @@ def objects(store: Store) -> Iterator[Finding]:
     named: defaultdict[str, int] = defaultdict(int)
     for one in store.definitions:
         if isinstance(one, Unreadable):
-            yield Finding("object", directory, str(one), hint=one.hint)
+            yield Finding("object", directory, str(one), advice=one.advice)
         else:
             named[one.name] += 1
     for name, count in named.items():
         if count > 1:
             message = f"{count} files in {directory} are named {name!r} in their first lines."
-            yield Finding("object", directory, message, hint="Give each but one another name, or move it away.")
+            yield Finding("object", directory, message, advice=Advice("name_others_otherwise"))
 
 
 def check(store: Store) -> Iterator[Finding]:
@@ -41,13 +40,13 @@ def check(store: Store) -> Iterator[Finding]:
     except FileNotFoundError:
         return
     except Unreadable as error:
-        yield Finding("unreadable", store.state, str(error), hint=error.hint)
+        yield Finding("unreadable", store.state, str(error), advice=error.advice)
         return
     try:
         as_written = pointers.read(store.state)
     except Unreadable as error:
-        hint = "It holds only which sessions are current; 'po session switch NAME --po PO' chooses them again."
-        yield Finding("state", store.state, str(error), hint=hint, repair=_set_aside(store, about))
+        repair = _set_aside(store, about)
+        yield Finding("state", store.state, str(error), advice=Advice("pointers_lost"), repair=repair)
         return
     try:
         stored = store.pointers.read()
@@ -57,15 +56,15 @@ def check(store: Store) -> Iterator[Finding]:
     if name and not any(one in store.definitions for one in (name, as_written.po_name or "")):
         message = f"The current prompt object {name} is not there ({store.state})."
         repair = _changed(store, _without_po(name, store))
-        yield Finding("pointer", store.state, message, repair=repair, hint="'po object switch NAME' chooses another.")
+        yield Finding("pointer", store.state, message, repair=repair, advice=Advice("choose_po"))
     for name, one in stored.pointers.items():
         for which, id in (("current", one.current), ("previous", one.previous)):
             if id is not None and _is_gone(id, store) and id in _ids(store.pointers.read(), name):
                 named = id if is_session_id(id) else repr(id)
                 message = f"The {which} session of {name}, {named}, is not there ({store.state})."
                 repair = _changed(store, _without(name, id, store))
-                hint = f"'{command_line('session switch NAME', po=name)}' chooses another."
-                yield Finding("pointer", store.state, message, session_id=id, repair=repair, hint=hint)
+                advice = Advice("choose_session", po_name=name)
+                yield Finding("pointer", store.state, message, session_id=id, repair=repair, advice=advice)
 
 
 def _is_gone(id: str, store: Store) -> bool:
@@ -107,6 +106,6 @@ def _set_aside(store: Store, about: os.stat_result) -> Repair:
                 pointers.read(store.state)
             except Unreadable:
                 return store.moved_away(store.state, about).do()
-        raise Conflict(f"{store.state} has changed since.", hint="Run 'po doctor' again.")
+        raise Conflict(f"{store.state} has changed since.", advice=Advice("examine_again"))
 
     return Repair("It will be moved to the quarantine.", do)

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from po_sessions import atomic, folders, locks
 from po_sessions.doctor.finding import Finding, Repair
 from po_sessions.doctor.store import AS_IT_IS, PATIENCE, WITH_OWNER, Store, busy
-from po_sessions.errors import Busy, Conflict, InvalidInput, PoError, Unreadable
+from po_sessions.errors import Advice, Busy, Conflict, InvalidInput, PoError, Unreadable
 from po_sessions.session import VERSION, Session, SessionSummary, check_session_name, is_session_id
-from po_sessions.shell import command_line
 from po_sessions.storage import archive_ids
 from po_sessions.storage.files import appending, parsing
 from po_sessions.storage.files.publish import to_row
@@ -51,7 +50,7 @@ def _check_one(id: str, path: str, store: Store) -> Iterator[Finding]:
     except FileNotFoundError:
         return
     except Unreadable as error:
-        yield Finding("unreadable", path, str(error), session_id=id, hint=error.hint)
+        yield Finding("unreadable", path, str(error), session_id=id, advice=error.advice)
         return
     try:
         found = _examine(fd, path)
@@ -97,25 +96,25 @@ class _Damaged(Unreadable):
     """What could be read is no session; other than what could not be read."""
 
     def __init__(self, error: Unreadable) -> None:
-        super().__init__(str(error), hint=error.hint)
+        super().__init__(str(error), advice=error.advice)
         self.way_back = WITH_OWNER if parsing.needs_owner(error) else None
 
 
 def _unreadable(id: str, path: str, error: Unreadable, store: Store) -> Finding:
     if not isinstance(error, _Damaged):
-        return Finding("unreadable", path, str(error), session_id=id, hint=error.hint)
-    hint = "It can be imported with --po PO." if error.way_back else _way_back(id, store)
-    return Finding("damaged", path, str(error), session_id=id, hint=hint, repair=_set_aside(id, store))
+        return Finding("unreadable", path, str(error), session_id=id, advice=error.advice)
+    advice = Advice("can_be_imported") if error.way_back else _way_back(id, store)
+    return Finding("damaged", path, str(error), session_id=id, advice=advice, repair=_set_aside(id, store))
 
 
-def _way_back(id: str, store: Store) -> str:
+def _way_back(id: str, store: Store) -> Advice:
     with suppress(PoError):
         for backup in store.storage.backup_ids(id):
             with suppress(PoError):
                 session = store.storage.backed_up(backup)
-                what = f"{session.message_count} messages, {archive_ids.time_of(backup)}"
-                return f"'{command_line('backup restore', backup)}' puts it back to its last sound copy ({what})."
-    return "There is no backup of it."
+                count, time = session.message_count, archive_ids.time_of(backup)
+                return Advice("sound_backup", backup_id=backup, message_count=count, made_at=time)
+    return Advice("no_backup")
 
 
 def _set_aside(id: str, store: Store) -> Repair:
@@ -135,7 +134,7 @@ def _set_aside(id: str, store: Store) -> Repair:
                 with suppress(PoError):
                     store.index.record_removal(id)
                 return store.moved(target, way_back=damage.way_back)
-        raise Conflict(f"{path} has changed since.", hint="Run 'po doctor' again.")
+        raise Conflict(f"{path} has changed since.", advice=Advice("examine_again"))
 
     return Repair("It will be moved to the quarantine.", do)
 
@@ -145,7 +144,7 @@ def _judge(id: str, path: str, found: _Examined, store: Store) -> Iterator[Findi
     newer = found.session.version > VERSION
     if newer:
         message = f"{path} has version {found.session.version}, and this po writes {VERSION}; it can be read."
-        yield Finding("newer-version", path, message, id, fault=False, hint="Upgrade po-sessions to write to it.")
+        yield Finding("newer-version", path, message, id, fault=False, advice=Advice("upgrade_to_write"))
     wrong = None
     if not found.whole:
         wrong = "torn", f"The last write to {path} was cut."
@@ -163,14 +162,13 @@ def _judge_use(id: str, path: str, session: SessionSummary, store: Store) -> Ite
     """Tell of a session that is sound and cannot go on as it is."""
     if session.last_turn == "open" and not locks.is_held(os.path.join(store.locks, id)):
         message = f"The last message of {session.name!r} ({id}) has no reply; its turn was interrupted."
-        hint = f"'{command_line('session retry', id)}' asks again."
-        yield Finding("interrupted", path, message, session_id=id, fault=False, hint=hint)
+        advice = Advice("interrupted", session_id=id)
+        yield Finding("interrupted", path, message, session_id=id, fault=False, advice=advice)
     with suppress(Unreadable):  # of the renaming, which has been told
         owner = store.storage.po_name(session.po_name)
         if not any(name in store.definitions for name in (owner, session.po_name)):  # two while it is being renamed
             message = f"There is no prompt object {owner}, of which {session.name!r} ({id}) is a session."
-            hint = f"'{command_line('session adopt', id, po='PO')}' gives it another."
-            yield Finding("orphan", path, message, session_id=id, hint=hint)
+            yield Finding("orphan", path, message, session_id=id, advice=Advice("orphaned", session_id=id))
 
 
 def _rewritten(id: str, store: Store) -> str:
@@ -196,13 +194,13 @@ def _misnamed(id: str, path: str, found: _Examined, store: Store) -> Finding:
         with locks.locked(path, timeout=PATIENCE, flags=os.O_RDONLY) as fd, atomic.writing(path):
             again = _examine(fd, path, certain=True)
             if again is None or again.session.id != own:
-                raise Conflict(f"{path} has changed since.", hint="Run 'po doctor' again.")
+                raise Conflict(f"{path} has changed since.", advice=Advice("examine_again"))
             row = to_row(again.closing or again.session.summary(), again.about.st_size, again.about.st_ino)
             store.index.record(row)
             try:
                 folders.link(path, target)
             except FileExistsError:
-                raise Conflict(f"{target} is there by now.", hint="Run 'po doctor' again.") from None
+                raise Conflict(f"{target} is there by now.", advice=Advice("examine_again")) from None
             atomic.sync_dir(store.sessions)
             folders.unlink(path)
             store.rows[own] = row
@@ -264,13 +262,13 @@ def names(store: Store) -> Iterator[Finding]:
             number = next(n for n in range(2, len(named) + len(ids) + 2) if (po_name, f"{name} {n}") not in taken)
             taken.add((po_name, f"{name} {number}"))
             message = f"{id} and {min(ids)} of {po_name} have one name, {name!r}."
-            hint = f"'{command_line('session rename', id, _as_argument(f'{name} {number}'))}' gives it another."
-            yield Finding("same-name", store.path(id), message, session_id=id, hint=hint)
+            advice = Advice("same_name", session_id=id, free_name=_usable(f"{name} {number}"))
+            yield Finding("same-name", store.path(id), message, session_id=id, advice=advice)
 
 
-def _as_argument(name: str) -> str:
-    """Return a name as it is typed, or what stands for one if no new session may have it."""
+def _usable(name: str) -> str | None:
+    """Return a name, if a new session may have it."""
     try:
         return check_session_name(name)
     except InvalidInput:
-        return "NAME"
+        return None

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from po_sessions import folders
 from po_sessions.doctor.finding import Finding
 from po_sessions.doctor.store import WITH_OWNER, Store
-from po_sessions.errors import Unreadable
+from po_sessions.errors import Advice, Unreadable
 from po_sessions.session import is_session_id
-from po_sessions.shell import command_line
 from po_sessions.storage import archive_ids
 from po_sessions.storage.files import parsing
 from po_sessions.storage.files.trash import is_entry
@@ -37,8 +36,8 @@ def backups(store: Store) -> Iterator[Finding]:
                 sound += [] if found else [name.removesuffix(".json")]
         if sound and id not in trashed and not folders.lexists(store.path(id)):
             message = f"The session {id} is neither here nor in the trash; {directory.path} has copies of it."
-            hint = f"'{command_line('backup restore', sound[-1])}' makes it again."
-            yield Finding("stray-backup", directory.path, message, session_id=id, fault=False, hint=hint)
+            advice = Advice("only_backups", backup_id=sound[-1])
+            yield Finding("stray-backup", directory.path, message, session_id=id, fault=False, advice=advice)
 
 
 def _check(path: str, name: str, store: Store) -> Iterator[Finding]:
@@ -50,7 +49,7 @@ def _check(path: str, name: str, store: Store) -> Iterator[Finding]:
     except FileNotFoundError:
         return
     except Unreadable as error:
-        yield Finding("unreadable", path, str(error), session_id=id, hint=error.hint)
+        yield Finding("unreadable", path, str(error), session_id=id, advice=error.advice)
         return
     try:
         found = parsing.parse(data, path).session.id

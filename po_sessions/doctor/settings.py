@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from po_sessions import settings
 from po_sessions.doctor.finding import Finding
 from po_sessions.doctor.store import Store
-from po_sessions.errors import Unreadable
+from po_sessions.errors import Advice, Unreadable
 
 
 def check(store: Store) -> Iterator[Finding]:
@@ -19,5 +19,4 @@ def check(store: Store) -> Iterator[Finding]:
     except FileNotFoundError:
         return
     except Unreadable as error:
-        hint = "Mend or remove it: without it the user's own settings count."
-        yield Finding("settings", path, str(error), hint=hint)
+        yield Finding("settings", path, str(error), advice=Advice("settings_unreadable"))

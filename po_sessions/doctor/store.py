@@ -11,11 +11,10 @@ from typing import NamedTuple
 from po_sessions import atomic, folders, locks
 from po_sessions.doctor.finding import Finding, Repair
 from po_sessions.doctor.quarantine import Quarantine
-from po_sessions.errors import Busy, Conflict, ForeignDirectory
+from po_sessions.errors import Advice, Advised, Busy, Conflict, ForeignDirectory
 from po_sessions.pointers import PointerFile
 from po_sessions.prompt_objects.directory import Definitions
 from po_sessions.session import timestamp
-from po_sessions.shell import command_line
 from po_sessions.storage import open_storage
 from po_sessions.storage.files import appending, parsing
 from po_sessions.storage.files.index import Index, Row
@@ -124,11 +123,11 @@ class Store:
         return Repair("It will be moved to the quarantine.", do)
 
     def moved(self, target: str, *, way_back: str | None) -> str:
-        """Return the sentence that something was moved to `target`, with the command that brings in what it holds."""
+        """Return the sentence that something was moved to `target`, with advice if what it holds can be brought in."""
         if way_back is None:
             return f"Moved to {target}."
-        options = {"po": "PO"} if way_back == WITH_OWNER else {}
-        return f"Moved to {target}; '{command_line('session import', target, **options)}' brings in what it holds."
+        advice = Advice("moved_session", path=target, lacks_owner=way_back == WITH_OWNER)
+        return Advised(f"Moved to {target}.", advice)
 
     def check_same(self, path: str, about: os.stat_result) -> None:
         """Raise Conflict if a file is not the one, or not as it was; FileNotFoundError if it has gone."""
@@ -139,7 +138,7 @@ class Store:
             about.st_size,
             about.st_mtime_ns,
         ):
-            raise Conflict(f"{path} has changed since.", hint="Run 'po doctor' again.")
+            raise Conflict(f"{path} has changed since.", advice=Advice("examine_again"))
 
     def prompt_objects(self) -> str | None:
         """Return the directory of the prompt objects; None if it is a link: what is behind one is left as it is."""
@@ -156,8 +155,8 @@ class Store:
             yield foreign(error)
             return []
         except OSError as error:
-            hint = "Look at its permissions and its owner, and at the disk."
-            yield Finding("unreadable", path, f"{path} cannot be read: {error.strerror}.", hint=hint)
+            message = f"{path} cannot be read: {error.strerror}."
+            yield Finding("unreadable", path, message, advice=Advice("look_at_owner"))
             return []
 
 
@@ -174,11 +173,11 @@ def is_gone(path: str) -> bool:
 
 def busy(path: str, error: Busy) -> Finding:
     """Return the remark that something could not be looked at since another process holds it."""
-    hint = "Run 'po doctor' again when it is done."
-    return Finding("busy", path, f"{path} was not examined: {error}", fault=False, hint=hint)
+    advice = Advice("examine_when_done")
+    return Finding("busy", path, f"{path} was not examined: {error}", fault=False, advice=advice)
 
 
 def foreign(error: ForeignDirectory) -> Finding:
     """Return the finding for a directory that is not used, and behind which nothing is looked at."""
     kind = "symlink" if os.path.islink(error.path) else "owner"
-    return Finding(kind, error.path, str(error), hint=error.hint)
+    return Finding(kind, error.path, str(error), advice=error.advice)

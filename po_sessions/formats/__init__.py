@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import Protocol
 
-from po_sessions.errors import InvalidInput, Unreadable
+from po_sessions.errors import Advice, InvalidInput, Unreadable
 from po_sessions.session import Session
-from po_sessions.text.suggest import did_you_mean
+from po_sessions.text.suggest import nearest
 
 
 class Format(Protocol):
@@ -48,8 +48,8 @@ FORMATS = {
 def format_named(name: str) -> Format:
     """Return a format by its name. Raises InvalidInput."""
     if name not in FORMATS:
-        hint = f"{did_you_mean(name, FORMATS)}The formats are {', '.join(FORMATS)}."
-        raise InvalidInput(f"There is no format {name!r}.", hint=hint)
+        advice = Advice("no_such_format", near=nearest(name, FORMATS), names=tuple(FORMATS))
+        raise InvalidInput(f"There is no format {name!r}.", advice=advice)
     module, _, attribute = FORMATS[name].partition(":")
     made: Format = getattr(import_module(module), attribute)()
     return made
@@ -87,7 +87,4 @@ def decode(data: bytes, where: str) -> tuple[Format, list[Session]]:
 
 
 def _unreadable(where: str, what: str) -> Unreadable:
-    return Unreadable(
-        f"{where} cannot be imported: {what}.",
-        hint="Nothing was imported. It takes what 'po session export' writes: Markdown, JSON or JSON Lines.",
-    )
+    return Unreadable(f"{where} cannot be imported: {what}.", advice=Advice("not_a_document"))

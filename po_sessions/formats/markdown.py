@@ -39,7 +39,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
-from po_sessions.errors import InvalidInput
+from po_sessions.errors import Advice, InvalidInput
 from po_sessions.session import Message, Session
 from po_sessions.text import front_matter
 from po_sessions.text.front_matter import UNSAFE
@@ -64,9 +64,8 @@ class Markdown:
         try:
             front = front_matter.dump({**session.head(), "updated_at": session.updated_at})
         except ValueError as error:
-            raise InvalidInput(
-                f"The session {session.name!r} cannot be Markdown: {error}.", hint="Choose --format json."
-            ) from None
+            wrong = f"The session {session.name!r} cannot be Markdown: {error}."
+            raise InvalidInput(wrong, advice=Advice("only_as_json")) from None
         yield f"{front}\n# {_one_line(session.name)}\n".encode()
         for message in session.history:
             yield _section(message).encode()

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from po_sessions.errors import InvalidInput, ModelUnavailable
-from po_sessions.shell import quoted
+from po_sessions.errors import Advice, Advised, InvalidInput, ModelUnavailable
 
 if TYPE_CHECKING:
     from po_sessions.models.time_limit import TimeLimit
@@ -132,7 +131,7 @@ def check_unasked(model: str, by: str) -> None:
     if model.startswith("gguf:"):
         raise InvalidInput(
             f"{by} names a model file, {model!r}; only you can choose one.",
-            hint=f"Choose it with --model {quoted(model)}.",
+            advice=Advice("named_model_file", model=model),
         )
 
 
@@ -143,5 +142,5 @@ def known(paths: ModelPaths, notice: Notice = lambda _: None) -> list[ModelInfo]
         try:
             found += backend(kind, paths, notice).models()
         except ModelUnavailable as error:
-            notice(f"{error} {error.hint or ''}".rstrip())
+            notice(Advised(str(error), error.advice))
     return found

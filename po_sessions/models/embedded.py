@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from po_sessions.errors import InvalidInput, ModelError, ModelUnavailable
+from po_sessions.errors import Advice, InvalidInput, ModelError, ModelUnavailable
 from po_sessions.models import DEFAULT_MODEL, Chunk, ModelInfo, ModelPaths, Notice, Reply, weights
 from po_sessions.models.engine import Run, require, too_long
 from po_sessions.models.time_limit import TimeLimit
@@ -87,7 +87,7 @@ class EmbeddedBackend:
         of the prompt.
         """
         if tools:
-            raise InvalidInput("The embedded model cannot call tools.", hint="Choose a model that can with --model.")
+            raise InvalidInput("The embedded model cannot call tools.", advice=Advice("no_tools"))
         self.check(model, options)
         plain = [_plain(message) for message in messages]
         return self._reply(plain, model, _settings(options), time_limit or TimeLimit())
@@ -108,7 +108,7 @@ class EmbeddedBackend:
         if model.startswith(_GGUF):
             return model.removeprefix(_GGUF)
         if model != DEFAULT_MODEL:
-            raise ModelUnavailable(f"There is no embedded model named {model!r}.", hint="Run 'po model list'.")
+            raise ModelUnavailable(f"There is no embedded model named {model!r}.", advice=Advice("see_models"))
         return self._paths.gguf
 
     def _reply(
@@ -138,7 +138,7 @@ class EmbeddedBackend:
                 if counts := said.get("usage"):
                     usage = {"input": counts["prompt_tokens"], "output": counts["completion_tokens"]}
             if not usage:
-                raise ModelError("The embedded model stopped before the end of its reply.", hint="Send it again.")
+                raise ModelError("The embedded model stopped before the end of its reply.", advice=Advice("send_again"))
             yield Reply(
                 message={"role": "assistant", "content": "".join(content)},
                 model=Path(gguf).stem,
@@ -157,9 +157,8 @@ def _settings(options: Mapping[str, Any]) -> dict[str, Any]:
         elif name in _NUMBERS:
             settings[name] = _number(name, value)
         else:
-            raise InvalidInput(
-                f"The embedded model has no option {name!r}.", hint=f"Its options are {', '.join(OPTIONS)}."
-            )
+            advice = Advice("options_are", names=tuple(OPTIONS))
+            raise InvalidInput(f"The embedded model has no option {name!r}.", advice=advice)
     return settings
 
 
@@ -170,14 +169,16 @@ def _number(name: str, value: Any) -> float:
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not spec.low <= number <= spec.high or (spec.whole and not number.is_integer()):
-        raise InvalidInput(f"The option {name!r} cannot be {value!r}.", hint=f"It is {spec}.")
+        raise InvalidInput(f"The option {name!r} cannot be {value!r}.", advice=Advice("option_form", form=str(spec)))
     return int(number) if spec.whole else number
 
 
 def _stop(value: Any) -> list[str]:
     stops = [value] if isinstance(value, str) else value
     if not isinstance(stops, list | tuple) or not all(isinstance(stop, str) and stop for stop in stops):
-        raise InvalidInput(f"The option 'stop' cannot be {value!r}.", hint="It is a text, or a list of them.")
+        raise InvalidInput(
+            f"The option 'stop' cannot be {value!r}.", advice=Advice("option_form", form="a text, or a list of them")
+        )
     return list(stops)
 
 
@@ -218,7 +219,7 @@ def _check_gguf(path: str) -> None:
             magic = file.read(len(_MAGIC))
     except OSError as error:
         raise ModelUnavailable(
-            f"Cannot read the model {path!r}: {error.strerror}.", hint="Give the path of a GGUF file."
+            f"Cannot read the model {path!r}: {error.strerror}.", advice=Advice("give_gguf")
         ) from error
     if magic != _MAGIC:
-        raise ModelUnavailable(f"{path!r} is not a GGUF file.", hint="Give the path of a GGUF file.")
+        raise ModelUnavailable(f"{path!r} is not a GGUF file.", advice=Advice("give_gguf"))

@@ -21,14 +21,13 @@ from queue import SimpleQueue
 from types import ModuleType, TracebackType
 from typing import Any
 
-from po_sessions.errors import ContextTooLong, ModelError, ModelUnavailable
+from po_sessions.errors import Advice, ContextTooLong, ModelError, ModelUnavailable
 from po_sessions.models.time_limit import TimeLimit
 
 _PROMPT_PIECE = 64  # tokens; smaller ones make long prompts slower, larger ones an interrupt
 _SOCKET_LENGTH = 100  # bytes; the smallest limit of the systems that run this is 104
 _SOCKET_DIR = "po-model-"
 _SOCKET = "s.sock"  # llama.cpp takes a host for a socket's path if it ends so
-_INSTALL = "Run pip install 'po-sessions[local]'."
 
 
 class Run:
@@ -96,7 +95,9 @@ class Run:
 def require() -> None:
     """Look for xllamacpp without importing it. Raises ModelUnavailable if it is not installed."""
     if find_spec("xllamacpp") is None:
-        raise ModelUnavailable("The embedded model needs xllamacpp, which is not installed.", hint=_INSTALL)
+        raise ModelUnavailable(
+            "The embedded model needs xllamacpp, which is not installed.", advice=Advice("install_engine")
+        )
 
 
 def _library() -> ModuleType:
@@ -107,7 +108,7 @@ def _library() -> ModuleType:
         return import_module("xllamacpp")
     except ImportError as error:
         raise ModelUnavailable(
-            f"The embedded model needs xllamacpp, which cannot be imported: {error}.", hint=_INSTALL
+            f"The embedded model needs xllamacpp, which cannot be imported: {error}.", advice=Advice("install_engine")
         ) from error
     finally:
         os.unsetenv("GOMP_SPINCOUNT")
@@ -135,7 +136,7 @@ def _load(gguf: str, n_ctx: int, runtime: str) -> Any:
                 raise _no_socket(runtime, "it could not be opened") from error
             raise ModelUnavailable(
                 f"llama.cpp cannot load {gguf}.",
-                hint="The file may be damaged, too large for this machine, or newer than xllamacpp.",
+                advice=Advice("cannot_load"),
             ) from error
 
 
@@ -185,7 +186,7 @@ def _cores() -> int:
 def _no_socket(runtime: str, reason: str) -> ModelUnavailable:
     return ModelUnavailable(
         f"The embedded model cannot have the socket that it needs in {runtime}: {reason}.",
-        hint="Set TMPDIR to another directory that can be written, with a short path.",
+        advice=Advice("no_socket"),
     )
 
 
@@ -199,5 +200,5 @@ def too_long(tokens: int | str, room: int) -> ContextTooLong:
     """Return the error for a conversation that does not fit."""
     return ContextTooLong(
         f"The conversation has {tokens} tokens, and the model has room for {room}.",
-        hint="Begin another session with --new, or allow more with --option n_ctx=N if the model can take it.",
+        advice=Advice("more_room"),
     )

@@ -22,14 +22,14 @@ from llm.models import ModelWithAliases
 from llm.parts import StreamEvent
 from pydantic import ValidationError
 
-from po_sessions.errors import InvalidInput, NoKey, TimedOut, UnknownModel
+from po_sessions.errors import Advice, InvalidInput, NoKey, TimedOut, UnknownModel
 from po_sessions.models import DEFAULT_MODEL, Chunk, ModelInfo, ModelPaths, Notice, Reply
 from po_sessions.models.embedded import EmbeddedBackend
 from po_sessions.models.llm_errors import no_key, translate, unreachable
 from po_sessions.models.llm_history import AnyModel, Request
-from po_sessions.models.llm_plugins import Catalogue, command
+from po_sessions.models.llm_plugins import Catalogue, program
 from po_sessions.models.time_limit import TimeLimit
-from po_sessions.text.suggest import did_you_mean
+from po_sessions.text.suggest import nearest
 
 _OURS = "po_sessions."  # the embedded model, which `llm` knows as a plugin
 _SETS_UP = re.compile(
@@ -92,7 +92,7 @@ class LlmBackend:
         if key is None:
             _check_key(found)
         if tools and not found.supports_tools:
-            raise InvalidInput(f"{found.model_id} cannot call tools.", hint="Choose a model that can with --model.")
+            raise InvalidInput(f"{found.model_id} cannot call tools.", advice=Advice("no_tools"))
         request = Request(found, messages, tools=tools, options=settings, key=key)
         return _reply(found, request, self._notice, time_limit or TimeLimit())
 
@@ -103,12 +103,9 @@ class LlmBackend:
     def _find(self, name: str) -> AnyModel:
         if (found := self._catalogue.find(name)) is not None:
             return found
-        meant = did_you_mean(name, [DEFAULT_MODEL, *self._catalogue.by_name()])
-        install = command("install", "PLUGIN")
-        raise UnknownModel(
-            f"There is no model named {name!r}.",
-            hint=f"{meant}Run 'po model list' to see the models; '{install}' adds other providers.",
-        )
+        near = nearest(name, [DEFAULT_MODEL, *self._catalogue.by_name()])
+        advice = Advice("unknown_model", near=near, llm=program())
+        raise UnknownModel(f"There is no model named {name!r}.", advice=advice)
 
 
 def _is_ours(model: Any) -> bool:
@@ -124,7 +121,7 @@ def _check_key(model: AnyModel) -> None:
     if key and not (key.isascii() and key.isprintable() and key == key.strip()):
         raise NoKey(
             f"The key of {model.model_id} has a line end, a space or another character that no header can carry.",
-            hint=f"Run '{command('keys', 'set', model.needs_key or 'NAME')}', or mend the variable that it comes from.",
+            advice=Advice("bad_key", llm=program(), key=model.needs_key or "NAME"),
         )
 
 
@@ -136,7 +133,7 @@ def _options(model: AnyModel, given: Mapping[str, Any]) -> llm.Options:
         if not is_plain and _SETS_UP.search(re.sub(r"(?<=[a-z])(?=[A-Z])|-", "_", name).lower()):
             raise InvalidInput(
                 f"The option {name!r} is refused: addresses, keys and files are not for a message to choose.",
-                hint="Set them up with 'llm' itself, in its extra-openai-models.yaml or its keys.",
+                advice=Advice("set_up_in_llm"),
             )
     if "max_tokens" in given and "max_tokens" not in model.Options.model_fields:
         own = next((name for name in _LIMITS if name in model.Options.model_fields), "max_tokens")
@@ -145,16 +142,15 @@ def _options(model: AnyModel, given: Mapping[str, Any]) -> llm.Options:
         return model.Options(**given)
     except ValidationError as error:
         first = error.errors()[0]
-        names = ", ".join(model.Options.model_fields)
-        known = f"Its options are {names}." if names else "It has no options."
+        known = Advice("options_are", names=tuple(model.Options.model_fields))
         name = str(first["loc"][0]) if first["loc"] else ", ".join(given)
         if first["type"] == "extra_forbidden":
-            raise InvalidInput(f"{model.model_id} has no option {name!r}.", hint=known) from None
+            raise InvalidInput(f"{model.model_id} has no option {name!r}.", advice=known) from None
         raise InvalidInput(
             f"The option {name!r} cannot be {given.get(name)!r}: {first['msg']}."
             if first["loc"]
             else f"The options {name} do not go together: {first['msg']}.",
-            hint=known,
+            advice=known,
         ) from None
 
 

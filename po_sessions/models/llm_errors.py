@@ -14,6 +14,7 @@ from typing import Any
 import llm
 
 from po_sessions.errors import (
+    Advice,
     ContextTooLong,
     ModelError,
     ModelUnavailable,
@@ -23,7 +24,7 @@ from po_sessions.errors import (
     Refused,
     Unreachable,
 )
-from po_sessions.models.llm_plugins import command
+from po_sessions.models.llm_plugins import program
 
 _TOO_LONG = re.compile(
     r"context.?(length|size|window)|exceed_context|prompt is too long|too many (input )?tokens|maximum (context|input)"
@@ -58,7 +59,7 @@ def translate(error: BaseException, model: Any, key: str | None = None) -> PoErr
     if _TOO_LONG.search(f"{said} {_code(error)}") and status in (None, 400, 413, 422):
         return ContextTooLong(
             f"The conversation is longer than {name} can take: {said}",
-            hint="Begin another session with --new, or choose a model with more room with --model.",
+            advice=Advice("model_with_more_room"),
         )
     if status is None and not _names(error) & _NO_ANSWER:
         return ModelError(
@@ -72,37 +73,36 @@ def translate(error: BaseException, model: Any, key: str | None = None) -> PoErr
 def _by_status(status: int, error: BaseException, model: Any, said: str) -> PoError:
     name = model.model_id
     if status in (401, 403):
-        hint = f"Run '{command('keys', 'set', model.needs_key)}' to set another key." if model.needs_key else None
-        return Refused(f"{name} refused the key ({status}): {said}", status=status, hint=hint)
+        advice = Advice("key_refused", llm=program(), key=model.needs_key) if model.needs_key else None
+        return Refused(f"{name} refused the key ({status}): {said}", status=status, advice=advice)
     if status == 404:
         return ModelUnavailable(
             f"The provider has no {name} (404): {_place(error)}{said}",
-            hint="Choose another with --model, or mend its api_base if it is in extra-openai-models.yaml.",
+            advice=Advice("provider_lacks_it"),
         )
     if status == 429:
         delay = _delay(error)
-        when = "in a while" if delay is None else f"in {delay:.0f} s"
-        return RateLimited(f"{name} gets too many requests (429): {said}", delay=delay, hint=f"Try again {when}.")
+        advice = Advice("try_again_later", delay=delay)
+        return RateLimited(f"{name} gets too many requests (429): {said}", delay=delay, advice=advice)
     if status < 500:
         return Refused(f"{name} refused the request ({status}): {said}", status=status)
-    hint = "Try again, or choose another with --model."
-    failed = ModelError(f"{name} failed ({status}): {type(error).__name__}: {said}", hint=hint)
+    message = f"{name} failed ({status}): {type(error).__name__}: {said}"
+    failed = ModelError(message, advice=Advice("provider_failed"))
     failed.retryable = True
     return failed
 
 
 def no_key(model: Any) -> NoKey:
     """Return the error of a model whose key is not set."""
-    variable = f", or set {model.key_env_var}" if model.key_env_var else ""
     return NoKey(
         f"{model.model_id} needs a key, and none named {model.needs_key!r} is set.",
-        hint=f"Run '{command('keys', 'set', model.needs_key)}'{variable}.",
+        advice=Advice("no_key", llm=program(), key=model.needs_key, variable=model.key_env_var),
     )
 
 
 def unreachable(model: Any, reason: str) -> Unreachable:
     """Return the error of a model that did not answer, or not to the end."""
-    return Unreachable(f"{model.model_id} did not answer: {reason}", hint="See that the provider is up, and try again.")
+    return Unreachable(f"{model.model_id} did not answer: {reason}", advice=Advice("unreachable"))
 
 
 def _status(error: BaseException) -> int | None:

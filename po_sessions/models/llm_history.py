@@ -14,7 +14,7 @@ from typing import Any
 import llm
 from llm.parts import Part, TextPart, ToolCallPart, ToolResultPart
 
-from po_sessions.errors import ModelError
+from po_sessions.errors import Advice, ModelError
 
 AnyModel = llm.Model | llm.KeyModel
 
@@ -56,7 +56,7 @@ class Request:
         except llm.ConversationNotSupported:
             raise ModelError(
                 f"The model {model.model_id} takes a single message and no conversation.",
-                hint="Begin another session with --new, or choose another model with --model.",
+                advice=Advice("takes_one_message"),
             ) from None
 
     def check_read(self) -> None:
@@ -193,5 +193,5 @@ class _Past(list[Any]):
 def _unfaithful(model: Any) -> ModelError:
     return ModelError(
         f"The plugin {type(model).__module__} does not pass on to {model.model_id} all that was said before.",
-        hint="Update the plugin, begin another session with --new, or choose another model with --model.",
+        advice=Advice("unfaithful_plugin"),
     )

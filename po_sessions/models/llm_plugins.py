@@ -16,9 +16,8 @@ import llm
 from llm import plugins
 from llm.models import ModelWithAliases
 
-from po_sessions.errors import ModelUnavailable
+from po_sessions.errors import Advice, ModelUnavailable
 from po_sessions.models import Notice
-from po_sessions.shell import joined
 
 _DEFAULT = "llm.default_plugins."
 
@@ -90,15 +89,13 @@ class Catalogue:
         return made
 
 
-def command(*words: str) -> str:
-    """Return a command line of `llm` that works when pasted, and means the `llm` that is imported here."""
+def program() -> list[str]:
+    """Return the words that start the `llm` that is imported here."""
     beside = Path(sys.executable).with_name("llm")
     on_path = shutil.which("llm")
     if on_path and Path(on_path) == beside:
-        program = ["llm"]
-    else:
-        program = [str(beside)] if beside.exists() else [sys.executable, "-m", "llm"]
-    return joined([*program, *words])
+        return ["llm"]
+    return [str(beside)] if beside.exists() else [sys.executable, "-m", "llm"]
 
 
 def user_dir() -> Path:
@@ -108,7 +105,7 @@ def user_dir() -> Path:
     except OSError as error:
         raise ModelUnavailable(
             f"The settings of llm cannot be kept in {error.filename}: {error.strerror}.",
-            hint="Set LLM_USER_PATH to a directory that can be written.",
+            advice=Advice("llm_directory"),
         ) from error
 
 

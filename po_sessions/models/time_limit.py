@@ -12,7 +12,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
-from po_sessions.errors import TimedOut
+from po_sessions.errors import Advice, TimedOut
 
 T = TypeVar("T")
 
@@ -43,11 +43,11 @@ class TimeLimit:
         if is_total:
             return TimedOut(
                 f"{who} did not answer in full within {_span(self._total)}.",
-                hint="Try again, or allow more with a longer --timeout.",
+                advice=Advice("not_in_time"),
             )
         return TimedOut(
             f"{who} has sent nothing for {_span(self._idle)}.",
-            hint="See that the provider is up, and try again. 'po config set model.idle_timeout 1h' allows more.",
+            advice=Advice("silent"),
         )
 
 

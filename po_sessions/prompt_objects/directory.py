@@ -11,10 +11,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from po_sessions import atomic, bounded, folders
-from po_sessions.errors import Conflict, InvalidInput, NotFound, PoError, PromptObjectNotFound, Unfinished, Unreadable
+from po_sessions.errors import (
+    Advice,
+    Conflict,
+    InvalidInput,
+    NotFound,
+    PoError,
+    PromptObjectNotFound,
+    Unfinished,
+    Unreadable,
+)
 from po_sessions.layout import primitives
 from po_sessions.session import check_po_name
-from po_sessions.text.suggest import did_you_mean
+from po_sessions.text.suggest import nearest
 
 if TYPE_CHECKING:  # what parses is imported by what reads a file; `list` only sees whether there is one
     from po_sessions.prompt_objects.definition import Definition
@@ -84,17 +93,16 @@ class Definitions:
         try:
             definition.parse(text, stem=made.name, where=made.name)
         except Unreadable as error:
-            raise InvalidInput(str(error), hint="Shorten it, or mend it.") from None
+            raise InvalidInput(str(error), advice=Advice("shorten_or_mend")) from None
         if len(text.encode()) > LIMIT:
-            raise InvalidInput(f"The prompt object has more than {LIMIT} bytes.", hint="Shorten it.")
+            raise InvalidInput(f"The prompt object has more than {LIMIT} bytes.", advice=Advice("shorten"))
         self.check_free(made.name)
         path = self._path(made.name)
         atomic.make_dir(self._directory)
         try:
             atomic.create(path, text.encode())
         except FileExistsError:
-            hint = "Choose another name, or mend that file."
-            raise Conflict(f"{path} is there already.", hint=hint) from None
+            raise Conflict(f"{path} is there already.", advice=Advice("file_is_there")) from None
         self._known.clear()
         return path
 
@@ -151,7 +159,7 @@ class Definitions:
                 if text is not None:
                     self._write(before, text)
             except (PoError, OSError):
-                raise Unfinished(str(error), hint="The next command finishes what is left.") from error
+                raise Unfinished(str(error), advice=Advice("next_finishes")) from error
             raise
 
     def _is_defined(self, name: str) -> bool:
@@ -184,12 +192,12 @@ class Definitions:
                 found.append((one, stem))
         if len(found) > 1:
             files = " and ".join(f"{stem}.md" for _, stem in found)
-            raise Conflict(f"Two prompt objects are named {name!r}: {files}.", hint="Give one of them another name.")
+            raise Conflict(f"Two prompt objects are named {name!r}: {files}.", advice=Advice("name_one_otherwise"))
         if not found:
             if os.path.isdir(self._root):
-                raise broken or PromptObjectNotFound(name, meant=did_you_mean(name, known) if suggest else "")
-            hint = "There is no environment yet: run 'po init', or send a first message to greeter."
-            raise PromptObjectNotFound(name, hint=hint)
+                near = nearest(name, known) if suggest else None
+                raise broken or PromptObjectNotFound(name, advice=Advice("see_prompt_objects", near=near))
+            raise PromptObjectNotFound(name, advice=Advice("no_environment_yet"))
         return found[0]
 
     def _stems(self) -> list[str]:
@@ -208,7 +216,7 @@ class Definitions:
         try:
             text = bounded.read(path, LIMIT).decode()
         except UnicodeDecodeError as error:
-            raise Unreadable(f"{path} is not UTF-8 text (byte {error.start}).", hint="Save it as UTF-8.") from None
+            raise Unreadable(f"{path} is not UTF-8 text (byte {error.start}).", advice=Advice("save_as_utf8")) from None
         return definition.parse(text, stem=stem, where=path)
 
     def _write(self, path: str, text: bytes) -> None:
@@ -227,8 +235,8 @@ class Definitions:
                 renamed = definition.parse(text.decode(), stem=new, where=path)
                 if renamed == replace(made, name=new) and len(text) <= LIMIT:
                     return text
-        hint = f"Change it to {new} there, or mend it."
-        raise Unreadable(f"The name in {path} is not on a line of its own.", hint=hint)
+        advice = Advice("change_name_there", name=new)
+        raise Unreadable(f"The name in {path} is not on a line of its own.", advice=advice)
 
     def _text(self, stem: str, name: str) -> bytes:
         """Return a definition's file. Raises PromptObjectNotFound if it has gone since it was found; Unreadable."""
@@ -280,4 +288,4 @@ def _is_same(one: str, other: str) -> bool:
 
 
 def _taken(name: str) -> Conflict:
-    return Conflict(f"There is a prompt object named {name!r}.", hint="Choose another name.")
+    return Conflict(f"There is a prompt object named {name!r}.", advice=Advice("choose_another_name"))

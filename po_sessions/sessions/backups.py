@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from po_sessions.errors import Conflict, NotFound, PoError, SessionNotFound, Unreadable
+from po_sessions.errors import Advice, Advised, Conflict, NotFound, PoError, SessionNotFound, Unreadable
 from po_sessions.session import (
     Session,
     SessionSummary,
@@ -17,7 +17,6 @@ from po_sessions.session import (
     timestamp,
 )
 from po_sessions.sessions import selector
-from po_sessions.shell import command_line
 from po_sessions.storage import Notice, SessionStorage, archive_ids
 from po_sessions.storage.records import Backup, no_backup
 
@@ -82,7 +81,7 @@ class Backups:
             if policy.is_due(self._times(session.id), now):
                 self._make(session.id, policy, now)
         except PoError as error:
-            self._notice(f"No backup of {session.name!r} was made: {error} {error.hint or ''}".rstrip())
+            self._notice(Advised(f"No backup of {session.name!r} was made: {error}", error.advice))
 
     def create(self, session_id: str) -> Backup:
         """Copy a session now; the oldest that is too many goes.
@@ -160,11 +159,8 @@ class Backups:
                 return
             raise
         if any(not (but_itself and one.id == backup.session.id) for one in named):
-            command = command_line("backup restore", backup.id, as_="NAME")
-            raise Conflict(
-                f"{po_name} has a session named {name!r}.",
-                hint=f"Run '{command}' to make a session with another name of it.",
-            )
+            advice = Advice("backed_up_name_taken", backup_id=backup.id)
+            raise Conflict(f"{po_name} has a session named {name!r}.", advice=advice)
 
     def _make(self, session_id: str, policy: BackupPolicy, now: datetime) -> Backup:
         """Copy a session, then remove what is too many; that this fails is told and no more."""

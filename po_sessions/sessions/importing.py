@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
-from po_sessions.errors import InvalidInput, NewerVersion, SessionNotFound, Unreadable
+from po_sessions.errors import Advice, InvalidInput, NewerVersion, SessionNotFound, Unreadable
 from po_sessions.session import (
     NAME_LENGTH,
     VERSION,
@@ -58,14 +58,14 @@ def check_importable(session: Session, po_name: str | None = None) -> None:
     if session.version > VERSION:
         raise NewerVersion(
             f"The session {session.name!r} has version {session.version}, and this po reads up to {VERSION}.",
-            hint="Upgrade po-sessions.",
+            advice=Advice("upgrade"),
         )
     if po_name is None:
         try:
             check_po_name(session.po_name)
         except InvalidInput as error:
-            hint = "Add --po PO to give it to one of your prompt objects."
-            raise Unreadable(f"The session {session.name!r} cannot be imported: {error}", hint=hint) from None
+            message = f"The session {session.name!r} cannot be imported: {error}"
+            raise Unreadable(message, advice=Advice("import_with_owner")) from None
 
 
 def normal(session: Session) -> Session:

@@ -11,6 +11,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from po_sessions.errors import (
+    Advice,
+    Advised,
     Conflict,
     InvalidInput,
     NoCurrent,
@@ -35,7 +37,6 @@ from po_sessions.session import (
 )
 from po_sessions.sessions import selector
 from po_sessions.sessions.importing import UNNAMED, FreeNames, Imported, carried_name, holds, normal, place_of
-from po_sessions.shell import command_line
 from po_sessions.storage import Notice, SessionStorage
 from po_sessions.storage.records import TrashEntry, not_in_trash, without_undone
 
@@ -93,10 +94,9 @@ class SessionManager:
     def check_free(self, po_name: str, name: str) -> None:
         """Raise InvalidInput if no new session may have this name, Conflict if one has it."""
         if taken := self._named(po_name, check_session_name(name)):
-            command = command_line("session ensure", taken.name, po=po_name)
             raise Conflict(
                 f"{po_name} has a session named {taken.name!r}: {taken.id}.",
-                hint=f"Choose another name; '{command}' prints the id of the one that is there.",
+                advice=Advice("name_taken", name=taken.name, po_name=po_name),
             )
 
     def ensure(self, po_name: str, name: str = DEFAULT_NAME) -> tuple[SessionSummary, bool]:
@@ -226,7 +226,7 @@ class SessionManager:
             if there.po_name != session.po_name:
                 raise Conflict(
                     f"{there.name!r} belongs to {there.po_name} by now.",
-                    hint=f"Run '{command_line('session duplicate', there.id, to=owner)}' to copy it.",
+                    advice=Advice("owned_by_another", session_id=there.id, po_name=owner),
                 )
             name = self._free_name(owner, there.name)
             adopted = self.storage.update(session.id, lambda one: replace(one, po_name=owner, name=name))
@@ -244,7 +244,7 @@ class SessionManager:
             if not 1 <= turns <= len(there):
                 raise InvalidInput(
                     f"Cannot undo {turns} turn{'s' * (turns != 1)} of {stored.name!r}, which has {len(there)}.",
-                    hint=f"Run '{command_line('session show', session.id)}' to see them.",
+                    advice=Advice("fewer_turns", session_id=session.id),
                 )
             cut = sum(len(turn.messages) for turn in there[-turns:])
             end = stored.message_count
@@ -260,10 +260,8 @@ class SessionManager:
             with self.storage.reading(session.id) as stored:
                 at = stored.summary_at()
             if at is None:
-                raise Conflict(
-                    f"{session.name!r} has no summary.",
-                    hint=f"Run '{command_line('session compact', session.id)}' to add one.",
-                )
+                advice = Advice("no_summary", session_id=session.id)
+                raise Conflict(f"{session.name!r} has no summary.", advice=advice)
             return self.storage.cut(session.id, at, at + 1, self.now())
 
     def prunable(self, criteria: Criteria, po_name: str | None = None) -> Selection:
@@ -339,7 +337,7 @@ class SessionManager:
                 self.storage.discard(entry.id)
             except WriteFailed as error:
                 one = restored[0]
-                error.session_id, error.hint = one.id, f"{one.name!r} is back: {one.id}."
+                error.session_id, error.advice = one.id, Advice("is_back", name=one.name, session_id=one.id)
                 raise
 
     def _restore_session(self, entry: TrashEntry, name: str | None) -> SessionSummary:
@@ -353,10 +351,8 @@ class SessionManager:
             return there.summary()  # an earlier call was cut after this
         owner = self.storage.po_name(session.po_name)
         if there is not None and name is None:
-            raise Conflict(
-                f"There is another session with the id {session.id}.",
-                hint=f"Run '{_again(entry)}' to give this one another id and name.",
-            )
+            advice = Advice("trashed_id_taken", entry_id=entry.id)
+            raise Conflict(f"There is another session with the id {session.id}.", advice=advice)
         self._check_name_free(entry, owner, wanted)
         if there is None and entry.undone_at is None:
             if wanted != session.name:
@@ -372,21 +368,20 @@ class SessionManager:
         if name is not None:
             raise Unreadable(
                 f"{entry.damage} It cannot get another name.",
-                hint=f"Run '{command_line('trash restore', entry.id)}' to bring it back as it is, then 'po doctor'.",
+                advice=Advice("only_as_it_is", entry_id=entry.id),
             )
         if entry.session.name:
             self._check_name_free(entry, self.storage.po_name(entry.session.po_name), entry.session.name)
         self.storage.restore(entry.id)
-        self._notice(f"{entry.session.id} is back as it was, and cannot be read whole; see 'po doctor'.")
+        message = f"{entry.session.id} is back as it was, and cannot be read whole."
+        self._notice(Advised(message, Advice("back_damaged")))
         return entry.session
 
     def _check_name_free(self, entry: TrashEntry, po_name: str, name: str) -> None:
         """Raise Conflict if a session has the name that one from the trash is to have."""
         if self._named(po_name, name):
-            raise Conflict(
-                f"{po_name} has a session named {name!r}.",
-                hint=f"Run '{_again(entry)}' to give it another name.",
-            )
+            advice = Advice("trashed_name_taken", entry_id=entry.id)
+            raise Conflict(f"{po_name} has a session named {name!r}.", advice=advice)
 
     def _there(self, id: str) -> Session | None:
         try:
@@ -395,21 +390,21 @@ class SessionManager:
             return None
 
     def _restore_messages(self, entry: TrashEntry, undone_at: int) -> SessionSummary:
-        hint = f"Run '{command_line('trash restore', entry.id, as_='NAME')}' to make a session of them."
+        advice = Advice("cannot_put_back", entry_id=entry.id)
         messages = self.storage.trashed(entry.id).history
 
         def with_messages(one: Session) -> Session:
             if one.message_count != undone_at:
                 raise Conflict(
                     f"{one.name!r} has {one.message_count} messages, and these came after the first {undone_at}.",
-                    hint=hint,
+                    advice=advice,
                 )
             return replace(one, history=(*one.history, *messages))
 
         try:
             return self.storage.update(entry.session.id, with_messages)
         except SessionNotFound:
-            raise Conflict(f"The session {entry.session.id} is not there any more.", hint=hint) from None
+            raise Conflict(f"The session {entry.session.id} is not there any more.", advice=advice) from None
 
     def find(self, ref: str | None, po_name: str | None) -> SessionSummary:
         """Return the session that `ref` means, or without one the current session of `po_name`, else its `Default`.
@@ -422,10 +417,9 @@ class SessionManager:
             raise selector.no_current_po()
         found = self.current(po_name) or self._named(po_name, DEFAULT_NAME)
         if found is None:
-            send, switch = command_line("send", po_name, "MESSAGE"), command_line("session switch NAME", po=po_name)
             raise NoCurrent(
                 f"{po_name} has no current session, and none named {DEFAULT_NAME!r}.",
-                hint=f"Run '{send}' to begin one, or '{switch}'.",
+                advice=Advice("no_current_session", po_name=po_name),
             )
         return found
 
@@ -517,8 +511,3 @@ class SessionManager:
         now = self._clock()
         made = Session(new_session_id(now), name, po_name, created_at=timestamp(now), updated_at=timestamp(now))
         return self.storage.create(made)
-
-
-def _again(entry: TrashEntry) -> str:
-    """Return the command that brings an entry back under another name."""
-    return command_line("trash restore", entry.id, as_="NAME")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from po_sessions.errors import Busy, InvalidInput, PoError, SessionNotFound, Unreadable
+from po_sessions.errors import Advice, Busy, InvalidInput, PoError, SessionNotFound, Unreadable
 from po_sessions.pointers import Pointers, PointerStore
 from po_sessions.session import UNKNOWN_TIME, VERSION, SessionSummary, timestamp
 from po_sessions.storage import SessionStorage
@@ -46,11 +46,11 @@ class Criteria:
         if all(one is None for one in given):
             raise InvalidInput(
                 "Nothing says which sessions are to go.",
-                hint="Add --older-than 30d, --before DATE, --empty, --keep-last N or --max-size SIZE.",
+                advice=Advice("no_criterion"),
             )
         for number, option in ((self.keep_last, "--keep-last"), (self.max_size, "--max-size")):
             if number is not None and number < 1:
-                raise InvalidInput(f"{option} {number} keeps nothing.", hint="Give a number from 1 on.")
+                raise InvalidInput(f"{option} {number} keeps nothing.", advice=Advice("number_from_1"))
 
     def cutoff(self, now: datetime) -> str | None:
         """Return the time since before which a session has to be idle, as stored times are written."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from po_sessions.errors import PoError, Unfinished
+from po_sessions.errors import Advice, PoError, Unfinished
 from po_sessions.pointers import PointerStore
 from po_sessions.prompt_objects.directory import Definitions
 
@@ -20,7 +20,6 @@ def mover(definitions: Definitions, pointers: PointerStore) -> Callable[[str, st
         try:
             pointers.change(lambda now: now.with_po_renamed(old, new))
         except PoError as error:
-            hint = f"{old} is called {new} from now on, and the next command finishes what is left."
-            raise Unfinished(str(error), hint=hint) from error
+            raise Unfinished(str(error), advice=Advice("rename_unfinished", old=old, new=new)) from error
 
     return move

@@ -11,12 +11,11 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Protocol, TypeVar
 
-from po_sessions.errors import AmbiguousSelector, NoCurrent, SessionNotFound
+from po_sessions.errors import Advice, AmbiguousSelector, NoCurrent, SessionNotFound
 from po_sessions.pointers import PointerStore
 from po_sessions.session import SessionSummary, is_session_id
-from po_sessions.shell import command_line
 from po_sessions.storage import SessionStorage
-from po_sessions.text.suggest import did_you_mean
+from po_sessions.text.suggest import nearest
 
 SHORTEST_FRAGMENT = 4
 SHORTEST_SHOWN = 6
@@ -35,12 +34,11 @@ def select(ref: str, storage: SessionStorage, pointers: PointerStore, po_name: s
         found = _look(ref, storage, pointers, po_name)
     if found is None:
         if po_name is None:
-            hint = "Name the prompt object with --po: without one, only ids are looked up."
-            raise SessionNotFound(ref, hint=hint)
-        meant = _elsewhere(ref, storage) or did_you_mean(ref, (one.name for one in storage.summaries(po_name=po_name)))
-        raise SessionNotFound(
-            ref, hint=f"{meant}Run '{command_line('session list', po=po_name)}' to see what there is."
-        )
+            raise SessionNotFound(ref, advice=Advice("no_po_to_look_in"))
+        elsewhere = _elsewhere(ref, storage)
+        near = None if elsewhere else nearest(ref, (one.name for one in storage.summaries(po_name=po_name)))
+        advice = Advice("see_sessions", po_name=po_name, elsewhere=elsewhere, near=near)
+        raise SessionNotFound(ref, advice=advice)
     return found
 
 
@@ -60,10 +58,10 @@ def _look(ref: str, storage: SessionStorage, pointers: PointerStore, po_name: st
     return _only(ref, [found for id in storage.ids_matching(ref) if (found := _summary(id, storage))])
 
 
-def _elsewhere(name: str, storage: SessionStorage) -> str:
-    """Return which prompt objects have a session with this name, and its id, as the beginning of a hint."""
-    found = list(islice(storage.summaries(name=unicodedata.normalize("NFC", name)), 3))
-    return f"{' and '.join(f'{one.po_name} has one, {one.id}' for one in found)}. " if found else ""
+def _elsewhere(name: str, storage: SessionStorage) -> list[tuple[str, str]]:
+    """Return which prompt objects have a session with this name, each with its id; at most 3."""
+    found = islice(storage.summaries(name=unicodedata.normalize("NFC", name)), 3)
+    return [(one.po_name, one.id) for one in found]
 
 
 def _pointed(ref: str, storage: SessionStorage, pointers: PointerStore, po_name: str | None) -> SessionSummary | None:
@@ -74,9 +72,7 @@ def _pointed(ref: str, storage: SessionStorage, pointers: PointerStore, po_name:
     pointer = pointers.read().pointer(po_name)
     id = pointer.current if ref == "@current" else pointer.previous
     if id is None:
-        raise NoCurrent(
-            f"{po_name} has no {ref[1:]} session.", hint=f"Run '{command_line('session switch NAME', po=po_name)}'."
-        )
+        raise NoCurrent(f"{po_name} has no {ref[1:]} session.", advice=Advice("no_such_pointer", po_name=po_name))
     return summary_at(id, ref[1:], storage, po_name)
 
 
@@ -84,12 +80,9 @@ def summary_at(id: str, which: str, storage: SessionStorage, po_name: str) -> Se
     """Return the session that a pointer names. Raises NoCurrent if it is gone."""
     found = _summary(id, storage)
     if found is None:
-        switch = command_line("session switch NAME", po=po_name)
-        new = command_line("session new --switch", po=po_name)
         named = id if is_session_id(id) else repr(id)  # which a file may have as anything
-        raise NoCurrent(
-            f"The {which} session of {po_name}, {named}, is not there any more.", hint=f"Run '{switch}', or '{new}'."
-        )
+        message = f"The {which} session of {po_name}, {named}, is not there any more."
+        raise NoCurrent(message, advice=Advice("pointed_at_nothing", po_name=po_name))
     return found
 
 
@@ -134,7 +127,7 @@ def set_aside(ref: str, things: Sequence[T], what: str) -> T | None:
 
 def no_current_po() -> NoCurrent:
     """Return the error for a command that needs a current prompt object."""
-    return NoCurrent("There is no current prompt object.", hint="Name one, or run 'po object switch NAME' first.")
+    return NoCurrent("There is no current prompt object.", advice=Advice("no_current_po"))
 
 
 def _summary(id: str, storage: SessionStorage) -> SessionSummary | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 
-from po_sessions.errors import Busy, SessionNotFound
+from po_sessions.errors import Advice, Busy, SessionNotFound
 from po_sessions.session import End, Message, Session, SessionSummary, check_kept, check_po_name, check_writable
 from po_sessions.storage import archive_ids
 from po_sessions.storage.files import codec
@@ -268,7 +268,7 @@ class MemoryStorage:
         """Hold a session for one turn. Raises Busy."""
         with self._changed:
             if not self._changed.wait_for(lambda: id not in self._owners, self._timeout if wait else 0):
-                raise Busy(f"The session {id} is in use by {self._owners[id]}.", hint="Try again.")
+                raise Busy(f"The session {id} is in use by {self._owners[id]}.", advice=Advice("try_again"))
             self._owners[id] = f"thread {threading.get_ident()} ({verb})"
         try:
             yield
@@ -285,7 +285,7 @@ class MemoryStorage:
     def names(self) -> Iterator[None]:
         """Hold the names. Raises Busy."""
         if not self._names.acquire(timeout=self._timeout):
-            raise Busy("The names of the sessions are in use.", hint="Try again.")
+            raise Busy("The names of the sessions are in use.", advice=Advice("try_again"))
         try:
             yield
         finally:

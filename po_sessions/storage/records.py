@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from po_sessions.errors import Conflict, NotFound
+from po_sessions.errors import Advice, Conflict, NotFound
 from po_sessions.session import Session, SessionSummary
-from po_sessions.shell import command_line
 from po_sessions.storage import archive_ids
-from po_sessions.text.suggest import did_you_mean
+from po_sessions.text.suggest import nearest
 
 UNDONE_AT = "undone_at"
 """The key of undone messages in the trash: how many messages stand before them."""
@@ -71,15 +70,12 @@ def without_undone(extra: Mapping[str, Any]) -> dict[str, Any]:
 
 def not_in_trash(id: str, names: Iterable[str] = ()) -> NotFound:
     """Return the error for an entry that is not in the trash; `names` are those of the sessions that are."""
-    hint = f"{did_you_mean(id, names)}Run 'po trash list' to see what there is."
-    return NotFound(f"Nothing in the trash matches {id!r}.", hint=hint)
+    return NotFound(f"Nothing in the trash matches {id!r}.", advice=Advice("see_trash", near=nearest(id, names)))
 
 
 def id_taken(id: str) -> Conflict:
     """Return the error for a session whose id another one has."""
-    return Conflict(
-        f"There is a session with the id {id}.", hint=f"Run '{command_line('session show', id)}' to see it."
-    )
+    return Conflict(f"There is a session with the id {id}.", advice=Advice("id_taken", session_id=id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,5 +97,4 @@ class Backup:
 
 def no_backup(id: str, names: Iterable[str] = ()) -> NotFound:
     """Return the error for a backup that is not there; `names` are those of the sessions that have some."""
-    hint = f"{did_you_mean(id, names)}Run 'po backup list --all' to see what there is."
-    return NotFound(f"No backup matches {id!r}.", hint=hint)
+    return NotFound(f"No backup matches {id!r}.", advice=Advice("see_backups", near=nearest(id, names)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from po_sessions.errors import InvalidInput
+from po_sessions.errors import Advice, InvalidInput
 
 _UNITS = {
     "s": timedelta(seconds=1),
@@ -18,7 +18,6 @@ _UNITS = {
 }
 _FORM = re.compile(rf"([0-9]{{1,9}})({'|'.join(_UNITS)})")
 _LONGEST = 1000 * _UNITS["y"]
-_HINT = "Write a whole number and one of s, min, h, d, w, mo (30 days), y (365 days): 12h, 30d, 6mo."
 
 
 def parse_duration(text: str) -> timedelta:
@@ -30,12 +29,12 @@ def parse_duration(text: str) -> timedelta:
     found = _FORM.fullmatch(text)
     if not found:
         wrong = ": 'm' could be minutes or months" if re.fullmatch("[0-9]+m", text) else ""
-        raise InvalidInput(f"{text!r} is not a length of time{wrong}.", hint=_HINT)
+        raise InvalidInput(f"{text!r} is not a length of time{wrong}.", advice=Advice("duration_form"))
     try:
         length = int(found[1]) * _UNITS[found[2]]
     except OverflowError:
         length = timedelta.max
     if not length or length > _LONGEST:
         wrong = "it is longer than a thousand years" if length else "it is zero"
-        raise InvalidInput(f"{text!r} cannot be used: {wrong}.", hint=_HINT)
+        raise InvalidInput(f"{text!r} cannot be used: {wrong}.", advice=Advice("duration_form"))
     return length

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 
-from po_sessions.errors import InvalidInput
+from po_sessions.errors import Advice, InvalidInput
 
 _PREFIXES = "kmgt"
 _FORM = re.compile(rf"([0-9]{{1,15}})(?:\.([0-9]{{1,15}}))?(?:b|([{_PREFIXES}])(b|ib)?)", re.ASCII | re.IGNORECASE)
-_HINT = "Write a number and one of B, kB, MB, GB, TB, or KiB, MiB, GiB, TiB: 500MB, 1.5GiB."
 
 
 def parse_size(text: str) -> int:
@@ -18,13 +17,13 @@ def parse_size(text: str) -> int:
     """
     found = _FORM.fullmatch(text)
     if not found:
-        raise InvalidInput(f"{text!r} is not an amount of bytes.", hint=_HINT)
+        raise InvalidInput(f"{text!r} is not an amount of bytes.", advice=Advice("size_form"))
     whole, part, prefix, ending = found.groups(default="")
     base = 1024 if ending.lower() == "ib" else 1000
     power = _PREFIXES.index(prefix.lower()) + 1 if prefix else 0
     size: int = int(whole + part) * base**power // 10 ** len(part)
     if not size:
-        raise InvalidInput(f"{text!r} is less than a byte.", hint=_HINT)
+        raise InvalidInput(f"{text!r} is less than a byte.", advice=Advice("size_form"))
     return size
 
 

@@ -11,10 +11,16 @@ _MOST = 1000
 """How many names are compared, so that it takes no time that anybody notices."""
 
 
-def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """Return `Did you mean 'X'? `, to stand before a hint; nothing if none of the first 1000 names is near."""
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """Return which of the first 1000 names is near to `name`, if one is."""
     from difflib import get_close_matches  # which few runs need
 
     folded = {one[:_LONGEST].casefold(): one for one in islice(names, _MOST)}
     near = get_close_matches(name[:_LONGEST].casefold(), folded, 1)
-    return f"Did you mean {folded[near[0]]!r}? " if near else ""
+    return folded[near[0]] if near else None
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """Return `Did you mean 'X'? `, to stand before a hint; nothing if none of the first 1000 names is near."""
+    near = nearest(name, names)
+    return f"Did you mean {near!r}? " if near else ""

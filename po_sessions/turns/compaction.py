@@ -9,7 +9,7 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from po_sessions.errors import ContextTooLong, Interrupted, ModelError
+from po_sessions.errors import Advice, ContextTooLong, Interrupted, ModelError
 from po_sessions.models import Chunk, ModelBackend, Reply
 
 if TYPE_CHECKING:
@@ -77,9 +77,7 @@ def _ask(messages: Messages, complete: partial[Generator[Chunk | Reply]]) -> Rep
     with closing(complete(sent)) as events:
         reply = next((event for event in events if isinstance(event, Reply)), None)
     if reply is None or not str(reply.message.get("content") or "").strip():
-        raise ModelError(
-            f"{complete.keywords['model']} gave no summary.", hint="Try again, or another model with --model."
-        )
+        raise ModelError(f"{complete.keywords['model']} gave no summary.", advice=Advice("try_again_or_another"))
     return reply
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from itertools import takewhile
 
-from po_sessions.errors import Conflict, InvalidInput
+from po_sessions.errors import Advice, Conflict, InvalidInput
 from po_sessions.session import Message, Session, SessionSummary, Turn
-from po_sessions.shell import command_line
 
 KEY = "idempotency_key"
 """The key of a user's message that holds it."""
@@ -16,7 +15,7 @@ _LONGEST = 200
 def check_key(key: str) -> str:
     """Return `key` if it can be one: 1 to 200 printable characters. Raises InvalidInput."""
     if not 1 <= len(key) <= _LONGEST or not key.isprintable():
-        raise InvalidInput(f"{key!r} cannot be an idempotency key.", hint=f"Use 1 to {_LONGEST} printable characters.")
+        raise InvalidInput(f"{key!r} cannot be an idempotency key.", advice=Advice("key_form", longest=_LONGEST))
     return key
 
 
@@ -39,7 +38,7 @@ def _check_turns(session: SessionSummary, wanted: int | None) -> None:
     if wanted not in (None, session.turn_count):
         raise Conflict(
             f"{session.name!r} has {session.turn_count or 'no'} turn{'s' * (session.turn_count != 1)}, not {wanted}.",
-            hint=f"Run '{command_line('session show', session.id)}' to see what came meanwhile.",
+            advice=Advice("other_turns", session_id=session.id),
         )
 
 
@@ -58,12 +57,12 @@ def _earlier_turn(session: Session, key: str, message: str) -> Turn | None:
     if first.content != message:
         raise Conflict(
             f"Turn {turn.number} of {session.name!r} has the key {key!r} and another message.",
-            hint="Choose another key for another message.",
+            advice=Advice("key_of_another_message"),
         )
     if answer_in(turn) is None and behind:
         raise Conflict(
             f"Turn {turn.number} of {session.name!r}, with the key {key!r}, has no answer, and others came after it.",
-            hint="Choose another key to send the message again.",
+            advice=Advice("key_is_past"),
         )
     return turn
 

@@ -7,12 +7,20 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from po_sessions.errors import Conflict, Interrupted, InvalidInput, ModelError, PoError, ReplyNotStored, SessionNotFound
+from po_sessions.errors import (
+    Advice,
+    Conflict,
+    Interrupted,
+    InvalidInput,
+    ModelError,
+    PoError,
+    ReplyNotStored,
+    SessionNotFound,
+)
 from po_sessions.models import Chunk, ModelBackend, Reply, check_unasked
 from po_sessions.prompt_objects.definition import Definition, Limit
 from po_sessions.session import STANDS_FOR, End, Message, Session, SessionSummary, Turn
 from po_sessions.sessions.manager import SessionManager
-from po_sessions.shell import command_line
 from po_sessions.turns.idempotency import KEY, answer_in, begun
 from po_sessions.turns.window import Window, window
 
@@ -98,7 +106,7 @@ class PromptObject:
         """
         session = session or context.session
         if not message.strip():
-            raise InvalidInput("The message is empty.", hint="Give a MESSAGE, or '-' to read it from standard input.")
+            raise InvalidInput("The message is empty.", advice=Advice("empty_message"))
         self.check_own(session)
         key, manager = context.idempotency_key, context.session_manager
         with manager.turn(session.id, "send"):
@@ -128,8 +136,8 @@ class PromptObject:
                     raise self._nothing_to_retry(stored, last)
                 message = last.messages[0].content or ""
                 if not message.strip():
-                    hint = f"Run '{command_line('session undo', stored.id)}' to take it back."
-                    raise Conflict(f"The last turn of {stored.name!r} asks nothing: its message is empty.", hint=hint)
+                    message = f"The last turn of {stored.name!r} asks nothing: its message is empty."
+                    raise Conflict(message, advice=Advice("asks_nothing", session_id=stored.id))
                 sent = self.window(stored, message, context.limit, passed_over=len(last.messages))
             return self._ask(asked, sent, context, stored.summary(), last.messages[-1], is_new=False)
 
@@ -152,15 +160,15 @@ class PromptObject:
             with manager.reading(session.id) as stored:
                 end, last = End.of(stored), stored.last_turn()
                 if last is None or last.messages[-1].is_summary:
-                    raise Conflict(f"There is nothing to sum up in {stored.name!r}.", hint="Send a message first.")
+                    advice = Advice("send_first")
+                    raise Conflict(f"There is nothing to sum up in {stored.name!r}.", advice=advice)
                 if last.state != "done":
-                    retry, undo = command_line("session retry", stored.id), command_line("session undo", stored.id)
-                    hint = f"Run '{retry}', or '{undo}', first."
-                    raise Conflict(f"The last turn of {stored.name!r} has no answer.", hint=hint)
+                    advice = Advice("unanswered", session_id=stored.id)
+                    raise Conflict(f"The last turn of {stored.name!r} has no answer.", advice=advice)
                 sent = window(stored, "")
             if len(sent.messages) == 1:
-                hint = f"Run '{command_line('session show', session.id)}': no question there has an answer."
-                raise Conflict(f"There is nothing to sum up in {stored.name!r}.", hint=hint)
+                advice = Advice("no_answers", session_id=session.id)
+                raise Conflict(f"There is nothing to sum up in {stored.name!r}.", advice=advice)
             self.check(backend, model, context.options)
             begin(sent)
             reply = summarize(sent.messages[:-1], backend, model, options, context.time_limit())
@@ -172,17 +180,17 @@ class PromptObject:
     def _nothing_to_retry(self, session: Session, last: Turn | None) -> Conflict:
         nothing = f"There is nothing to ask again in {session.name!r}"
         if last is None:
-            hint = f"Run '{command_line('send', self.name, 'MESSAGE', session=session.id)}'."
-            return Conflict(f"{nothing}: it has no turns.", hint=hint)
-        hint = f"Run '{command_line('session undo', session.id)}' to take that turn back, and send another message."
-        return Conflict(f"{nothing}: its last turn was answered.", hint=hint)
+            advice = Advice("no_turns", po_name=self.name, session_id=session.id)
+            return Conflict(f"{nothing}: it has no turns.", advice=advice)
+        advice = Advice("answered", session_id=session.id)
+        return Conflict(f"{nothing}: its last turn was answered.", advice=advice)
 
     def check_own(self, session: Session | SessionSummary) -> None:
         """Raise Conflict if a session belongs to another prompt object."""
         if session.po_name != self.name:
             raise Conflict(
                 f"The session {session.name!r} belongs to {session.po_name}, not to {self.name}.",
-                hint=f"Choose another session, or send to {session.po_name}.",
+                advice=Advice("not_its_own", po_name=session.po_name),
             )
 
     def model(self, chosen: str, default: Callable[[], str]) -> str:
@@ -203,8 +211,8 @@ class PromptObject:
         try:
             backend.check(model, self.definition.options)
         except InvalidInput as error:
-            hint = f"{error.hint or ''} '{command_line('object path', self.name)}' tells which file says so.".lstrip()
-            raise InvalidInput(f"In the front matter of {self.name}: {error}", hint=hint) from None
+            advice = Advice("front_matter", po_name=self.name, first=error.advice)
+            raise InvalidInput(f"In the front matter of {self.name}: {error}", advice=advice) from None
         backend.check(model, self.options(options))
 
     def options(self, chosen: Mapping[str, Any]) -> dict[str, Any]:
@@ -294,11 +302,11 @@ def _lost(failure: PoError, lost: PoError, arrived: str) -> PoError:
     """
     if arrived and isinstance(failure, ModelError):
         made = ReplyNotStored(lost, arrived)
-        made.hint = f"It is not whole: {failure} {lost.hint or ''}".rstrip()
+        made.advice = Advice("partial_reply", failure=str(failure), then=lost.advice)
         made.session_id = failure.session_id
         return made
     failure.session_id = None
-    failure.hint = f"{failure.hint or ''}\nNothing of the reply was stored: {lost} {lost.hint or ''}".strip()
+    failure.advice = Advice("reply_lost", first=failure.advice, reason=str(lost), then=lost.advice)
     return failure
 
 

@@ -14,14 +14,16 @@ from typing import Any
 
 import pytest
 from support.builders import ULID
+from support.hints import hint_of
 from support.printed import printed
 from support.running import TESTS, command
 from support.scripted import Script
 
+from po_sessions.cli.app import hints
 from po_sessions.cli.fast.commands_table import COMMANDS
 from po_sessions.doctor.mounts import judge
 from po_sessions.environment import Environment
-from po_sessions.errors import ContextTooLong, PoError, Unreachable, WeightsMissing
+from po_sessions.errors import Advice, ContextTooLong, PoError, Unreachable, WeightsMissing
 from po_sessions.session import Session
 
 PACKAGE = TESTS.parent / "po_sessions"
@@ -84,7 +86,7 @@ def raised(do: Callable[[], Any]) -> str:
     """Return what is told of an error that only another process at the same moment would bring about."""
     with pytest.raises(PoError) as error:
         do()
-    return error.value.hint or ""
+    return hint_of(error.value)
 
 
 # Each returns what po printed.
@@ -280,9 +282,7 @@ def ask_again(w: World) -> str:
 
 
 def no_weights(w: World) -> str:
-    from po_sessions.models import weights
-
-    w.backend.script = Script(unavailable=WeightsMissing("Not here.", hint=weights._PULL))
+    w.backend.script = Script(unavailable=WeightsMissing("Not here.", advice=Advice("fetch")))
     return w("send", "greeter", "Hello")
 
 
@@ -294,7 +294,8 @@ def on_nfs(w: World) -> str:
     id = w.session()
     w("session", "switch", id)
     w("session", "export", id, "-o", "kept.json")
-    return str(judge("nfs", str(w.root)))
+    found = judge("nfs", str(w.root))
+    return hints.for_advice(found and found.advice).text()
 
 
 def with_(*args: str, turns: int = 1) -> Callable[[World], str]:
@@ -344,8 +345,7 @@ CASES: dict[str, list[Callable[[World], str]]] = {
     "po send {} MESSAGE": [with_("session", "list", "--po", "reader"), nothing_current],
     "po session adopt {} --po PO": [orphan],
     "po session adopt {} --po {}": [former],
-    "po session compact {}": [with_("session", "compact", "ID", "--undo")],
-    "po session compact …": [too_long],
+    "po session compact {}": [with_("session", "compact", "ID", "--undo"), too_long],
     "po session delete {}": [restored_backup, with_("send", "greeter", "-s", "ID", "/session delete")],
     "po session delete --purge --yes …": [with_("session", "delete", "ID", "--purge")],
     "po session duplicate {} --to PO": [with_("session", "adopt", "ID", "--po", "reader")],
@@ -373,8 +373,7 @@ CASES: dict[str, list[Callable[[World], str]]] = {
     "po session switch NAME --po {}": [
         nothing_current, gone_pointer, with_("session", "switch", "-", "--po", "reader"),
     ],
-    "po session undo …": [too_long],
-    "po session undo {}": [with_("session", "retry", "ID")],
+    "po session undo {}": [with_("session", "retry", "ID"), too_long],
     "po trash empty": [stray_file],
     "po trash empty …": [lambda w: stray_file(w) and w("trash", "empty")],
     "po trash list": [with_("trash", "restore", "nope")],
@@ -517,7 +516,7 @@ def templates() -> Iterator[str]:
             if isinstance(node, ast.Call | ast.List):
                 words = node.args if isinstance(node, ast.Call) else node.elts
                 yield from of_words(words)
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "command_line":
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("Command", "command_line"):
                 yield from of_call(node)
             if id(node) in helps or path.name in ("commands_table.py", "manual.py", "examples.py", "dispatch.py"):
                 continue

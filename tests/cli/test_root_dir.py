@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+from support.hints import hint_of
 
 from po_sessions.cli.app.root_dir import root_dir
 from po_sessions.errors import InvalidInput, NotFound
@@ -20,7 +21,7 @@ def test_a_directory_that_others_can_write_is_not_used_unasked(root):
     root.chmod(0o770)
     with pytest.raises(InvalidInput, match="can be written by other users") as error:
         root_dir(None, refuse)
-    assert f"--root {root}" in error.value.hint
+    assert f"--root {root}" in hint_of(error.value)
     assert root_dir(str(root), refuse) == str(root)
 
 
@@ -29,7 +30,7 @@ def test_a_directory_of_another_user_is_not_used_unasked(root):
     os.chown(root, 12345, 12345)
     with pytest.raises(InvalidInput, match="belongs to another user") as error:
         root_dir(None, refuse)
-    assert f"--root {root}" in error.value.hint
+    assert f"--root {root}" in hint_of(error.value)
 
 
 @root_only

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.hints import hint_of
 from support.system_calls import ALL, IDS, NOW, OPERATIONS, Faults, Killed, open_, said
 
 from po_sessions import folders
@@ -119,7 +120,7 @@ def test_each_call_fails_in_turn(name: str, prepared: Path, tmp_path: Path) -> N
             assert str(error), about
             whole = after["sessions"] == done["sessions"] and after["objects"] == done["objects"]
             kept = after["sessions"] == before["sessions"] and after["objects"] == before["objects"]
-            assert kept or (whole and any(word in f"{error} {error.hint}" for word in UNSURE)), about
+            assert kept or (whole and any(word in f"{error} {hint_of(error)}" for word in UNSURE)), about
     assert failed or name in ("settle", "list"), "nothing failed, so nothing was shown"
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from support.hints import hint_of
 from support.transferred import HOSTILE, NOW, normal, session, sessions
 
 from po_sessions.errors import InvalidInput, Unreadable
@@ -117,7 +118,7 @@ def test_what_cannot_be_read_is_refused_and_says_where(document, says):
         decode(document, "it")
     assert str(caught.value).startswith("it cannot be imported: ")
     assert says in str(caught.value)
-    assert caught.value.hint
+    assert hint_of(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -221,4 +222,4 @@ def test_markdown_that_a_person_edited():
 def test_a_format_that_is_not_there():
     with pytest.raises(InvalidInput) as caught:
         format_named("pdf")
-    assert "markdown, jsonl, json" in str(caught.value.hint)
+    assert "markdown, jsonl, json" in hint_of(caught.value)

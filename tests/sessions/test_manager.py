@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.builders import ULID, assistant, user
+from support.hints import hint_of
 from support.settled import settled
 
 from po_sessions.errors import AmbiguousSelector, Conflict, InvalidInput, NoCurrent, SessionNotFound
@@ -124,7 +125,7 @@ def test_what_matches_nothing_is_not_found_and_makes_nothing(manager, ref):
     manager.create("greeter", "Tea")
     with pytest.raises(SessionNotFound, match="No session matches") as error:
         manager.find(ref, "greeter")
-    assert "po session list" in error.value.hint
+    assert "po session list" in hint_of(error.value)
     assert len(list(manager.list())) == 1
 
 
@@ -145,7 +146,7 @@ def test_names_are_looked_up_within_a_prompt_object(manager):
         manager.find("Tea", "reader")
     with pytest.raises(SessionNotFound) as error:
         manager.find("Tea", None)
-    assert "--po" in error.value.hint
+    assert "--po" in hint_of(error.value)
 
 
 def test_an_ambiguous_fragment_lists_the_candidates(manager):
@@ -182,7 +183,7 @@ def test_a_pointer_to_a_session_that_vanished_is_told(manager):
     ):
         with pytest.raises(NoCurrent, match="not there any more") as error:
             ask()
-        assert "po session switch" in error.value.hint
+        assert "po session switch" in hint_of(error.value)
     assert list(manager.list()) == []
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.builders import ULID, user
+from support.hints import hint_of
 from support.named import OTHER, UUID, session
 
 from po_sessions.errors import InvalidInput
@@ -120,7 +121,7 @@ def test_a_clock_that_goes_back_takes_fewer(found, wanted):
 def test_criteria_that_mean_nothing_or_everything(given):
     with pytest.raises(InvalidInput) as caught:
         Criteria(**given)
-    assert caught.value.hint
+    assert hint_of(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from support.hints import hint_of
+
 from po_sessions.errors import (
     AmbiguousSelector,
     Busy,
@@ -78,7 +80,7 @@ class Log:
         except PoError as error:
             kinds = [one.__name__ for one in type(error).__mro__]
             self.line(
-                n=self.number, error=kinds[0], refused=isinstance(error, REFUSED), message=f"{error} ({error.hint})"
+                n=self.number, error=kinds[0], refused=isinstance(error, REFUSED), message=f"{error} ({hint_of(error)})"
             )
             if not isinstance(error, DOCUMENTED) or type(error) is Unreadable:
                 self.line(wrong=f"#{self.number} {verb}: {traceback.format_exc()}")

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.builders import ULID, assistant, user
+from support.hints import hint_of
 from support.window_messages import WHEN, failed, message
 
 from po_sessions.errors import InvalidInput, Unreadable
@@ -102,7 +103,7 @@ def test_a_limit_is_read_and_written(text):
 def test_what_is_no_limit_is_refused(text):
     with pytest.raises(InvalidInput, match="does not say how much") as error:
         Limit.parse(text)
-    assert "last:N" in (error.value.hint or "")
+    assert "last:N" in hint_of(error.value)
 
 
 def test_a_prompt_object_says_how_much():

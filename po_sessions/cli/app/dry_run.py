@@ -6,6 +6,7 @@ import json
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
+from po_sessions.cli.app import hints
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.turn import context_to_json, note_left_out
 from po_sessions.errors import ModelUnavailable, NoCurrent, NoKey, SessionNotFound, UnknownModel
@@ -25,7 +26,7 @@ def find(run: Invocation, ref: str | None, po_name: str) -> SessionSummary:
     try:
         return run.environment().session_manager.find(ref, po_name)
     except SessionNotFound as error:
-        error.hint = f"{(error.hint or '').removesuffix('.')}, or add --create to make it."
+        error.advice = hints.of(error).going_on(", or add --create to make it.")
         raise
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import BinaryIO
 
+from po_sessions.cli.app.hints import Hint
 from po_sessions.errors import InvalidInput, NotFound, Unreadable
 
 _PIECE = 1 << 16
@@ -27,7 +28,7 @@ def as_text(argument: str) -> str:
 class Room:
     """How many bytes may still come in, over all the parts of one thing: a pipe or a device may have no end."""
 
-    def __init__(self, size: int, what: str, hint: str) -> None:
+    def __init__(self, size: int, what: str, hint: Hint) -> None:
         """`what` begins the sentence that it is too large, and `hint` says what to do then."""
         self._size = size
         self._left = size
@@ -38,7 +39,7 @@ class Room:
         """Count what came in. Raises InvalidInput if it is too much."""
         self._left -= size
         if self._left < 0:
-            raise InvalidInput(f"{self._what} is too large: it has more than {self._size} bytes.", hint=self._hint)
+            raise InvalidInput(f"{self._what} is too large: it has more than {self._size} bytes.", advice=self._hint)
 
     def read(self, stream: BinaryIO) -> bytes:
         """Return the rest of a stream, and count it. Raises InvalidInput as soon as it is too much; OSError."""

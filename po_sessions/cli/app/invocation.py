@@ -213,7 +213,9 @@ class Invocation:
             and os.environ.get("PO_SESSION")
             and isinstance(failure, SessionNotFound | AmbiguousSelector)
         ):
-            failure.hint = f"$PO_SESSION names it. {failure.hint or ''}".rstrip()
+            from po_sessions.cli.app import hints  # which a run that succeeds does not need
+
+            failure.advice = hints.together(hints.Hint("$PO_SESSION names it."), hints.of(failure))
 
     def session_ids(self, refs: Sequence[str] | None, po: str | None, *, all_: bool) -> list[str]:
         """Return the ids of the sessions that are meant: those of `refs`, else the current one, or all there are.
@@ -238,7 +240,9 @@ class Invocation:
         try:
             pointers = self.environment().session_manager.pointers.read().pointers
         except Unreadable as error:
-            self.out.warn(f"{error} {error.hint or ''}".rstrip())
+            from po_sessions.cli.app import hints
+
+            self.out.warn(hints.with_hint(error))
             return frozenset()
         return frozenset(pointer.current for pointer in pointers.values())
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from po_sessions.cli.app.hints import Command, Hint, Words
+from po_sessions.cli.app.shell import quoted
 from po_sessions.cli.config import paths
 from po_sessions.errors import InvalidInput, NotFound
 from po_sessions.layout.environment import DIRECTORY, Root, find_root
-from po_sessions.shell import command_line, quoted
 
 
 def root_dir(option: str | None, warn: Callable[[str], None]) -> str:
@@ -40,20 +41,22 @@ def _error(root: Root, says: str) -> InvalidInput | NotFound:
     path = root.path
     match root.fault:
         case "empty":
-            return InvalidInput("--root is empty.", hint="Give the directory of an environment.")
+            return InvalidInput("--root is empty.", advice=Hint("Give the directory of an environment."))
         case "no_working_directory":
-            return NotFound("The working directory is not there any more.", hint="Run 'cd' to leave it.")
+            return NotFound(
+                "The working directory is not there any more.", advice=Hint("Run ", Words("cd"), " to leave it.")
+            )
         case "not_a_directory":
             return NotFound(
                 f"There is no directory {path}{says}: it is something else.",
-                hint="Name the directory of an environment.",
+                advice=Hint("Name the directory of an environment."),
             )
         case "missing":
             parent = os.path.dirname(path) if os.path.basename(path) == DIRECTORY else path
-            made = "" if os.path.isdir(parent) else f"'mkdir -p -- {quoted(parent)}' and "
-            hint = f"Run {made}'{command_line('init', parent)}' to make one."
-            return NotFound(f"There is no environment at {path}{says}.", hint=hint)
+            first = () if os.path.isdir(parent) else (Words("mkdir", "-p", "--", parent), " and ")
+            hint = Hint("Run ", *first, Command("init", parent), " to make one.")
+            return NotFound(f"There is no environment at {path}{says}.", advice=hint)
     wrong = "belongs to another user" if root.fault == "foreign" else "can be written by other users"
     return InvalidInput(
-        f"{path} {wrong}, so it is not used unasked.", hint=f"If you trust it, add --root {quoted(path)}."
+        f"{path} {wrong}, so it is not used unasked.", advice=Hint(f"If you trust it, add --root {quoted(path)}.")
     )

@@ -6,6 +6,8 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from po_sessions.cli.app import hints
+from po_sessions.cli.app.hints import Bare, Command, Hint, Words
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.terminal.output import OutputClosed, counted
 from po_sessions.errors import (
@@ -19,7 +21,6 @@ from po_sessions.errors import (
     WriteFailed,
 )
 from po_sessions.session import SessionSummary
-from po_sessions.shell import command_line
 
 if TYPE_CHECKING:
     from po_sessions.environment import Environment
@@ -35,7 +36,8 @@ def to_options(given: list[str]) -> dict[str, str]:
     for one in given:
         key, equals, value = one.partition("=")
         if not key or not equals:
-            raise InvalidInput(f"{one!r} is not of the form K=V.", hint="For example: --option temperature=0.7")
+            advice = Hint("For example: --option temperature=0.7")
+            raise InvalidInput(f"{one!r} is not of the form K=V.", advice=advice)
         options[key] = value
     return options
 
@@ -104,13 +106,13 @@ def ask(
             _forget_session(error)
         elif isinstance(error, ContextTooLong):
             if context.session.turn_count > (text is None):  # there is something before this turn
-                _tell_how_to_shorten(run, error, context.session.id)
+                _tell_how_to_shorten(error, context.session.id)
         elif isinstance(error, ModelError | Interrupted) and error.session_id:
-            again = _retry_command(run, error.session_id, context)
+            said = hints.of(error)
             if isinstance(error, Interrupted):
-                error.hint = "What had arrived of the reply is kept as a failed turn."
-            error.hint = f"{error.hint}\n" if error.hint else ""
-            error.hint += f"To ask again: {again}"  # not in quotes: it may have its own
+                said = Hint("What had arrived of the reply is kept as a failed turn.")
+            again = Hint("To ask again: ", Bare(_retry_command(error.session_id, context)))
+            error.advice = hints.together(said, again, between="\n")
         if saved and not isinstance(error, ModelError):  # of which it tells that the message is stored
             error.session_id = context.session.id
         raise
@@ -129,21 +131,22 @@ def _forget_session(error: PoError) -> None:
     if isinstance(error, Interrupted):
         raise Interrupted("Interrupted; nothing was saved.") from error
     if isinstance(error, ContextTooLong):
-        error.hint = "Send less, or ask a model with a larger context with --model."
+        error.advice = Hint("Send less, or ask a model with a larger context with --model.")
 
 
-def _tell_how_to_shorten(run: Invocation, error: ContextTooLong, id: str) -> None:
-    undo = run.out.command("po", "session", "undo", id)  # since nothing is summed up behind a turn that failed
-    compact = run.out.command("po", "session", "compact", id)
-    error.hint = f"{error.hint or ''}\nTo send less of it: --context last:N, or {undo} && {compact}".lstrip()
+def _tell_how_to_shorten(error: ContextTooLong, id: str) -> None:
+    undo = Bare(Command("session undo", id))  # since nothing is summed up behind a turn that failed
+    compact = Bare(Command("session compact", id))
+    shorter = Hint("To send less of it: --context last:N, or ", undo, " && ", compact)
+    error.advice = hints.together(hints.of(error), shorter, between="\n")
 
 
-def _retry_command(run: Invocation, id: str, context: Context) -> str:
+def _retry_command(id: str, context: Context) -> Words:
     """Return the command line that asks the same again."""
     chosen = [f"--model={context.model}"] if context.model else []
     chosen += [f"--option={key}={value}" for key, value in context.options.items()]
     chosen += [f"--context={context.limit}"] if context.limit else []
-    return run.out.command("po", "session", "retry", id, *chosen)
+    return Words("po", "session", "retry", id, *chosen)
 
 
 def _show_answer(run: Invocation, reply: _Reply, answer: Answer, *, saved: bool) -> None:
@@ -155,7 +158,8 @@ def _show_answer(run: Invocation, reply: _Reply, answer: Answer, *, saved: bool)
         reply.finish()
     except WriteFailed as error:
         if saved:
-            error.session_id, error.hint = id, f"The reply is stored: run '{command_line('session show --last', id)}'."
+            error.session_id = id
+            error.advice = Hint("The reply is stored: run ", Command("session show --last", id), ".")
         raise
     session = f"{answer.session.name}, turn {answer.turn}" if saved else "not saved"
     about = f"{answer.session.po_name}: {session}"

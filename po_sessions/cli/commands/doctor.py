@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from po_sessions.cli.app import hints
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.root import PoCommand
 from po_sessions.cli.terminal.output import counted, one_line
@@ -51,7 +52,9 @@ def doctor(
     if failures := [
         one.failed for one in found if one.failed and not isinstance(one.failed, (Busy, Conflict, ForeignDirectory))
     ]:
-        raise WriteFailed(f"{counted(len(failures), 'repair')} failed; the first: {failures[0]}", hint=failures[0].hint)
+        raise WriteFailed(
+            f"{counted(len(failures), 'repair')} failed; the first: {failures[0]}", advice=hints.of(failures[0])
+        )
     raise typer.Exit(1 if any(one.remains for one in found) else 0)
 
 
@@ -63,8 +66,8 @@ def _show(run: Invocation, found: Sequence[Finding], *, repair: bool) -> None:
         kinds[one.kind] += 1
         if run.out.is_terminal and kinds[one.kind] > _SHOWN:
             continue
-        lines = [f"{one.kind}: {one.message}", *(f"  {sentence}" for sentence in _prospects(one, repair=repair))]
-        text = "\n".join(one_line(run.out.with_root(line)) for line in lines)
+        lines = [f"{one.kind}: {one.message}", *(f"  {told}" for told in _prospects(run, one, repair=repair))]
+        text = "\n".join(map(one_line, lines))
         if one.fault:
             run.out.line(text)
         else:
@@ -75,17 +78,17 @@ def _show(run: Invocation, found: Sequence[Finding], *, repair: bool) -> None:
     return None
 
 
-def _prospects(one: Finding, *, repair: bool) -> list[str]:
+def _prospects(run: Invocation, one: Finding, *, repair: bool) -> list[str]:
     """Return what was done about a finding, or what can be."""
     if one.done:
-        told = [one.done]
+        told = [run.out.text(one.done)]
     elif one.failed:
         told = [f"Not repaired: {one.failed}"]
     elif one.repair and not repair:
         told = [f"--repair: {one.repair.will[0].lower()}{one.repair.will[1:]}"]
     else:
         told = []
-    return told + ([one.hint] if one.hint else [])
+    return told + ([run.out.text(hint)] if (hint := hints.for_advice(one.advice)) else [])
 
 
 def _sum_up(run: Invocation, found: Sequence[Finding], sessions: int, *, repair: bool) -> None:
@@ -112,7 +115,7 @@ def _to_json(run: Invocation, one: Finding) -> dict[str, Any]:
         "fault": one.fault,
         "message": one.message,
         "repair": one.repair.will if one.repair else None,
-        "hint": run.out.with_root(one.hint) if one.hint else None,
-        "done": run.out.with_root(one.done) if one.done else None,
+        "hint": run.out.text(hints.for_advice(one.advice)) or None,
+        "done": run.out.text(one.done) if one.done else None,
         "failed": str(one.failed) if one.failed else None,
     }

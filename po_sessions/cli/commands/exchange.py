@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from po_sessions import atomic
+from po_sessions.cli.app.hints import Hint
 from po_sessions.cli.app.input import read_bytes, read_stdin
 from po_sessions.cli.app.invocation import Invocation, each, raise_any
 from po_sessions.cli.app.options import Po
@@ -127,7 +128,7 @@ def import_(
         for form, sessions in documents:
             made.extend(env.session_manager.import_(sessions, po_name=owner, format_name=form.name))
     except WriteFailed as error:
-        error.hint = "Make room or mend the permissions, and repeat: what is here already adds nothing."
+        error.advice = Hint("Make room or mend the permissions, and repeat: what is here already adds nothing.")
         raise
     finally:
         for one in made:

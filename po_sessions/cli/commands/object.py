@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from po_sessions.cli.app.hints import Hint
 from po_sessions.cli.app.input import Room, read_text
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.options import PoName
@@ -81,7 +82,7 @@ def new(
     text = (
         f"You are {name}. Answer briefly and clearly."
         if body is None
-        else read_text(body, Room(LIMIT, "The system prompt", "Shorten it."))
+        else read_text(body, Room(LIMIT, "The system prompt", Hint("Shorten it.")))
     )
     path = run.environment(to_write_for="").create_prompt_object(
         Definition(name=name, description=description, model=model, body=text)

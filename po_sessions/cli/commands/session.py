@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from po_sessions.cli.app.hints import Command, Hint
 from po_sessions.cli.app.invocation import Invocation, each
 from po_sessions.cli.app.options import All, ContextLimit, Model, ModelOptions, NoStream, Po, Ref, Switch, Timeout
 from po_sessions.cli.app.root import PoCommand, WaitingCommand, noun
@@ -302,7 +303,8 @@ def _find_orphaned(run: Invocation, ref: str) -> SessionSummary:
         session = named[0] if named else env.session_manager.find(ref, None)
     except SessionNotFound as error:
         meant = did_you_mean(ref, (one.name for one in orphaned))
-        error.hint = f"{meant}Run 'po session list --orphaned' to see those without a prompt object; others need an id."
+        orphans = Command("session list --orphaned")
+        error.advice = Hint(meant, "Run ", orphans, " to see those without a prompt object; others need an id.")
         raise
     if session.id not in {one.id for one in orphaned}:
         raise Conflict(

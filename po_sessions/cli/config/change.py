@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from itertools import takewhile
 
+from po_sessions.cli.app import hints
+from po_sessions.cli.app.hints import Hint
 from po_sessions.cli.app.input import as_text
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.config import settings
@@ -21,7 +23,7 @@ def apply(run: Invocation, key: str, value: str, *, environments: bool = False) 
         unset = command_line("config unset --environment" if environments else "config unset", key)
         raise InvalidInput(f"The value of {key!r} is empty.", hint=f"Run '{unset}' to remove it.")
     value = as_text(value)
-    file.check(setting, value, "Without --environment it is set for all environments.")
+    file.check(setting, value, Hint("Without --environment it is set for all environments."))
     value = setting.accept(value, run.out.note)
     if environments:
         run.environment(to_write_for="")
@@ -41,7 +43,7 @@ def tell(run: Invocation, key: str, file: SettingsFile) -> InForce:
         files = settings.files(run.find_root())
         one = settings.in_force(key, files)
     except PoError as error:  # of another file, or there is no environment: the change is made all the same
-        run.out.warn(f"{error} {error.hint or ''}".rstrip())
+        run.out.warn(hints.with_hint(error))
         one = settings.in_force(key, [file])
     if one.source == f"${one.setting.variable}":
         run.out.warn(f"{one.source} is set, so {key} stays {one.value}.")

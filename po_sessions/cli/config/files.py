@@ -12,9 +12,10 @@ from stat import S_IMODE
 from typing import Any
 
 from po_sessions import atomic, settings
+from po_sessions.cli.app import hints
+from po_sessions.cli.app.hints import Command, Hint
 from po_sessions.cli.config import paths
 from po_sessions.errors import InvalidInput, NotFound, Unreadable
-from po_sessions.shell import command_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,24 +61,22 @@ class SettingsFile:
             return str(value)
         if not isinstance(value, str | None):
             kind = "a number" if one.is_number else "text"
-            hint = f"Run '{command_line('config set', one.name, 'VALUE')}'."
-            if self.is_environments:
-                hint = f"Run '{command_line('config set --environment', one.name, 'VALUE')}'."
-            raise Unreadable(f"{self.path}: {one.name!r} is not {kind}.", hint=hint)
+            command = Command("config set --environment" if self.is_environments else "config set", one.name, "VALUE")
+            hint = Hint("Run ", command, ".")
+            raise Unreadable(f"{self.path}: {one.name!r} is not {kind}.", advice=hint)
         if value:
-            self.check(
-                one, value, f"'{command_line('config unset --environment', one.name)}' takes it out of the file."
-            )
+            unset = Command("config unset --environment", one.name)
+            self.check(one, value, Hint(unset, " takes it out of the file."))
         return value
 
-    def check(self, one: Setting, value: str, hint: str) -> None:
+    def check(self, one: Setting, value: str, hint: Hint) -> None:
         """See that the file may set a setting to `value`. Raises InvalidInput, with what to do in the `hint` too."""
         if not self.is_environments:
             return
         try:
             one.check_environments(value, self.path)
         except InvalidInput as error:
-            raise InvalidInput(str(error), hint=f"{error.hint or ''} {hint}".lstrip()) from None
+            raise InvalidInput(str(error), advice=hints.together(hints.of(error), hint)) from None
 
     def store(self, one: Setting, value: str | None) -> None:
         """Write a setting, or without a value remove it; all else in the file stays as it is.
@@ -117,8 +116,8 @@ class SettingsFile:
         try:
             document = tomlkit.parse(text)
         except ValueError as error:  # it is stricter than what has read the file
-            hint = "Change it with an editor."
-            raise Unreadable(f"{self.path} cannot be changed: {error}.", hint=hint) from None
+            hint = Hint("Change it with an editor.")
+            raise Unreadable(f"{self.path} cannot be changed: {error}.", advice=hint) from None
         table, key = one.place
         inside: Any = document.setdefault(table, tomlkit.table()) if table else document
         if wanted is None:
@@ -139,14 +138,14 @@ class SettingsFile:
         except (FileNotFoundError, NotADirectoryError):
             return {}, ""
         except OSError as error:
-            hint = "Mend its permissions, or move it."
-            raise Unreadable(f"Cannot read {self.path}: {error.strerror}.", hint=hint) from None
+            hint = Hint("Mend its permissions, or move it.")
+            raise Unreadable(f"Cannot read {self.path}: {error.strerror}.", advice=hint) from None
 
     def _replace(self, data: bytes) -> None:
         """Make or replace the file: the user's behind a link that leads to it; with the mode that it has."""
         file = self._file
         if len(data) > settings.LIMIT:
-            raise Unreadable(f"{file} would be too long to be read.", hint="Shorten it with an editor.")
+            raise Unreadable(f"{file} would be too long to be read.", advice=Hint("Shorten it with an editor."))
         with atomic.writing(file), atomic.staged(file, [data]) as (fd, temporary):
             if os.path.lexists(file):
                 os.fchmod(fd, S_IMODE(os.lstat(file).st_mode))
@@ -158,8 +157,8 @@ def users_file() -> SettingsFile:
     """Return the user's file. Raises NotFound if there is no home directory that can have it."""
     directory = paths.config_dir()
     if directory is None:
-        hint = "Set HOME or XDG_CONFIG_HOME, or add --environment to use the settings of the environment."
-        raise NotFound("It is not known where your settings are: there is no home directory for you.", hint=hint)
+        hint = Hint("Set HOME or XDG_CONFIG_HOME, or add --environment to use the settings of the environment.")
+        raise NotFound("It is not known where your settings are: there is no home directory for you.", advice=hint)
     return SettingsFile(os.path.join(directory, "config.toml"))
 
 
@@ -173,5 +172,6 @@ def _look_up(one: Setting, said: dict[str, Any], path: str) -> object:
     table, key = one.place
     inside = said.get(table, {}) if table else said
     if not isinstance(inside, dict):
-        raise Unreadable(f"{path}: {table!r} is not a table.", hint=f"Mend or remove it: it is [{table}] in the file.")
+        hint = Hint(f"Mend or remove it: it is [{table}] in the file.")
+        raise Unreadable(f"{path}: {table!r} is not a table.", advice=hint)
     return inside.get(key)

@@ -11,12 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from po_sessions import models
+from po_sessions.cli.app import hints
+from po_sessions.cli.app.hints import Command, Hint
 from po_sessions.cli.app.input import Room
 from po_sessions.cli.config import paths
 from po_sessions.cli.config.files import Setting, SettingsFile, environments_file, users_file
-from po_sessions.errors import InvalidInput, NoKey, Unreadable, WeightsMissing
+from po_sessions.errors import Advised, InvalidInput, NoKey, Unreadable, WeightsMissing
 from po_sessions.sessions.backups import BackupPolicy
-from po_sessions.shell import command_line
 from po_sessions.text.durations import parse_duration
 from po_sessions.text.sizes import parse_size
 from po_sessions.text.suggest import did_you_mean
@@ -49,8 +50,8 @@ def setting(name: str) -> Setting:
     """Return the setting with this name. Raises InvalidInput, which tells of one that is nearly named so."""
     if name in SETTINGS:
         return SETTINGS[name]
-    hint = f"{did_you_mean(name, SETTINGS)}The settings are: {', '.join(SETTINGS)}."
-    raise InvalidInput(f"There is no setting named {name!r}.", hint=hint)
+    hint = Hint(f"{did_you_mean(name, SETTINGS)}The settings are: {', '.join(SETTINGS)}.")
+    raise InvalidInput(f"There is no setting named {name!r}.", advice=hint)
 
 
 def in_force(name: str, files: Sequence[SettingsFile]) -> InForce:
@@ -76,7 +77,7 @@ def checked(name: str, files: Sequence[SettingsFile]) -> InForce:
         one.setting.check(one.value)
     except InvalidInput as error:
         kind = InvalidInput if one.source.startswith("$") else Unreadable
-        raise kind(f"{name} ({one.source}): {error}", hint=error.hint) from None
+        raise kind(f"{name} ({one.source}): {error}", advice=hints.of(error)) from None
     return one
 
 
@@ -102,12 +103,13 @@ def _accept_links(value: str, remark: Callable[[str], None]) -> str:  # noqa: AR
     links = [os.path.expanduser(link) for link in value.split(os.pathsep) if link]
     for link in links:
         if not os.path.isabs(link):
-            raise InvalidInput(f"{link!r} is not an absolute path.", hint="Give the whole path of the link.")
+            raise InvalidInput(f"{link!r} is not an absolute path.", advice=Hint("Give the whole path of the link."))
     return os.pathsep.join(link.rstrip("/") or link for link in links)
 
 
 def _refuse_links(value: str, file: str) -> None:  # noqa: ARG001
-    raise InvalidInput(f"{file} sets links.allow, which only your own settings can.", hint="Run 'po config path'.")
+    hint = Hint("Run ", Command("config path"), ".")
+    raise InvalidInput(f"{file} sets links.allow, which only your own settings can.", advice=hint)
 
 
 def idle_timeout(files: Sequence[SettingsFile]) -> float | None:
@@ -130,7 +132,9 @@ def _check_idle(value: str) -> None:
     try:
         _seconds(value)
     except InvalidInput as error:
-        raise InvalidInput(str(error), hint=f"{error.hint} With 0 there is no limit.") from None
+        raise InvalidInput(
+            str(error), advice=hints.together(hints.of(error), Hint("With 0 there is no limit."))
+        ) from None
 
 
 def _check_environments_idle(value: str, file: str) -> None:
@@ -142,21 +146,21 @@ def _check_environments_idle(value: str, file: str) -> None:
     if seconds is None or not _SHORTEST_IDLE <= seconds <= _LONGEST_IDLE:
         raise InvalidInput(
             f"{file} sets model.idle_timeout to {value!r}; an environment may set it from 10s to 1h.",
-            hint="Your own file may have any: 'po config set model.idle_timeout 1h'.",
+            advice=Hint("Your own file may have any: ", Command("config set model.idle_timeout 1h"), "."),
         )
 
 
 def room(name: str, what: str, root: str) -> Room:
     """Return the room for input whose largest size a setting tells. Raises as `checked`."""
     size = parse_size(checked(name, files(root)).value)
-    return Room(size, what, f"Give less, or allow more: '{command_line('config set', name, 'SIZE')}'.")
+    return Room(size, what, Hint("Give less, or allow more: ", Command("config set", name, "SIZE"), "."))
 
 
 def _whole_number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
         raise InvalidInput(
             f"{text!r} is no whole number from 0 on.",
-            hint="Write 0, 1, 2 and so on; with 0 no backups are made by turns.",
+            advice=Hint("Write 0, 1, 2 and so on; with 0 no backups are made by turns."),
         )
     return int(text)
 
@@ -166,8 +170,8 @@ def _accept_duration(value: str, remark: Callable[[str], None]) -> str:  # noqa:
     try:
         parse_duration(value)
     except InvalidInput as error:
-        hint = f"{error.hint} To have no backup made of itself, run 'po config set backup.keep 0'."
-        raise InvalidInput(str(error), hint=hint) from None
+        never = Hint("To have no backup made of itself, run ", Command("config set backup.keep 0"), ".")
+        raise InvalidInput(str(error), advice=hints.together(hints.of(error), never)) from None
     return value
 
 
@@ -188,7 +192,7 @@ def _accept_model(value: str, remark: Callable[[str], None]) -> str:
     try:
         models.resolve(name, paths.model_paths()).check(name, {})
     except (WeightsMissing, NoKey) as error:
-        remark(f"{error} {error.hint or ''}".rstrip())
+        remark(Advised(str(error), hints.of(error)))
     return name
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from po_sessions.cli.app import hints
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.terminal.output import counted
 from po_sessions.cli.terminal.times import local_time
@@ -94,7 +95,7 @@ def _failed(failures: Sequence[PoError]) -> PoError:
     first = failures[0]
     if len(failures) == 1:
         return first
-    return WriteFailed(f"{len(failures)} sessions could not be removed; the first: {first}", hint=first.hint)
+    return WriteFailed(f"{len(failures)} sessions could not be removed; the first: {first}", advice=hints.of(first))
 
 
 def _amount(chosen: Sequence[Choice]) -> str:

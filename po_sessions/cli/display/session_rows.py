@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
+from po_sessions.cli.app.hints import Hint
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.display.list_format import Face
 from po_sessions.cli.terminal.times import local_time
@@ -44,7 +45,7 @@ def show_id(run: Invocation, session: SessionSummary, **more: Any) -> None:
         else:
             run.out.line(session.id)
     except WriteFailed as error:
-        error.session_id, error.hint = session.id, f"The session is there: {session.id}."
+        error.session_id, error.advice = session.id, Hint(f"The session is there: {session.id}.")
         raise
 
 

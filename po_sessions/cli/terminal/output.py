@@ -8,11 +8,14 @@ import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from po_sessions.cli.terminal.cells import separators_replaced
-from po_sessions.errors import PoError, ReplyNotStored, WriteFailed
+from po_sessions.errors import Advised, PoError, ReplyNotStored, WriteFailed
 from po_sessions.shell import joined, quoted
+
+if TYPE_CHECKING:
+    from po_sessions.cli.app.hints import Hint
 
 T = TypeVar("T")
 
@@ -115,10 +118,10 @@ class Output:
         with self.paged():
             self.write_escaped("".join(f"{line}\n" for line in _layout(head, cells, set(right), set(whole))))
 
-    def note(self, sentence: str) -> None:
+    def note(self, sentence: str | Hint) -> None:
         """Remark on what was done; only on a terminal, since cron mails whatever is printed."""
         if self.remarks_seen and not self.quiet:
-            _to_stderr(self.with_root(sentence))
+            _to_stderr(self.text(sentence))
 
     @contextmanager
     def progress(self, label: str) -> Iterator[tuple[Callable[[str], None], Callable[[int, int], None]]]:
@@ -137,7 +140,7 @@ class Output:
                 if made.shown is None:
                     self.note(sentence)
                 else:
-                    made.shown.console.print(escape_controls(sentence), markup=False)
+                    made.shown.console.print(escape_controls(self.text(sentence)), markup=False)
 
             yield say, made.advance
 
@@ -145,26 +148,37 @@ class Output:
         """Give back `things`; on a terminal, a bar shows how many are done if that takes over a second."""
         return _watched(label, things) if self.remarks_seen and not self.quiet else things
 
-    def warn(self, sentence: str) -> None:
+    def warn(self, sentence: str | Hint) -> None:
         """Tell of something that is wrong and no failure."""
         if not self.quiet:
-            _to_stderr(f"po: warning: {self.with_root(sentence)}")
+            _to_stderr(f"po: warning: {self.text(sentence)}")
+
+    def text(self, said: str | Hint) -> str:
+        """Return what is printed of a sentence: with its advice, and with commands for the environment of this run."""
+        if isinstance(said, str) and not isinstance(said, Advised):
+            return self.with_root(said)
+        from po_sessions.cli.app import hints  # which few runs need
+
+        return (said if isinstance(said, hints.Hint) else hints.with_hint(said)).text(self.root)
 
     def error(self, error: PoError) -> None:
         """Tell what failed, and what to do next."""
+        from po_sessions.cli.app import hints  # which a run that succeeds does not need
+
+        hint = self.with_root(hints.of(error).text(self.root))
         if self.as_json:
             about = {
                 "code": error.exit_code,
                 "kind": error.kind,
                 "message": str(error),
-                "hint": self.with_root(error.hint or "") or None,
+                "hint": hint or None,
                 "retryable": error.retryable,
                 "session_id": error.session_id,
                 **({"reply": error.reply} if isinstance(error, ReplyNotStored) else {}),
             }
             _to_stderr(json.dumps({"error": about}))
         else:
-            _to_stderr(f"po: {error}" + (f"\n{self.with_root(error.hint)}" if error.hint else ""))
+            _to_stderr(f"po: {error}" + (f"\n{hint}" if hint else ""))
 
     def command(self, *words: str) -> str:
         """Return a command line, which means the environment that this one meant."""

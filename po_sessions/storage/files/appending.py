@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from po_sessions import atomic
-from po_sessions.errors import PoError, WriteFailed
+from po_sessions.errors import Advice, PoError, WriteFailed
 from po_sessions.layout.primitives import is_po_name
 from po_sessions.session import CLOSING_KEYS, End, Message, Session, SessionSummary, check_writable
 from po_sessions.storage.files.codec import (
@@ -140,5 +140,5 @@ def write_append(fd: int, path: str, append: Append) -> None:
         except PoError as error:
             raise WriteFailed(
                 f"{path} was written, but the disk did not confirm it: whether the message is stored is unknown.",
-                hint="Look at the disk, then at the end of the session, before you send it again.",
+                advice=Advice("maybe_stored"),
             ) from error

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from po_sessions import atomic, folders
-from po_sessions.errors import NotFound, PoError, Unreadable
+from po_sessions.errors import Advice, NotFound, PoError, Unreadable
 from po_sessions.session import Session, SessionSummary, is_session_id
 from po_sessions.storage import Notice, archive_ids
 from po_sessions.storage.files import appending, parsing
@@ -127,7 +127,7 @@ class Backups:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise Unreadable(f"Cannot read {directory}: {error.strerror}.", hint="Mend its permissions.") from None
+            raise Unreadable(f"Cannot read {directory}: {error.strerror}.", advice=Advice("mend_permissions")) from None
 
     @contextmanager
     def _opened(self, id: str) -> Iterator[tuple[int, str]]:
@@ -157,5 +157,5 @@ def _age(id: str) -> tuple[str, str]:
 
 def _check_own(session_id: str, id: str, path: str) -> None:
     if session_id != archive_ids.split(id)[0]:
-        hint = "'po doctor' tells what can be done."
-        raise Unreadable(f"{path} holds the session {session_id!r}, which is not its directory's.", hint=hint)
+        message = f"{path} holds the session {session_id!r}, which is not its directory's."
+        raise Unreadable(message, advice=Advice("examine"))

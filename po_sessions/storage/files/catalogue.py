@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
 from po_sessions import folders, locks
-from po_sessions.errors import Busy, PoError, SessionNotFound, Unreadable
+from po_sessions.errors import Advice, Advised, Busy, PoError, SessionNotFound, Unreadable
 from po_sessions.layout.index import is_of
 from po_sessions.session import is_session_id
 from po_sessions.storage import Notice, Watch
@@ -283,7 +283,8 @@ class Catalogue:
                 inodes[id] = inode
             elif id != "index" and not id.startswith("."):
                 path = os.path.join(self._path, name)
-                strange.append(f"{path} is not named like a session; is it a sync client's copy? 'po doctor' tells.")
+                message = f"{path} is not named like a session; is it a sync client's copy?"
+                strange.append(Advised(message, Advice("strange_file")))
         return inodes, strange
 
     def _entries(self) -> Iterator[tuple[str, int]]:
@@ -293,7 +294,9 @@ class Catalogue:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise Unreadable(f"Cannot read {self._path}: {error.strerror}.", hint="Look at its permissions.") from error
+            raise Unreadable(
+                f"Cannot read {self._path}: {error.strerror}.", advice=Advice("look_at_permissions")
+            ) from error
 
     def _stat(self, id: str) -> os.stat_result | None:
         try:

@@ -10,9 +10,8 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from po_sessions import atomic
-from po_sessions.errors import InvalidInput, Unreadable
+from po_sessions.errors import Advice, InvalidInput, Unreadable
 from po_sessions.session import CLOSING_KEYS, Message, Session, check_po_name
-from po_sessions.shell import command_line
 from po_sessions.storage.files.codec import read_closing, read_head, read_message, read_opening, times_of
 from po_sessions.text.strict_json import loads
 
@@ -40,8 +39,7 @@ def _check_owner(session: Session, path: str) -> None:
     try:
         check_po_name(session.po_name)
     except InvalidInput as error:
-        command = command_line("session import", path, po="PO")
-        raise _NoOwner(f"{path} cannot be read: {error}", hint=f"'{command}' makes a session of it.") from None
+        raise _NoOwner(f"{path} cannot be read: {error}", advice=Advice("no_owner", path=path)) from None
 
 
 class Parsed(NamedTuple):
@@ -93,7 +91,7 @@ def readable(path: str) -> Iterator[None]:
         place = f" at byte {at}" if at is not None else ""
         raise Unreadable(
             f"{path} cannot be read{place}: {' '.join(str(error).split())}.",
-            hint="It was left as it is; 'po doctor' tells what can be done.",
+            advice=Advice("damaged"),
         ) from None
 
 

@@ -14,7 +14,7 @@ from dataclasses import fields
 from typing import Any
 
 from po_sessions import atomic, folders, locks
-from po_sessions.errors import Busy, Conflict, PoError, SessionNotFound, Unreadable
+from po_sessions.errors import Advice, Busy, Conflict, PoError, SessionNotFound, Unreadable
 from po_sessions.session import UNKNOWN_TIME, Session, SessionSummary, is_session_id
 from po_sessions.storage.files import appending, codec, parsing
 from po_sessions.storage.files.appending import Found
@@ -240,11 +240,9 @@ def why_damaged(row: Row, path: str) -> str:
 
 def unreadable(row: Row, path: str) -> Unreadable:
     """Return the error of such a row."""
-    return Unreadable(why_damaged(row, path), hint="It was left as it is; 'po doctor' tells what can be done.")
+    return Unreadable(why_damaged(row, path), advice=Advice("damaged"))
 
 
 def not_its_own(path: str, id: str) -> Unreadable:
     """Return the error for a file that holds another session than it is named after."""
-    return Unreadable(
-        f"{path} holds the session {id!r}, which is not its name.", hint="'po doctor' tells what can be done."
-    )
+    return Unreadable(f"{path} holds the session {id!r}, which is not its name.", advice=Advice("examine"))

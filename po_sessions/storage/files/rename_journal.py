@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 
 from po_sessions import atomic, bounded, folders, locks
-from po_sessions.errors import Busy, InvalidInput, PoError, Unfinished, Unreadable
+from po_sessions.errors import Advice, Busy, InvalidInput, PoError, Unfinished, Unreadable
 from po_sessions.session import check_po_name
 from po_sessions.storage import Notice
 from po_sessions.text.strict_json import dumps, loads
@@ -49,10 +49,7 @@ class Renaming:
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError, InvalidInput):
-            raise Unreadable(
-                f"{self._path} cannot be read.",
-                hint="Mend it, or run 'po doctor --repair': it names the 'old' and the 'new' name.",
-            ) from None
+            raise Unreadable(f"{self._path} cannot be read.", advice=Advice("journal_unreadable")) from None
 
     def now(self, po_name: str) -> str:
         """Return what a prompt object is called now. Raises Unreadable."""
@@ -83,7 +80,7 @@ class Renaming:
             try:
                 self._finish(lambda *_: None)
             except PoError as error:
-                error.hint = f"{old} is called {new} from now on, and the next command finishes what is left."
+                error.advice = Advice("rename_unfinished", old=old, new=new)
                 raise
 
     def resume(self, move: Move) -> None:

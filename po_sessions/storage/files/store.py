@@ -10,9 +10,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from po_sessions import atomic, folders, locks, tree
-from po_sessions.errors import Busy, PoError, SessionNotFound, Unreadable, WriteFailed
+from po_sessions.errors import Advice, Advised, Busy, PoError, SessionNotFound, Unreadable, WriteFailed
 from po_sessions.session import End, Message, Session, SessionSummary, check_kept, check_po_name, check_writable
-from po_sessions.shell import command_line
 from po_sessions.storage import Notice, Watch, archive_ids
 from po_sessions.storage.files import appending, codec, parsing
 from po_sessions.storage.files.catalogue import Catalogue
@@ -159,9 +158,7 @@ class FileStorage:
                 # Another layout, a torn end or a second hard link: a file made anew has none of them.
                 _, repaired = self._rewrite(id, fd, keep)
             self._tell_repaired(path, repaired)
-        raise WriteFailed(
-            f"{path} changes whenever it is written.", hint="Look for what else writes to it, and repeat."
-        )
+        raise WriteFailed(f"{path} changes whenever it is written.", advice=Advice("written_by_others"))
 
     def update(self, id: str, change: Callable[[Session], Session]) -> SessionSummary:
         """Replace a session by what `change` makes of it, in a new file. Raises as `append` does, and as `change`."""
@@ -184,7 +181,7 @@ class FileStorage:
             gone = described(fd)
         self._deletions.add(verb, now, {"id": id, **gone}, trash_id=entry_id, purged=False)
         if damage := self._trash.damage(entry_id):
-            self._notice(f"{damage} '{command_line('trash restore', entry_id)}' puts the file back as it is.")
+            self._notice(Advised(damage, Advice("damaged_in_trash", entry_id=entry_id)))
         return entry_id
 
     def purge(self, id: str, now: str, verb: str = "delete") -> None:
@@ -454,11 +451,11 @@ class FileStorage:
     def _name_is_held(self, row: Row) -> Unreadable:
         """Return the error for a name that a session has whose file cannot be read."""
         id, why = row["id"], why_damaged(row, self._files.path(row["id"]))
-        hint = "It was left as it is; 'po doctor' tells what can be done."
+        advice = Advice("damaged")
         with suppress(PoError):
             if self._backups.ids(id):
-                hint = f"Run '{command_line('backup restore', id)}' to put it back to its last backup."
-        error = Unreadable(f"{row['po_name']} has a session named {row['name']!r}, {id}. {why}", hint=hint)
+                advice = Advice("has_backup", session_id=id)
+        error = Unreadable(f"{row['po_name']} has a session named {row['name']!r}, {id}. {why}", advice=advice)
         error.session_id = id
         return error
 

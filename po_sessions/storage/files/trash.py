@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from po_sessions import atomic, folders, locks
-from po_sessions.errors import Busy, NotFound, PoError, Unreadable
+from po_sessions.errors import Advice, Busy, NotFound, PoError, Unreadable
 from po_sessions.session import UNKNOWN_TIME, VERSION, Session, SessionSummary, timestamp
 from po_sessions.storage import archive_ids
 from po_sessions.storage.files import appending, codec, parsing
@@ -108,8 +108,8 @@ class Trash:
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            hint = "Mend its permissions."
-            raise Unreadable(f"Cannot read {self._directory}: {error.strerror}.", hint=hint) from None
+            advice = Advice("mend_permissions")
+            raise Unreadable(f"Cannot read {self._directory}: {error.strerror}.", advice=advice) from None
 
     def _came_at(self, name: str) -> str:
         """Return when a file came into the trash: an entry's id tells; of others, when they were last touched.
@@ -245,8 +245,8 @@ class Trash:
 
     def _check_own(self, id: str, session: Session) -> None:
         if session.id != archive_ids.split(id)[0]:
-            hint = "'po doctor' tells what can be done."
-            raise Unreadable(f"{self._path(id)} holds the session {session.id!r}, which is not its name.", hint=hint)
+            message = f"{self._path(id)} holds the session {session.id!r}, which is not its name."
+            raise Unreadable(message, advice=Advice("examine"))
 
     def rename_po(self, old: str, new: str, *, timeout: float) -> None:
         """Give a prompt object's sessions here its new name, but for what may only be read.
