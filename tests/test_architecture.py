@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from po_sessions.cli.app.root import COMMANDS
-
 PACKAGE = Path(__file__).parent.parent / "po_sessions"
 
 LAYERS = [
@@ -100,7 +98,7 @@ HEAVY = (
     "importlib.metadata",
     "llm",
     "po_sessions.models",
-    "po_sessions.cli.reference.examples",
+    "po_sessions.cli.reference",
 )
 
 
@@ -135,9 +133,33 @@ def test_models_are_completed_without_the_library_once_their_names_are_known(roo
     assert imported(["__complete", "zsh", "send", "greeter", "-m", "smol"], (*HEAVY, *LARGE)) == []
 
 
-def test_help_imports_no_command():
-    shown = imported(["--help"], tuple(f"po_sessions.cli.commands.{name}" for name in COMMANDS))
-    assert shown == []
+COMMANDS = tuple(
+    ".".join(("po_sessions", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
+    for path in sorted((PACKAGE / "cli" / "commands").rglob("*.py"))
+)[1:]
+"""The modules of all nouns and verbs."""
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("--help", []),
+        ("session --help", ["session"]),
+        ("-q status", ["status"]),
+        ("session list -q", ["session", "session.list"]),
+        ("session import --help", ["session", "session.import_"]),
+    ],
+)
+def test_a_command_is_imported_when_it_is_run(line, names, root, po, backend):
+    assert po("send", "greeter", "Hello").exit_code == 0
+    assert imported(line.split(" "), COMMANDS) == [f"po_sessions.cli.commands.{name}" for name in names]
+
+
+def test_no_verb_imports_another():
+    own = {name.removeprefix("po_sessions.") for name in COMMANDS}
+    for path in (PACKAGE / "cli" / "commands").rglob("*.py"):
+        found = {name for name in imports(path) if any(f"{name}.".startswith(f"{one}.") for one in own)}
+        assert found == set(), f"{path}: what they share belongs into cli/app or cli/display"
 
 
 def imported(args: list[str], modules: tuple[str, ...]) -> list[str]:

@@ -251,14 +251,14 @@ def test_files_are_replaced_only_by_force(tea, po_process, tmp_path):
 
 
 def test_a_file_that_another_makes_meanwhile_is_not_replaced(tea, po, tmp_path, monkeypatch):
-    from po_sessions.cli.commands import exchange
+    from po_sessions.cli.commands.session import export
 
     file = tmp_path / "x.md"
 
     def late(path, **_):
         file.write_text("theirs")
 
-    monkeypatch.setattr(exchange, "_check_target", late)
+    monkeypatch.setattr(export, "_check_target", late)
     assert po("session", "export", ID, "-o", str(file)).exit_code == 5
     assert file.read_text() == "theirs"
     file.unlink()
@@ -266,7 +266,7 @@ def test_a_file_that_another_makes_meanwhile_is_not_replaced(tea, po, tmp_path, 
     assert po("session", "export", ID, "-o", str(file)).exit_code == 5
     assert file.read_text() == "theirs"
     file.unlink()
-    monkeypatch.setattr(exchange, "_check_target", lambda path, **_: None)
+    monkeypatch.setattr(export, "_check_target", lambda path, **_: None)
     assert po("session", "export", ID, "-o", str(file)).exit_code == 0
     assert file.read_text().startswith("---\n")
 

@@ -11,8 +11,7 @@ import pytest
 from support.running import PO, TESTS
 from support.worked_examples import begin, examples
 
-from po_sessions.cli.reference.examples import EXAMPLES
-from po_sessions.cli.reference.manual import title
+from po_sessions.cli.reference.manual import every
 from po_sessions.environment import Environment
 from po_sessions.prompt_objects.definition import Definition
 
@@ -78,7 +77,7 @@ def test_the_examples_of(page, world, monkeypatch):
 
 
 def test_every_page_has_its_examples():
-    assert {f"{title(words)}.1": list(some) for words, some in EXAMPLES.items()} == {
+    assert {f"{page.title}.1": list(page.examples) for page in every()} == {
         name: lines for name, lines in PAGES.items() if name.endswith(".1")
     }
 

@@ -1,14 +1,14 @@
-"""The command tree: a table of commands imported when they are run, the global options, and the error boundary."""
+"""The command tree: commands imported when they are run, the global options, and the error boundary."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from copy import copy
 from functools import partial
 from importlib import import_module
+from keyword import iskeyword
 from typing import Any, NoReturn, cast
 
 import typer
@@ -17,24 +17,15 @@ from typer.exceptions import TyperException
 from typer.main import get_command_from_info
 from typer.models import CommandInfo
 
+from po_sessions.cli import commands
 from po_sessions.cli.app.invocation import LOCK_TIMEOUT, Invocation
+from po_sessions.cli.app.verb import Noun, Verb
+from po_sessions.cli.fast import commands_table
 from po_sessions.cli.terminal.output import OutputClosed
 from po_sessions.errors import Interrupted, OutOfMemory, PoError, WriteFailed
 
-COMMANDS = {
-    "send": "Send one message to a prompt object and print the reply.",
-    "session": "Make, list, show, switch, copy, exchange and delete sessions.",
-    "trash": "List, restore and empty what was deleted or undone.",
-    "backup": "Copy sessions, list the copies, put one back.",
-    "object": "List, show, make, rename and delete prompt objects.",
-    "model": "List the models, choose the default, fetch the embedded one.",
-    "config": "Show and change your settings.",
-    "doctor": "Check every file of the environment, and repair.",
-    "init": "Make an environment with starter prompt objects.",
-    "status": "Print the current prompt object and session on one line.",
-    "completion": "Print or install completion for bash, zsh or fish.",
-}
-"""Every command and what it does, so that `po --help` imports none of them."""
+COMMANDS = {words: dict(below) for words, (below, _, _) in commands_table.COMMANDS.items() if below}
+"""The names of the commands below each noun, and below `po` itself, with what they do; listing them imports none."""
 
 EXIT_BUG = 70
 
@@ -76,65 +67,51 @@ class WaitingCommand(PoCommand):
 
 
 class PoGroup(TyperGroup):
-    """A group of commands of one noun. A verb is made when it is asked for: all of `session` would take 7 ms."""
+    """A group of commands. One is imported and made when it is asked for."""
 
-    verbs: dict[str, CommandInfo]
+    words = ""
+    """The group's words behind `po`."""
+    table: Mapping[str, Mapping[str, str]] = COMMANDS
 
     def __init__(self, **settings: Any) -> None:
         settings["params"] = [*settings.pop("params", []), *global_options()]
         super().__init__(**{**settings, "add_help_option": False})
+
+    def take(self, words: str, table: Mapping[str, Mapping[str, str]]) -> None:
+        """Have the commands that a table has below `words`."""
+        self.words, self.table = words, table
+        self.commands = cast(Any, dict.fromkeys(table[words]))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the arguments in front of the verb. Raises TyperException."""
         with _naming(ctx):
             return super().parse_args(ctx, args)
 
-    @classmethod
-    def of(cls, app: typer.Typer) -> PoGroup:
-        """Return the group that Typer would make of `app`, with its verbs still to be made."""
-        verbs = {info.name or info.callback.__name__: info for info in app.registered_commands if info.callback}
-        without = copy(app)
-        without.registered_commands = []
-        group = cast(PoGroup, typer.main.get_group(without))
-        group.verbs = verbs
-        group.commands = cast(Any, dict.fromkeys(verbs))
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        """Import and make a command."""
+        if cmd_name not in self.commands:
+            return None
+        words = f"{self.words} {cmd_name}".lstrip()
+        about = load(words)
+        if isinstance(about, Verb):
+            return make(cmd_name, about)
+        group = PoGroup(name=cmd_name, help=about.help, rich_markup_mode=None)
+        group.take(words, self.table)
         return group
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
-        """Make a verb."""
-        info = self.verbs.get(cmd_name)
-        return info and get_command_from_info(info, pretty_exceptions_short=False, rich_markup_mode=None)
-
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """List the verbs; what a narrow terminal has no room for is wrapped and not cut."""
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        """List the commands; what a narrow terminal has no room for is wrapped and not cut."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, self.summary(ctx, name)) for name in self.commands])
-
-    def summary(self, ctx: Any, name: str) -> str:
-        """Return what a verb does, in a sentence."""
-        return str(self.get_command(ctx, name).get_short_help_str(1000))
+            formatter.write_dl(list(self.table[self.words].items()))
 
 
 class RootGroup(PoGroup):
-    """`po` itself: commands out of the table, and the place where errors become exit codes."""
+    """`po` itself, and the place where errors become exit codes."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.params = [*self.params, *lock_options(), _version_option()]
-        self.commands = cast(Any, dict.fromkeys(COMMANDS))  # their names; `get_command` imports them
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
-        """Import a command."""
-        if cmd_name not in COMMANDS:
-            return None
-        app = import_module(f"po_sessions.cli.commands.{cmd_name}").app
-        command: Any = PoGroup.of(app) if app.info.cls is PoGroup else typer.main.get_command(app)
-        command.name = cmd_name
-        return command
-
-    def summary(self, ctx: Any, name: str) -> str:  # noqa: ARG002
-        """Return what a command does, without importing it."""
-        return COMMANDS[name]
+        self.take("", COMMANDS)
 
     def main(
         self,
@@ -152,6 +129,19 @@ class RootGroup(PoGroup):
         run.out.as_json = "--json" in args[: args.index("--") if "--" in args else None]
         command = partial(super().main, args, prog_name, complete_var, False, windows_expand_args, obj=run, **extra)
         sys.exit(_run(command, args, run))
+
+
+def load(words: str) -> Noun | Verb:
+    """Import what a command declares of itself; "" is `po` as a whole."""
+    path = [f"{word}_" if iskeyword(word) else word for word in words.split()]
+    about: Noun | Verb = import_module(".".join([commands.__name__, *path])).ABOUT
+    return about
+
+
+def make(name: str, verb: Verb) -> TyperCommand:
+    """Return the command that runs a verb."""
+    info = CommandInfo(name, cls=WaitingCommand if verb.waits else PoCommand, callback=verb.function)
+    return cast(TyperCommand, get_command_from_info(info, pretty_exceptions_short=False, rich_markup_mode=None))
 
 
 def _run(command: Callable[[], Any], args: list[str], run: Invocation) -> int:
@@ -283,11 +273,6 @@ def _version_option() -> TyperOption:
     return _option("--version", is_flag=True, is_eager=True, callback=show, help="Print the version.")
 
 
-def noun(help: str) -> typer.Typer:
-    """Return an empty group of commands."""
-    return typer.Typer(cls=PoGroup, help=help, add_completion=False, rich_markup_mode=None, no_args_is_help=False)
-
-
 app = typer.Typer(
     cls=RootGroup,
     add_completion=False,
@@ -297,10 +282,6 @@ app = typer.Typer(
 )
 
 
-@app.callback()
+@app.callback(help=commands.ABOUT.help)
 def po() -> None:
-    """Named, persistent conversation sessions for prompt objects.
-
-    A prompt object is a Markdown file whose body is the system prompt of a language model; a session is one
-    conversation with it. Try: po send greeter "Hello"
-    """
+    """Run before any command; the options of `po` itself are the group's."""

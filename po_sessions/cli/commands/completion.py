@@ -1,4 +1,4 @@
-"""`po completion`: the completion scripts, printed or put where a shell finds them."""
+"""The command `po completion`: the scripts, printed or put where a shell finds them."""
 
 from __future__ import annotations
 
@@ -10,19 +10,16 @@ import typer
 
 from po_sessions import atomic
 from po_sessions.cli.app.invocation import Invocation
-from po_sessions.cli.app.root import PoCommand
+from po_sessions.cli.app.verb import Verb
 from po_sessions.cli.config import paths
 from po_sessions.cli.reference.completion_table import SHELLS, script
 from po_sessions.errors import Conflict, InvalidInput
 from po_sessions.text.suggest import did_you_mean
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
-
 _MARK = "completion for po."
 """What the beginning of a script of ours has."""
 
 
-@app.command(cls=PoCommand)
 def completion(
     ctx: typer.Context,
     shell: Annotated[str, typer.Argument(metavar="SHELL", show_default=False, help="bash, zsh or fish.")],
@@ -46,6 +43,18 @@ def completion(
     _write(path, text)
     run.out.note(hint)
     return run.out.json({"version": 1, "shell": shell, "path": path}) if run.out.as_json else run.out.line(path)
+
+
+ABOUT = Verb(
+    completion,
+    after="status",
+    summary="Print or install completion for bash, zsh or fish.",
+    examples={
+        "source <(po completion bash)": "Try it out.",
+        "po completion zsh --install": "Install it for yourself.",
+    },
+    exit_codes=[5],
+)
 
 
 def _place(shell: str) -> tuple[str, str]:

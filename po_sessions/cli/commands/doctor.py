@@ -1,4 +1,4 @@
-"""`po doctor`: is every file as it should be, and what can be done if not."""
+"""The command `po doctor`: is every file as it should be, and what can be done if not."""
 
 from __future__ import annotations
 
@@ -12,18 +12,15 @@ import typer
 
 from po_sessions.cli.app import hints
 from po_sessions.cli.app.invocation import Invocation
-from po_sessions.cli.app.root import PoCommand
+from po_sessions.cli.app.verb import Verb
 from po_sessions.cli.terminal.output import counted, one_line
 from po_sessions.doctor import Finding, Store, examine
 from po_sessions.errors import Busy, Conflict, ForeignDirectory, WriteFailed
-
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 _SHOWN = 20
 """How many findings of one kind a terminal gets."""
 
 
-@app.command(cls=PoCommand)
 def doctor(
     ctx: typer.Context,
     repair: Annotated[
@@ -56,6 +53,20 @@ def doctor(
             f"{counted(len(failures), 'repair')} failed; the first: {failures[0]}", advice=hints.of(failures[0])
         )
     raise typer.Exit(1 if any(one.remains for one in found) else 0)
+
+
+ABOUT = Verb(
+    doctor,
+    after="config",
+    summary="Check every file of the environment, and repair.",
+    examples={
+        'po doctor || echo "Something is wrong."': "Check the environment.",
+        "po doctor --json | jq -r '.[] | select(.fault).message'": "Only what is wrong, in a script.",
+        "po doctor --repair": "Repair what can be.",
+    },
+    see_also=["backup", "trash"],
+    exit_codes=[1, 7],
+)
 
 
 def _show(run: Invocation, found: Sequence[Finding], *, repair: bool) -> None:

@@ -1,4 +1,4 @@
-"""`po init`: make an environment."""
+"""The command `po init`."""
 
 from __future__ import annotations
 
@@ -8,17 +8,14 @@ from typing import Annotated
 import typer
 
 from po_sessions.cli.app.invocation import Invocation
-from po_sessions.cli.app.root import PoCommand
+from po_sessions.cli.app.verb import Verb
 from po_sessions.environment import Environment
 from po_sessions.errors import Conflict, InvalidInput, NotFound
 from po_sessions.layout.environment import DIRECTORY
 from po_sessions.prompt_objects import starters
 from po_sessions.shell import command_line, quoted
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
-
-@app.command(cls=PoCommand)
 def init(
     ctx: typer.Context,
     directory: Annotated[
@@ -50,3 +47,16 @@ def init(
     if run.out.as_json:
         return run.out.json({"version": 1, "path": path, "made": made})
     return run.out.line(path)
+
+
+ABOUT = Verb(
+    init,
+    after="doctor",
+    summary="Make an environment with starter prompt objects.",
+    examples={
+        "po init": "Make an environment for the working directory and those below it.",
+        "mkdir notes && po init notes": "Make one for another directory.",
+    },
+    see_also=["object"],
+    exit_codes=[5],
+)

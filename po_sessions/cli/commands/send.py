@@ -1,4 +1,4 @@
-"""`po send`: one message, one reply."""
+"""The command `po send`: one message, one reply."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from po_sessions.cli.app import dry_run as dry_run_
 from po_sessions.cli.app.input import read_file, read_text
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.options import ContextLimit, Model, ModelOptions, NoStream, Timeout
-from po_sessions.cli.app.root import WaitingCommand
 from po_sessions.cli.app.turn import ask, idle_timeout, make_ready, to_limit, to_options, to_seconds
+from po_sessions.cli.app.verb import Verb
 from po_sessions.cli.config.paths import model_name
 from po_sessions.errors import Conflict, InvalidInput
 from po_sessions.session import SessionSummary, check_po_name
@@ -26,10 +26,7 @@ if TYPE_CHECKING:
 _BETWEEN = "\n\n"
 """What stands between the parts of a message."""
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
-
-@app.command(cls=WaitingCommand)
 def send(
     ctx: typer.Context,
     po: Annotated[
@@ -150,6 +147,26 @@ def send(
     context = env.context(target, model=model, options=options, limit=limit, timeout=seconds, idle_timeout=idle)
     context = replace(context, idempotency_key=key, if_turns=if_turns)
     return ask(run, prompt_object, context, text, stream=not no_stream, saved=not no_save)
+
+
+ABOUT = Verb(
+    send,
+    waits=True,
+    examples={
+        'po send greeter "Hello"': "Send a message to the prompt object's current session.",
+        'po send greeter -s "Debug task" "Why is the sky blue?"': "Send it to another one.",
+        'po send greeter --new -s "Lesson 1" --switch "What is a prime?"': "Begin a session, and make it current.",
+        'echo "Water boils at 100 degrees." | po send reader': "A pipe is a message.",
+        'po send reader "Summarise this:" --file notes.txt': "So is a file, behind what is said.",
+        'po send reader --no-save "What is 2 + 2?"': "Ask outside any session, and store nothing.",
+        "po send greeter -s nightly --create --json Hi | jq -r .reply": "Only the reply, in a script.",
+        'po send greeter --idempotency-key monday "Good morning"': "However often it is repeated, ask once.",
+        'po send greeter --dry-run "What would you get?"': "See the exact messages, and send none.",
+        'po send greeter -o max_tokens=8 -- "-5 degrees, is that cold?"': "A message that begins with a hyphen.",
+    },
+    see_also=["session", "session show", "session retry", "session compact", "object", "model", "backup"],
+    exit_codes=[4, 5, 6, 7, 8],
+)
 
 
 def _refuse_with_no_save(given: dict[str, bool]) -> None:

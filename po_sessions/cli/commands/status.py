@@ -1,4 +1,4 @@
-"""`po status`: where the next plain message goes, for a shell prompt or a status bar."""
+"""The command `po status`: where the next plain message goes, for a shell prompt or a status bar."""
 
 from __future__ import annotations
 
@@ -7,17 +7,14 @@ from typing import Annotated
 import typer
 
 from po_sessions.cli.app.invocation import Invocation
-from po_sessions.cli.app.root import PoCommand
+from po_sessions.cli.app.verb import Verb
 from po_sessions.cli.display.list_format import to_template
 from po_sessions.cli.display.template import STATUS_FIELDS as FIELDS
 from po_sessions.cli.terminal.output import one_line
 from po_sessions.errors import InvalidInput, NoCurrent
 from po_sessions.session import DEFAULT_NAME
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
-
-@app.command(cls=PoCommand)
 def status(
     ctx: typer.Context,
     template: Annotated[
@@ -58,3 +55,17 @@ def status(
         return run.out.line(f"{po_name}: {name} ({count} msg{'' if count == 1 else 's'})")
     values = (po_name, name, session.id if session else "", str(count))
     return run.out.line(line.fill(dict(zip(FIELDS, values, strict=True))))
+
+
+ABOUT = Verb(
+    status,
+    after="init",
+    summary="Print the current prompt object and session on one line.",
+    examples={
+        "po status": "See where the next plain message goes.",
+        "po status --format '{po_name}: {session_name}'": "The same, in any form.",
+        "PS1='$(po status 2>/dev/null) \\$ '": "Have it in the prompt of a shell.",
+    },
+    see_also=["session current", "session switch"],
+    exit_codes=[4, 7],
+)

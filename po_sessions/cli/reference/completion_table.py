@@ -10,10 +10,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from typer.main import get_command
-
-from po_sessions.cli.app.root import COMMANDS, app, global_options
+from po_sessions.cli.app.root import global_options
 from po_sessions.cli.config.settings import SETTINGS
+from po_sessions.cli.reference import tree
 from po_sessions.formats import FORMATS
 
 SHELLS = {"bash": "po.bash", "zsh": "_po", "fish": "po.fish"}
@@ -61,7 +60,7 @@ def script(shell: str) -> str:
 
 def table() -> str:
     """Return the text of `commands_table.py`."""
-    root: Any = get_command(app)
+    root = tree.root()
     context = root.context_class(root, info_name="po")
     everywhere = [_option(param, context) for param in global_options()]
     words = {
@@ -100,13 +99,14 @@ def _rows(things: list[Any], indent: int = 4) -> list[str]:
 
 def _places(root: Any, context: Any) -> Iterator[tuple[str, list[tuple[str, str]], list[Any]]]:
     """Yield every command: its words, the commands below it with what they do, its parameters."""
-    yield "", list(COMMANDS.items()), root.get_params(context)
-    for name in COMMANDS:
+    yield "", list(root.table[""].items()), root.get_params(context)
+    for name in root.table[""]:
         command = root.get_command(context, name)
         inner = command.context_class(command, info_name=name, parent=context)
-        verbs = {verb: command.get_command(inner, verb) for verb in getattr(command, "commands", {})}
-        yield name, [(verb, one.get_short_help_str(100)) for verb, one in verbs.items()], command.get_params(inner)
-        for verb, one in verbs.items():
+        verbs = root.table.get(name, {})
+        yield name, list(verbs.items()), command.get_params(inner)
+        for verb in verbs:
+            one = command.get_command(inner, verb)
             yield f"{name} {verb}", [], one.get_params(one.context_class(one, info_name=verb, parent=inner))
 
 

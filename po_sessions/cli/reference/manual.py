@@ -8,51 +8,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from typer.main import get_command
-
 from po_sessions import __version__, errors
-from po_sessions.cli.app.root import COMMANDS, EXIT_BUG, app, global_options, lock_options
-from po_sessions.cli.reference.examples import EXAMPLES
+from po_sessions.cli.app.root import EXIT_BUG, global_options, load, lock_options
+from po_sessions.cli.app.verb import Noun, Verb
+from po_sessions.cli.reference import tree
 from po_sessions.cli.reference.roff import bold, escaped, filled, items, prose, reference, term, unquoted
 
 DATE = "2026-11-25"
 """When what the pages say was last gone through."""
-
-LARGE = {"session"}
-"""The groups whose verbs have pages of their own."""
-
-RELATED = {
-    "": list(COMMANDS),
-    "send": ["session", "session show", "session retry", "session compact", "object", "model", "backup"],
-    "session": ["send", "trash", "backup", "object"],
-    "session new": ["send", "session ensure", "session switch"],
-    "session ensure": ["send", "session new"],
-    "session list": ["session show", "session current", "status"],
-    "session show": ["session list", "session export", "session path"],
-    "session current": ["session list", "session switch", "status"],
-    "session switch": ["session current", "object"],
-    "session rename": ["session list", "object"],
-    "session delete": ["session undo", "session prune", "trash"],
-    "session duplicate": ["session new", "session adopt", "session export"],
-    "session adopt": ["session list", "session duplicate", "object"],
-    "session undo": ["session delete", "session retry", "trash"],
-    "session retry": ["send", "session undo", "model"],
-    "session path": ["session show", "object"],
-    "session export": ["session import", "session show", "backup"],
-    "session import": ["session export", "session adopt"],
-    "session prune": ["session delete", "trash", "backup"],
-    "session compact": ["send", "session show", "model"],
-    "trash": ["session delete", "session undo", "session prune", "backup"],
-    "backup": ["session export", "trash", "config"],
-    "object": ["send", "session list", "session adopt"],
-    "model": ["send", "config"],
-    "config": ["model", "backup"],
-    "doctor": ["backup", "trash"],
-    "init": ["object"],
-    "status": ["session current", "session switch"],
-    "completion": [],
-}
-"""The pages that each page sends on to."""
 
 _MODELS = {"asks", "model", "config"}
 _SETTINGS = {"asks", "model", "config", "backup"}
@@ -124,15 +87,11 @@ EXIT_STATUS = {
     EXIT_BUG: "A bug in po; the message names the file that holds the traceback.",
     errors.Interrupted.exit_code: "Interrupted.",
 }
-_EXIT_WITH = {
-    1: {"doctor"},
-    errors.AmbiguousSelector.exit_code: {"selects", "falls back"},
-    errors.Conflict.exit_code: {"waits", "defines", "writes files", "init", "completion"},
-    errors.Busy.exit_code: {"waits"},
-    errors.Unreadable.exit_code: {"store", "model", "config"},
-    errors.ModelError.exit_code: _MODELS,
+_EXITS_OF_ALL = {
+    *(0, errors.InvalidInput.exit_code, errors.NotFound.exit_code, errors.WriteFailed.exit_code),
+    *(EXIT_BUG, errors.Interrupted.exit_code),
 }
-"""What a command has to do so that it can end with these; it can with all others."""
+"""What every command can end with; a verb declares the others that it can."""
 
 _GLOBAL = {option.name for option in [*global_options(), *lock_options()]}
 
@@ -156,15 +115,26 @@ class Page:
         """The commands below, which need not have pages."""
         return list(_below(self))
 
+    @cached_property
+    def about(self) -> Noun | Verb:
+        """What it declares of itself."""
+        return load(self.words)
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the commands below have pages."""
+        return isinstance(self.about, Noun) and self.about.large
+
     @property
     def short(self) -> str:
         """What it does, in one line."""
-        text = COMMANDS.get(self.words) or self.command.help.split("\n\n")[0]
+        own = self.about.summary if isinstance(self.about, Verb) else ""
+        text = own or self.command.help.split("\n\n")[0]
         return " ".join(text.split()).rstrip(".") + "."
 
     @property
     def does(self) -> set[str]:
-        """What matters for variables, files and exit codes: it, its noun, and a word for each thing that it does."""
+        """What matters for variables and files: it, its noun, and a word for each thing that it does."""
         if self.verbs:
             return {self.words}.union(*(verb.does for verb in self.verbs))
         arguments = {param.metavar for param in self.command.params if param.param_type_name == "argument"}
@@ -172,22 +142,36 @@ class Page:
         noun = self.words.split()[0]
         told = {
             "store": noun not in {"config", "model", "init", "completion"},
-            "selects": not arguments.isdisjoint({"S", "S…", "T", "B"}),
             "falls back": not arguments.isdisjoint({"[S]", "[S…]"})
             or "session" in names
             or self.words in {"session current", "status"},
             "asks": "option" in names,
-            "waits": "lock_timeout" in names,
-            "defines": noun == "object" and "PO" in arguments,
-            "writes files": "output" in names,
             "turn": self.words in {"send", "session retry"},
         }
         return {self.words, noun, *(word for word, holds in told.items() if holds)}
 
     @property
     def exit_codes(self) -> list[int]:
-        """The exit codes that it can have."""
-        return [code for code in EXIT_STATUS if code not in _EXIT_WITH or not self.does.isdisjoint(_EXIT_WITH[code])]
+        """The exit codes that it, or a command below, can have."""
+        verbs = [page.about for page in (self, *self.verbs, *(verb for noun in self.verbs for verb in noun.verbs))]
+        declared = {code for verb in verbs if isinstance(verb, Verb) for code in verb.exit_codes}
+        return [code for code in EXIT_STATUS if code in _EXITS_OF_ALL or code in declared]
+
+    @property
+    def examples(self) -> dict[str, str]:
+        """Lines for a shell, and what each does."""
+        return {line: text for about in self._told_here() for line, text in about.examples.items()}
+
+    @property
+    def see_also(self) -> list[str]:
+        """The commands whose pages it sends on to."""
+        if not self.words:
+            return [page.words for page in self.verbs]
+        return list(dict.fromkeys(words for about in self._told_here() for words in about.see_also))
+
+    def _told_here(self) -> list[Noun | Verb]:
+        """Return it, and the commands below that have no pages of their own."""
+        return [self.about, *(verb.about for verb in self.verbs if not self.is_large)]
 
     def text(self) -> str:
         """Return the page."""
@@ -201,10 +185,10 @@ class Page:
         codes = {bold(str(code)): prose(EXIT_STATUS[code]) for code in self.exit_codes}
         lines += [".SH EXIT STATUS", ".PD 0", *items(codes), ".PD"]
         lines += _section("ENVIRONMENT", self._that_matter(ENVIRONMENT)) + _section("FILES", self._that_matter(FILES))
-        examples = {bold(line): prose(text) for line, text in EXAMPLES[self.words].items()}
+        examples = {bold(line): prose(text) for line, text in self.examples.items()}
         lines += _section("EXAMPLES", items(examples))
         parts = self.words.split()
-        others = [*(" ".join(parts[:count]) for count in range(len(parts))), *RELATED[self.words]]
+        others = [*(" ".join(parts[:count]) for count in range(len(parts))), *self.see_also]
         references = [*(reference(title(words)) for words in others), reference("po-formats", "5")]
         lines += [".SH SEE ALSO", ",\n".join(references)]
         return filled(lines)
@@ -213,7 +197,7 @@ class Page:
         return f"{bold(self.context.command_path)} {term(' '.join(self.command.collect_usage_pieces(self.context)))}"
 
     def _commands(self) -> list[str]:
-        if not self.words or self.words in LARGE:
+        if self.is_large:
             return [".SH COMMANDS", *items({reference(verb.title): self._prose(verb.short) for verb in self.verbs})]
         lines = [".SH COMMANDS"]
         for verb in self.verbs:
@@ -266,16 +250,27 @@ class Page:
         """Return the page that a name in quotes means: 'show', 'session show', 'po session show --help'."""
         words = quoted.removeprefix("po ").removesuffix(" --help") if quoted.endswith(" --help") else quoted
         noun = self.words.split(" ")[0]
-        return next((title(one) for one in (words, f"{noun} {words}") if one in RELATED), None)
+        return next((title(one) for one in (words, f"{noun} {words}") if self._has_page(one)), None)
+
+    def _has_page(self, words: str) -> bool:
+        noun, _, verb = words.partition(" ")
+        table = self.context.find_root().command.table
+        if not verb:
+            return noun in table[""]
+        about = load(noun) if verb in table.get(noun, ()) else None
+        return isinstance(about, Noun) and about.large
 
 
 def pages() -> dict[str, str]:
     """Return the manual pages by their files' names: `po.1`, `po-send.1`, `po-session-list.1`."""
-    root: Any = get_command(app)
+    return {f"{page.title}.1": page.text() for page in every()}
+
+
+def every() -> list[Page]:
+    """Return the pages: of `po`, of its commands, and of the verbs of a large noun."""
+    root = tree.root()
     whole = Page("", root, root.context_class(root, info_name="po"))
-    groups = whole.verbs
-    every = [whole, *groups, *(verb for group in groups if group.words in LARGE for verb in group.verbs)]
-    return {f"{page.title}.1": page.text() for page in every}
+    return [whole, *whole.verbs, *(verb for noun in whole.verbs if noun.is_large for verb in noun.verbs)]
 
 
 def title(words: str) -> str:

@@ -1,4 +1,4 @@
-"""`po session compact`: a summary that stands for what was said before it."""
+"""The verb `po session compact`: a summary that stands for what was said before it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import typer
 
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.options import Model, ModelOptions, Po, Timeout
+from po_sessions.cli.app.verb import Verb
 from po_sessions.cli.config.paths import model_name
 from po_sessions.cli.display import session_rows
 from po_sessions.cli.terminal.output import counted
@@ -47,6 +48,20 @@ def compact(
         _undo(run, manager.find(run.session_ref(ref), run.known_po(po)))
     else:
         _compact(run, ref, po, model, option or [], to_seconds(timeout))
+
+
+ABOUT = Verb(
+    compact,
+    after="prune",
+    waits=True,
+    examples={
+        "po session compact": "Sum up the current session.",
+        "po session compact --undo": "Have all of it sent again.",
+        'po session compact "Debug task" --option max_tokens=64': "Have a short summary of another.",
+    },
+    see_also=["send", "session show", "model"],
+    exit_codes=[4, 5, 6, 7, 8],
+)
 
 
 def _undo(run: Invocation, session: SessionSummary) -> None:

@@ -1,4 +1,4 @@
-"""`po session prune`: what is old, empty or too much, first shown and then taken away."""
+"""The verb `po session prune`: what is old, empty or too much, first shown and then taken away."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import typer
 
 from po_sessions.cli.app.input import parse_moment
 from po_sessions.cli.app.invocation import Invocation
+from po_sessions.cli.app.verb import Verb
 from po_sessions.errors import InvalidInput, NoCurrent
 
 
@@ -81,3 +82,20 @@ def prune(
     switches = ["--empty"] * empty + ["--purge"] * purge
     command = run.out.command("po", "session", "prune", *words, *switches, *scope, "--yes")
     return views.preview(run, selection, criteria, command)
+
+
+ABOUT = Verb(
+    prune,
+    after="import",
+    waits=True,
+    examples={
+        "po session prune --older-than 90d": "Show the sessions that have been idle for 90 days,",
+        "po session prune --older-than 90d --yes": "and move them to the trash.",
+        "po session prune --older-than 90d --keep-last 20 --all --yes": "The same for all, every night, but for "
+        "the newest 20 of each prompt object.",
+        "po session prune --empty --all --yes": "Move those without messages.",
+        "po session prune --max-size 500MB --all": "Show what is too much.",
+    },
+    see_also=["session delete", "trash", "backup"],
+    exit_codes=[5, 6, 7],
+)

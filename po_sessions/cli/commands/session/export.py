@@ -1,4 +1,4 @@
-"""`po session export` and `import`: sessions that leave and come back."""
+"""The verb `po session export`."""
 
 from __future__ import annotations
 
@@ -12,19 +12,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from po_sessions import atomic
-from po_sessions.cli.app.hints import Hint
-from po_sessions.cli.app.input import read_bytes, read_stdin
 from po_sessions.cli.app.invocation import Invocation, each, raise_any
 from po_sessions.cli.app.options import Po
-from po_sessions.cli.display import session_rows
+from po_sessions.cli.app.verb import Verb
 from po_sessions.cli.terminal.output import counted
-from po_sessions.errors import Conflict, InvalidInput, NotFound, PoError, WriteFailed
+from po_sessions.errors import Conflict, InvalidInput, NotFound, PoError
 from po_sessions.session import Session
 from po_sessions.shell import quoted
 
 if TYPE_CHECKING:
     from po_sessions.formats import Format
-    from po_sessions.sessions.importing import Imported
 
 
 def export(
@@ -92,79 +89,18 @@ def export(
     raise_any(failed)
 
 
-def import_(
-    ctx: typer.Context,
-    files: Annotated[
-        list[str], typer.Argument(metavar="FILE…", show_default=False, help="Files; `-` is standard input.")
-    ],
-    po: Annotated[
-        str | None, typer.Option("--po", metavar="PO", help="Give them all to this prompt object instead of their own.")
-    ] = None,
-) -> None:
-    """Read what 'export' wrote; print the sessions' ids.
-
-    The format is told by the content, whatever the file is called. Unless everything can be read, nothing is imported.
-    A session that is here already adds nothing; one whose id is taken by another gets a new id.
-    """
-    from po_sessions import formats
-    from po_sessions.sessions.importing import check_importable
-
-    run: Invocation = ctx.obj
-    owner = None if po is None else run.environment().prompt_object(run.po_name(po) or po).name
-
-    def read(file: str) -> tuple[Format, list[Session]]:
-        where = "Standard input" if file == "-" else file
-        if file == "-":
-            run.note_typing("what is to be imported")
-        form, sessions = formats.decode(_read(run, file), where)
-        for session in sessions:
-            check_importable(session, owner)
-        return form, sessions
-
-    documents = each(files, read)
-    env = run.environment(to_write_for="")
-    made: list[Imported] = []
-    try:
-        for form, sessions in documents:
-            made.extend(env.session_manager.import_(sessions, po_name=owner, format_name=form.name))
-    except WriteFailed as error:
-        error.advice = Hint("Make room or mend the permissions, and repeat: what is here already adds nothing.")
-        raise
-    finally:
-        for one in made:
-            _remark(run, one)
-        _show_imported(run, made)
-
-
-def _remark(run: Invocation, one: Imported) -> None:
-    """Tell what became of an imported session, where that is not plain."""
-    there, name = one.session, one.original.name
-    if not one.made:
-        return run.out.note(f"{there.name!r} of {there.po_name} is here already: {there.id}.")
-    if there.id != one.original.id:
-        run.out.note(f"The id {one.original.id} is taken or cannot be one, so {name!r} is {there.id}.")
-    if there.name != name:
-        run.out.note(f"The name {name!r} is taken or cannot be one, so {there.id} is called {there.name!r}.")
-    return session_rows.remark_orphaned(run, there)
-
-
-def _show_imported(run: Invocation, made: Sequence[Imported]) -> None:
-    if not run.out.as_json:
-        return run.out.write("".join(f"{one.session.id}\n" for one in made))
-    return run.out.json(
-        [
-            {
-                "version": 1,
-                "id": one.session.id,
-                "name": one.session.name,
-                "po_name": one.session.po_name,
-                "message_count": one.session.message_count,
-                "made": one.made,
-                "original_id": one.original.id,
-            }
-            for one in made
-        ]
-    )
+ABOUT = Verb(
+    export,
+    after="path",
+    examples={
+        "po session export > default.md": "Write the current session as Markdown.",
+        'po session export "Debug task" --format json | jq .history': "Hand a session to another program.",
+        "po session export --all --output saved.jsonl": "Write every session to one file.",
+        "po session export --all --format markdown -o sessions/": "Write a file for each into a directory.",
+    },
+    see_also=["session import", "session show", "backup"],
+    exit_codes=[4, 5, 7],
+)
 
 
 def _format(name: str | None, output: str | None) -> Format | None:
@@ -282,11 +218,3 @@ def _claim(path: str) -> None:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
         raise _taken(path) from None
-
-
-def _read(run: Invocation, file: str) -> bytes:
-    """Return a file's bytes, or standard input's. Raises as `read_bytes` does."""
-    from po_sessions.cli.config import settings
-
-    room = settings.room("import.max_bytes", "What is to be imported", run.find_root())
-    return read_stdin(room) if file == "-" else read_bytes(file, room)

@@ -1,0 +1,64 @@
+"""The verb `po session retry`."""
+
+from __future__ import annotations
+
+import typer
+
+from po_sessions.cli.app.invocation import Invocation
+from po_sessions.cli.app.options import ContextLimit, Model, ModelOptions, NoStream, Po, Ref, Timeout
+from po_sessions.cli.app.verb import Verb
+from po_sessions.cli.config.paths import model_name
+from po_sessions.errors import (
+    PromptObjectNotFound,
+)
+from po_sessions.shell import command_line
+
+
+def retry(
+    ctx: typer.Context,
+    ref: Ref = None,
+    po: Po = None,
+    model: Model = None,
+    option: ModelOptions = None,
+    context_limit: ContextLimit = None,
+    timeout: Timeout = None,
+    no_stream: NoStream = False,
+) -> None:
+    """Ask again what failed or was interrupted, and print the reply.
+
+    Only the last turn can be asked again; one with others after it cannot, nor one that was answered: exit 5. The reply
+    is added to the turn; what had arrived before stays in the record, and out of what the model is sent.
+
+    The model is chosen anew: --model, else the prompt object's, else the default. One that was named for the turn that
+    failed has to be named again.
+    """
+    from po_sessions.cli.app.turn import ask, idle_timeout, make_ready, to_limit, to_options, to_seconds
+
+    run: Invocation = ctx.obj
+    options, limit, seconds = to_options(option or []), to_limit(context_limit), to_seconds(timeout)
+    model = None if model is None else model_name(model)
+    env = run.environment(to_send=True)
+    session = env.session_manager.find(run.session_ref(ref), run.known_po(po))
+    if session.po_name not in env.definitions:
+        raise PromptObjectNotFound(
+            session.po_name,
+            hint=f"Run '{command_line('session adopt', session.id, po='PO')}' to give the session another.",
+        )
+    prompt_object = env.prompt_object(session.po_name)
+    idle = idle_timeout(env)
+    make_ready(run, env, prompt_object, model, options)
+    context = env.context(session, model=model, options=options, limit=limit, timeout=seconds, idle_timeout=idle)
+    ask(run, prompt_object, context, None, stream=not no_stream)
+
+
+ABOUT = Verb(
+    retry,
+    after="undo",
+    waits=True,
+    examples={
+        "po session retry nightly": "Ask again what failed.",
+        "po session retry weekly --option temperature=0.2": "Ask again in another way.",
+    },
+    see_also=["send", "session undo", "model"],
+    exit_codes=[4, 5, 6, 7, 8],
+)
