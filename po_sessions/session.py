@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
 from po_sessions.errors import Advice, Conflict, InvalidInput, NewerVersion
-from po_sessions.layout.primitives import is_printable
+from po_sessions.layout.primitives import FOOTER_AT, is_printable
 from po_sessions.text.strict_json import dumps, loads
 
 VERSION = 1
@@ -29,7 +29,7 @@ UNKNOWN_TIME = "1970-01-01T00:00:00.000Z"
 ROLES = ("system", "user", "assistant", "tool")
 NAME_LENGTH = 200
 PREVIEW_LENGTH = 80
-CLOSING_KEYS = ("updated_at", "preview", "message_count", "turn_count")
+FOOTER_KEYS = ("updated_at", "preview", "message_count", "turn_count")
 """What stands behind the history, since it changes with every message; the counts last."""
 
 STANDS_FOR = "stands_for"
@@ -304,25 +304,29 @@ class Session:
             "metadata": dict(self.metadata),
         }
 
-    def closing(self) -> dict[str, Any]:
+    def footer(self) -> dict[str, Any]:
         """Return the keys that are stored behind the history."""
         summary = self.summary()
-        return {key: getattr(summary, key) for key in CLOSING_KEYS}
+        return {key: getattr(summary, key) for key in FOOTER_KEYS}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the session as one JSON object, in the order in which it is stored."""
-        return {**self.head(), "history": [message.to_dict() for message in self.history], **self.closing()}
+        return {**self.head(), "history": [message.to_dict() for message in self.history], **self.footer()}
 
     def encoded(self) -> Iterator[bytes]:
         """Yield the same as JSON, in pieces that end with a line: one a message, its comma leading.
 
         The last brace has a line of its own.
         """
-        yield dumps(self.head())[:-1] + b',"history":[\n'
-        yield from self._encoded_history()
-        yield b"]," + dumps(self.closing())[1:-1] + b"\n}\n"
+        yield from self.encoded_history()
+        yield b"]," + dumps(self.footer())[1:-1] + b"\n}\n"
 
-    def _encoded_history(self) -> Iterator[bytes]:
+    def encoded_history(self) -> Iterator[bytes]:
+        """Yield the same up to the end of the history."""
+        yield dumps(self.head())[:-1] + b',"history":[\n'
+        yield from self._encoded_messages()
+
+    def _encoded_messages(self) -> Iterator[bytes]:
         for i, message in enumerate(self.history):
             yield b"," * (i > 0) + dumps(message.to_dict()) + b"\n"
 
@@ -335,7 +339,7 @@ class Session:
         if not isinstance(data, dict):
             raise ValueError("it is not a JSON object")
         rest = dict(data)
-        for derived in CLOSING_KEYS[1:]:
+        for derived in (FOOTER_AT, *FOOTER_KEYS[1:]):
             rest.pop(derived, None)
         history = rest.pop("history", None)
         if not isinstance(history, list):

@@ -27,12 +27,12 @@ class _Examined:
     about: os.stat_result
     session: Session
     whole: bool
-    closing: SessionSummary | None
-    """What its closing says, which is believed where only that is read; None if the file is not of our layout."""
+    footer: SessionSummary | None
+    """What its footer says, which is believed where only that is read; None if the file is not of our layout."""
 
     @property
     def counts_wrong(self) -> bool:
-        return self.closing is not None and self.closing != self.session.summary()
+        return self.footer is not None and self.footer != self.session.summary()
 
 
 def check(store: Store) -> Iterator[Finding]:
@@ -74,7 +74,7 @@ def _check_one(id: str, path: str, store: Store) -> Iterator[Finding]:
     if found.session.id != id:
         yield _misnamed(id, path, found, store)
     else:
-        store.rows[id] = to_row(found.closing or found.session.summary(), found.about.st_size, found.about.st_ino)
+        store.rows[id] = to_row(found.footer or found.session.summary(), found.about.st_size, found.about.st_ino)
         yield from _judge(id, path, found, store)
 
 
@@ -195,7 +195,7 @@ def _misnamed(id: str, path: str, found: _Examined, store: Store) -> Finding:
             again = _examine(fd, path, certain=True)
             if again is None or again.session.id != own:
                 raise Conflict(f"{path} has changed since.", advice=Advice("examine_again"))
-            row = to_row(again.closing or again.session.summary(), again.about.st_size, again.about.st_ino)
+            row = to_row(again.footer or again.session.summary(), again.about.st_size, again.about.st_ino)
             store.index.record(row)
             try:
                 folders.link(path, target)

@@ -26,6 +26,9 @@ _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _BLOCK = 1 << 16
 LARGEST = 1 << 20
 """Bytes of a file that holds no messages; one with more is for `storage` to judge."""
+FOOTER_AT = "footer_at"
+"""The key of a session file's footer that says at which byte of the file it begins."""
+_FOOTER_KEYS = ["updated_at", "preview", "message_count", "turn_count"]
 _FARTHEST = 1 << 22
 """How far from the ends of a file lines are looked for, in bytes."""
 
@@ -199,7 +202,7 @@ def is_time(value: object) -> bool:
 def session(path: str, id: str) -> "tuple[str, str, int] | None":
     """Return the name, the prompt object and the number of messages of the session in a file, its history unread.
 
-    Reads the first line, the last message and the closing, as `session_file.read_tail` does.
+    Reads the first line, the last message and the footer, as `session_file.read_tail` does.
     """
     fd = open_regular(path)
     if fd is None:
@@ -209,7 +212,8 @@ def session(path: str, id: str) -> "tuple[str, str, int] | None":
         opening = _first_line(fd, size)
         end = _tail(fd, size, lines=4)
         head = _read_head(opening)
-        count = None if end is None else _read_closing(end[1] + b"\n" + end[2] + b"\n")
+        footer = b"" if end is None else end[1] + b"\n" + end[2] + b"\n"
+        count = _read_footer(footer, size - len(footer))
         if head is None or count is None or end is None or head["id"] != id:
             return None
         sound = end[0] + b"\n" == opening if count == 0 else _is_message(end[0], first=count == 1)
@@ -256,17 +260,20 @@ def _read_head(line: bytes) -> "dict[str, Any] | None":
     return head if texts and isinstance(head.get("metadata"), dict) and is_time(head.get("created_at")) else None
 
 
-def _read_closing(data: bytes) -> int | None:
-    """Return the number of messages in a closing that is as po writes it: these keys, this order, these escapes."""
+def _read_footer(data: bytes, at: int) -> int | None:
+    """Return the number of messages in a footer that is as po writes it at this place: this order, these escapes.
+
+    Earlier versions write only the last four keys.
+    """
     keys = json_object(b"{" + data[2:-2] + b"}") if data.startswith(b"],") and data.endswith(b"\n}\n") else None
-    if keys is None or list(keys) != ["updated_at", "preview", "message_count", "turn_count"]:
+    if keys is None or list(keys)[-4:] != _FOOTER_KEYS or (len(keys) > 4 and keys.get(FOOTER_AT) != at):
         return None
-    time, preview, count, turns = keys.values()
+    time, preview, count, turns = (keys[key] for key in _FOOTER_KEYS)
     if not (is_time(time) and isinstance(preview, str) and type(count) is int and type(turns) is int and count >= 0):
         return None
     counts = f'"message_count":{count},"turn_count":{turns}'
-    written = f'],"updated_at":"{time}","preview":{encode_basestring(preview)},{counts}\n}}\n'
-    return count if written.encode("utf-8", "replace") == data else None
+    written = f',"updated_at":"{time}","preview":{encode_basestring(preview)},{counts}\n}}\n'.encode("utf-8", "replace")
+    return count if data.endswith(written) and (len(keys) > 4 or len(data) == 1 + len(written)) else None
 
 
 def _is_message(line: bytes, *, first: bool) -> bool:

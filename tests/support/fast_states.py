@@ -148,8 +148,8 @@ def a_name_with_controls(env, work):
 
 @situation(ordinary=True)
 def a_name_with_joiners(env, work):
-    file = file_of(env)
-    file.write_bytes(file.read_bytes().replace(b'"Default"', '"👩\u200d👧"'.encode()))
+    made = env.session_manager.begin("greeter")
+    env.session_manager.rename(made, "👩\u200d👧")
 
 
 @situation()

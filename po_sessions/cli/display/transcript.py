@@ -66,7 +66,7 @@ def _body(message: Message) -> str:
 
 def _json_pieces(run: Invocation, session: Session, numbered: Iterable[tuple[int, Message]]) -> Iterator[str]:
     """Yield a session as JSON, its messages one by one."""
-    behind = {**session.closing(), "last_turn": last_turn(run, session.summary())}
+    behind = {**session.footer(), "last_turn": last_turn(run, session.summary())}
     start, between, end, margin = ', "history": [', ", ", "], ", ""
     if run.out.is_terminal:
         start, between, end, margin = ',\n  "history": [\n', ",\n", "\n  ],\n", "    "

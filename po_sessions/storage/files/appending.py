@@ -8,18 +8,19 @@ from typing import Any, NamedTuple
 
 from po_sessions import atomic
 from po_sessions.errors import Advice, PoError, WriteFailed
-from po_sessions.layout.primitives import is_po_name
-from po_sessions.session import CLOSING_KEYS, End, Message, Session, SessionSummary, check_writable
+from po_sessions.layout.primitives import FOOTER_AT, is_po_name
+from po_sessions.session import FOOTER_KEYS, End, Message, Session, SessionSummary, check_writable
+from po_sessions.storage.files import lines
 from po_sessions.storage.files.codec import (
     END,
     LONGEST_HEAD,
     about,
-    closing_line,
+    encoded_footer,
     first_line,
     line_start,
-    read_closing,
+    read_footer,
+    read_header,
     read_message,
-    read_opening,
 )
 from po_sessions.storage.records import SessionStat
 from po_sessions.text.strict_json import dumps
@@ -29,17 +30,17 @@ class Tail(NamedTuple):
     """A sound file as an append sees it, its history unread."""
 
     head: dict[str, Any]
-    closing: dict[str, Any]
-    closing_at: int
-    """Where the closing begins, in bytes."""
+    footer: dict[str, Any]
+    footer_at: int
+    """Where the footer begins, in bytes."""
     size: int
     summary: SessionSummary
     history_at: int
     """Where the first message begins, in bytes."""
     last: Message | None
     """The last message, None if there is none."""
-    closing_text: bytes = b""
-    """The closing as it stands in a file that an append can extend."""
+    footer_text: bytes = b""
+    """The footer as it stands in a file that an append can extend."""
 
 
 class Found(NamedTuple):
@@ -47,51 +48,74 @@ class Found(NamedTuple):
 
     tail: Tail
     whole: bool
-    """Whether it has a closing, though not in the form in which it is written here."""
+    """Whether it has a footer, though not in the form in which it is written here."""
 
 
 def read_tail(fd: int) -> Tail | None:
-    """Read the first line, the last message and the closing; None if they are not whole or not of this layout.
+    """Read the first line, the last message and the footer; None if they are not whole or not of this layout.
 
-    Reads as much as those lines are long, whatever the history. None too if the file cannot be read.
+    None too if the footer says that it lies elsewhere: the file was doubled or spliced, or an earlier version, which
+    carries the offset along, added a message. And if the file cannot be read. Reads as much as those lines are long,
+    whatever the history.
     """
     size = os.fstat(fd).st_size
     try:
         opening = first_line(fd, size)
-        head = read_opening(opening)
+        head = read_header(opening)
         if os.pread(fd, len(END), size - len(END)) != END:
             return None
-        closing_at = line_start(fd, size - len(END), LONGEST_HEAD)
-        data = os.pread(fd, size - closing_at, closing_at)
-        closing = read_closing(data)
-        if data != closing_line(closing):  # written by hand: the next one could be shorter, and leave a rest behind
+        footer_at = line_start(fd, size - len(END), LONGEST_HEAD)
+        data = os.pread(fd, size - footer_at, footer_at)
+        footer = read_footer(data)
+        if FOOTER_AT in head or footer.get(FOOTER_AT, footer_at) != footer_at:
+            return None
+        # A longer one, written by hand, would leave a rest behind the next.
+        if data != encoded_footer(footer):
             return None
         last = None
-        if closing["message_count"]:
-            start = line_start(fd, closing_at - 1)
-            last = read_message(os.pread(fd, closing_at - start, start), first=closing["message_count"] == 1)
-        elif line_start(fd, closing_at - 1) != 0:
+        if footer["message_count"]:
+            start = line_start(fd, footer_at - 1)
+            last = read_message(os.pread(fd, footer_at - start, start), first=footer["message_count"] == 1)
+        elif line_start(fd, footer_at - 1) != 0:
             return None
-        summary = _summary(head, closing, last)
+        summary = _summary(head, footer, last)
         if not is_po_name(summary.po_name):
             return None
     except (ValueError, OSError):
         return None
-    return Tail(head, closing, closing_at, size, summary, len(opening), last, data)
+    return Tail(head, footer, footer_at, size, summary, len(opening), last, data)
 
 
-def _summary(head: dict[str, Any], closing: dict[str, Any], last: Message | None) -> SessionSummary:
-    summary = Session.from_dict({**head, "history": [], **closing}).summary()
+def is_counted(fd: int, tail: Tail) -> bool:
+    """Tell whether a file has as many messages as its footer says.
+
+    One whose footer has its offset needs no look. Of another, which an earlier version wrote, all lines are read, once:
+    the append that follows gives it the offset.
+    """
+    if FOOTER_AT in tail.footer:
+        return True
+    found = lines.forwards(lambda size, at: os.pread(fd, size, at), tail.history_at, tail.footer_at)
+    count = 0
+    try:
+        for count, line in enumerate(found, 1):
+            read_message(line, first=count == 1)
+    except (ValueError, OSError):
+        return False
+    return count == tail.summary.message_count
+
+
+def _summary(head: dict[str, Any], footer: dict[str, Any], last: Message | None) -> SessionSummary:
+    summary = Session.from_dict({**head, "history": [], **footer}).summary()
     return replace(
         summary,
-        **{key: closing[key] for key in CLOSING_KEYS},
+        **{key: footer[key] for key in FOOTER_KEYS},
         last_turn=last.turn_state if last else "empty",
     )
 
 
 def about_tail(tail: Tail) -> SessionStat:
-    """Return the same of a sound file, whose closing is believed."""
-    made = about(Session.from_dict({**tail.head, "history": [], **tail.closing}), tail.size)
+    """Return the same of a sound file, whose footer is believed."""
+    made = about(Session.from_dict({**tail.head, "history": [], **tail.footer}), tail.size)
     return made._replace(summary=tail.summary)
 
 
@@ -114,12 +138,13 @@ def plan_append(tail: Tail, message: Message, after: End | None = None) -> Appen
         after.check(tail.summary, tail.last)
     Message.from_dict(message.to_dict())  # never write what could not be read
     summary = tail.summary.with_message(message)
-    closing = {**tail.closing, **{key: getattr(summary, key) for key in CLOSING_KEYS}}
-    old = tail.closing_text
+    old = tail.footer_text
     line = b"," * (tail.summary.message_count > 0) + dumps(message.to_dict())
-    # The new closing begins where the old one ended or later, so that no cut of the write can mix the two.
-    data = line.ljust(len(old) - 1) + b"\n" + closing_line(closing)
-    return Append(data, tail.closing_at, old, tail.closing_at + len(data), summary)
+    # The new footer begins where the old one ended or later, so that no cut of the write can mix the two.
+    line = line.ljust(len(old) - 1) + b"\n"
+    at = {FOOTER_AT: tail.footer_at + len(line)}
+    data = line + encoded_footer({**at, **tail.footer, **at, **{key: getattr(summary, key) for key in FOOTER_KEYS}})
+    return Append(data, tail.footer_at, old, tail.footer_at + len(data), summary)
 
 
 def write_append(fd: int, path: str, append: Append) -> None:

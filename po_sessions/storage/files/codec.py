@@ -5,14 +5,15 @@
     {"version":1,"id":"…","name":"…","po_name":"…","created_at":"…","metadata":{},"history":[
     {"role":"user","content":"Hello","created_at":"…"}
     ,{"role":"assistant","content":"Hi there!",…}
-    ],"updated_at":"…","preview":"Hello","message_count":2,"turn_count":1
+    ],"footer_at":226,"updated_at":"…","preview":"Hello","message_count":2,"turn_count":1
     }
 
-One message a line, the comma leading; then the closing, with what changes. An append writes the new message and a new
-closing over the old closing, in one positioned write. The last brace stands alone so that no cut of that write, with
-what is left of the old closing behind it, looks like a whole message; and a message shorter than the old closing has
-spaces behind it, so that none looks like a whole closing. Everything here works on bytes and descriptors; locks, the
-index and other files are the caller's.
+The header; one message a line, the comma leading; then the footer: what changes, and the offset where it begins, so
+that a doubled or spliced file is noticed at its end. An append writes the new message and a new footer over the old
+footer, in one positioned write. The last brace stands alone so that no cut of that write, with what is left of the old
+footer behind it, looks like a whole message; and a message shorter than the old footer has spaces behind it, so that
+none looks like a whole footer. Everything here works on bytes and descriptors; locks, the index and other files are the
+caller's.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
-from po_sessions.session import CLOSING_KEYS, Message, Session, normal_time
+from po_sessions.layout.primitives import FOOTER_AT
+from po_sessions.session import FOOTER_KEYS, Message, Session, normal_time
 from po_sessions.storage.records import SessionStat
 from po_sessions.text.strict_json import dumps, loads
 
-_OPENING = b',"history":[\n'
+_HEADER_END = b',"history":[\n'
 END = b"\n}\n"
 _BLOCK = 4096
 _LARGEST_BLOCK = 1 << 20
@@ -37,36 +39,37 @@ LONGEST_HEAD = 16 << 20
 
 def encode(session: Session) -> bytes:
     """Return a whole file."""
-    return b"".join(session.encoded())
+    before = b"".join(session.encoded_history())
+    return before + encoded_footer({FOOTER_AT: len(before), **session.footer()})
 
 
-def closing_line(keys: dict[str, Any]) -> bytes:
-    """Return the closing; the counts come last, so that its line never ends in a brace."""
-    others = {key: value for key, value in keys.items() if key not in CLOSING_KEYS}
-    return b"]," + dumps({**others, **{key: keys[key] for key in CLOSING_KEYS}})[1:-1] + END
+def encoded_footer(keys: dict[str, Any]) -> bytes:
+    """Return the footer; the counts come last, so that its line never ends in a brace."""
+    others = {key: value for key, value in keys.items() if key not in FOOTER_KEYS}
+    return b"]," + dumps({**others, **{key: keys[key] for key in FOOTER_KEYS}})[1:-1] + END
 
 
-def read_opening(line: bytes) -> dict[str, Any]:
+def read_header(line: bytes) -> dict[str, Any]:
     """Read the first line. Raises ValueError if it is not one of this layout."""
-    if not line.endswith(_OPENING):
-        raise ValueError("no opening line")
-    head = loads(line[: -len(_OPENING)] + b"}")
+    if not line.endswith(_HEADER_END):
+        raise ValueError("no header line")
+    head = loads(line[: -len(_HEADER_END)] + b"}")
     if not isinstance(head, dict) or type(head.get("version")) is not int:
-        raise ValueError("no opening line")
+        raise ValueError("no header line")
     return head
 
 
-def read_closing(data: bytes) -> dict[str, Any]:
-    """Read the closing. Raises ValueError if it is not one of this layout, or not whole."""
+def read_footer(data: bytes) -> dict[str, Any]:
+    """Read the footer. Raises ValueError if it is not one of this layout, or not whole."""
     if not (data.startswith(b"],") and data.endswith(END)):
-        raise ValueError("no closing")
+        raise ValueError("no footer")
     keys = loads(b"{" + data[2:])
     count = keys.get("message_count")
     turns = keys.get("turn_count")
     if type(count) is not int or count < 0 or type(turns) is not int or not isinstance(keys.get("preview"), str):
-        raise ValueError("no closing")
+        raise ValueError("no footer")
     if not isinstance(keys.get("updated_at"), str):
-        raise ValueError("no closing")
+        raise ValueError("no footer")
     return {**keys, "updated_at": normal_time(keys["updated_at"])}
 
 
@@ -74,7 +77,7 @@ def read_head(fd: int) -> tuple[dict[str, Any], int] | None:
     """Read the first line of an open file; return it and where the second one begins; None if it is not ours."""
     try:
         line = first_line(fd, os.fstat(fd).st_size)
-        return read_opening(line), len(line)
+        return read_header(line), len(line)
     except (ValueError, OSError):
         return None
 

@@ -38,15 +38,15 @@ class OpenedSession(Session):
         assert isinstance(self.history, Lines)
         return self.history.newest_with(key, value)
 
-    def _encoded_history(self) -> Iterator[bytes]:
+    def _encoded_messages(self) -> Iterator[bytes]:
         assert isinstance(self.history, Lines)
         return self.history.encoded()
 
 
 def opened(fd: int, path: str, tail: Tail) -> OpenedSession:
     """Return the session of a sound open file, as it is now: what is appended later is not in it."""
-    session = Session.from_dict({**tail.head, "history": [], **tail.closing})
-    history = Lines(fd, path, tail.history_at, tail.closing_at, range(tail.summary.message_count))
+    session = Session.from_dict({**tail.head, "history": [], **tail.footer})
+    history = Lines(fd, path, tail.history_at, tail.footer_at, range(tail.summary.message_count))
     fields = {name: getattr(session, name) for name in Session.__dataclass_fields__}
     return OpenedSession(**{**fields, "history": history}, known=tail.summary)
 

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from po_sessions import atomic
 from po_sessions.errors import Advice, InvalidInput, Unreadable
-from po_sessions.session import CLOSING_KEYS, Message, Session, check_po_name
-from po_sessions.storage.files.codec import read_closing, read_head, read_message, read_opening, times_of
+from po_sessions.session import FOOTER_KEYS, Message, Session, check_po_name
+from po_sessions.storage.files.codec import read_footer, read_head, read_header, read_message, times_of
 from po_sessions.text.strict_json import loads
 
 _BLOCK = 1 << 16
@@ -64,7 +64,7 @@ def parse(data: bytes, path: str) -> Parsed:
 def _parse(data: bytes, path: str) -> Parsed:
     with readable(path):
         try:
-            head = read_opening(data[: data.find(b"\n") + 1])
+            head = read_header(data[: data.find(b"\n") + 1])
         except ValueError:
             return _parse_document(data)
         try:
@@ -74,8 +74,8 @@ def _parse(data: bytes, path: str) -> Parsed:
                 return _parse_document(data)
             raise
         if parsed.torn is not None:
-            # Half a closing in front of the rest of the old one can be a document, with a key made of two.
-            keys = CLOSING_KEYS if parsed.torn.startswith(b"]") else ()
+            # Half a footer in front of the rest of the old one can be a document, with a key made of two.
+            keys = FOOTER_KEYS if parsed.torn.startswith(b"]") else ()
             with suppress(ValueError):
                 return _parse_document(data, keys)
         return parsed
@@ -113,7 +113,7 @@ def read(fd: int, path: str) -> Parsed:
 def _parse_document(data: bytes, needed: Iterable[str] = ()) -> Parsed:
     found = loads(data)
     if not all(key in found for key in needed):
-        raise ValueError("no closing")
+        raise ValueError("no footer")
     return Parsed(Session.from_dict(found))
 
 
@@ -133,7 +133,7 @@ def _parse_lines(data: bytes, head: dict[str, Any]) -> Parsed:
         line = data[at : end or None]
         try:
             if line.startswith(b"]"):
-                return Parsed(_session(head, messages, read_closing(data[at:])))
+                return Parsed(_session(head, messages, read_footer(data[at:])))
             if not end:
                 raise ValueError("the last line is cut")
             messages.append(read_message(line, first=not messages))
@@ -165,10 +165,10 @@ def is_json(line: bytes) -> bool:
 
 
 def _last_turn(messages: list[Message]) -> dict[str, Any]:
-    """Return the key of a lost closing that the messages still tell."""
+    """Return the key of a lost footer that the messages still tell."""
     times = list(times_of(messages))
     return {"updated_at": max(times)} if times else {}
 
 
-def _session(head: dict[str, Any], messages: list[Message], closing: dict[str, Any]) -> Session:
-    return replace(Session.from_dict({**head, "history": [], **closing}), history=tuple(messages))
+def _session(head: dict[str, Any], messages: list[Message], footer: dict[str, Any]) -> Session:
+    return replace(Session.from_dict({**head, "history": [], **footer}), history=tuple(messages))

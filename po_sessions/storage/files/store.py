@@ -147,7 +147,7 @@ class FileStorage:
         for _ in range(_ROUNDS):
             with self._files.write_locked(id) as fd:
                 tail = appending.read_tail(fd)
-                if tail is not None and os.fstat(fd).st_nlink == 1:
+                if tail is not None and os.fstat(fd).st_nlink == 1 and appending.is_counted(fd, tail):
                     if tail.summary.id != id:
                         raise not_its_own(path, tail.summary.id)
                     append = appending.plan_append(tail, message, after)
@@ -155,7 +155,7 @@ class FileStorage:
                     self._index.record(coming_row(append.summary, append.size, os.fstat(fd).st_ino))
                     appending.write_append(fd, path, append)
                     return summary
-                # Another layout, a torn end or a second hard link: a file made anew has none of them.
+                # Another layout, a torn end, a footer for another place or a second hard link: a new file has none.
                 _, repaired = self._rewrite(id, fd, keep)
             self._tell_repaired(path, repaired)
         raise WriteFailed(f"{path} changes whenever it is written.", advice=Advice("written_by_others"))

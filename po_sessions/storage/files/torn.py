@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from po_sessions import atomic
-from po_sessions.session import CLOSING_KEYS, Message, Session, normal_time, preview
+from po_sessions.session import FOOTER_KEYS, Message, Session, normal_time, preview
 from po_sessions.storage.files.appending import Found, Tail
 from po_sessions.storage.files.codec import line_start, read_head, read_message
 from po_sessions.storage.files.parsing import LARGEST, MOST_TORN, Damage, is_json, readable
@@ -58,15 +58,15 @@ class _Scan:
         last = None
         if end > start:
             last, end = self._last(start, end)
-        closing, whole = self._closing(end)
+        footer, whole = self._closing(end)
         summary = replace(
-            Session.from_dict({**head, "history": [], **closing}).summary(),
+            Session.from_dict({**head, "history": [], **footer}).summary(),
             message_count=self.count,
             turn_count=self.users,
             preview=self.preview,
             last_turn=last.turn_state if last else "empty",
         )
-        return Found(Tail(head, closing, end, self._size, summary, start, last), whole)
+        return Found(Tail(head, footer, end, self._size, summary, start, last), whole)
 
     def _last(self, start: int, end: int) -> tuple[Message | None, int]:
         """Read the last message; if the line only looks like one, it is where the torn end begins."""
@@ -90,7 +90,7 @@ class _Scan:
         if self._size - end <= _BLOCK and (rest := self._read(self._size - end, end)).startswith(b"]"):
             with suppress(ValueError, TypeError):
                 keys = loads(b'{"history":[' + rest)
-                if all(key in keys for key in CLOSING_KEYS):
+                if all(key in keys for key in FOOTER_KEYS):
                     del keys["history"]
                     return {**keys, "updated_at": normal_time(keys["updated_at"])}, True
         for number, line in enumerate(self._lines_without_nul(end)):

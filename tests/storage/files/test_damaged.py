@@ -476,4 +476,4 @@ def test_a_scan_says_what_parsing_all_of_it_says(messages, last, end, store, tmp
         assert found.tail.summary == expected.session.summary()
         assert found.whole == (expected.torn is None)
         if not found.whole:
-            assert path.read_bytes()[found.tail.closing_at :] == expected.torn
+            assert path.read_bytes()[found.tail.footer_at :] == expected.torn

@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
-from support.builders import assistant, messages, session, sessions, user
+from support.builders import ULID, assistant, messages, session, sessions, user
 
 from po_sessions.errors import NewerVersion, Unreadable
+from po_sessions.layout import primitives
 from po_sessions.session import Message
+from po_sessions.storage import open_storage
 from po_sessions.storage.files import appending, codec, parsing
 
 
@@ -42,7 +46,7 @@ def append(fd: int, message: Message) -> None:
 @given(sessions)
 def test_a_file_is_json_and_comes_back(one):
     data = codec.encode(one)
-    assert json.loads(data) == one.to_dict()
+    assert json.loads(data) == {"footer_at": data.rindex(b'],"footer_at"'), **one.to_dict()}
     assert data.count(b"\n") == one.message_count + 3
     parsed = parsing.parse(data, "x.json")
     assert (parsed.session, parsed.torn) == (one, None)
@@ -244,3 +248,74 @@ def test_no_cut_mixes_a_new_closing_with_the_old_one(tmp_path):
                 found is None
                 or found.summary.message_count == parsing.parse(path.read_bytes(), "it").session.message_count
             )
+
+
+def without_offset(data: bytes) -> bytes:
+    """Return a file as earlier versions write it."""
+    return re.sub(rb'"footer_at":\d+,', b"", data)
+
+
+def test_the_footer_says_where_it_begins_also_after_appends(opened):
+    fd = opened(codec.encode(session(user())))
+    for number in range(30):  # over a change in the number of digits
+        append(fd, assistant("x" * number))
+        data = content(fd)
+        assert json.loads(data)["footer_at"] == data.rindex(b'],"footer_at"')
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda data: data + data,
+        lambda data: data[:-2] + data,
+        lambda data: data[: data.index(b"\n,")] + data[data.index(b"\n,") :] * 2,
+        lambda data: data.replace(b'"content":"b"', b'"content":"bb"'),
+    ],
+)
+def test_the_end_alone_tells_of_a_doubled_or_spliced_file(harm, opened, monkeypatch):
+    data = harm(codec.encode(session(user("a" * 100_000), assistant("b" * 100_000), user("b"))))
+    fd, read = opened(data), []
+    real = os.pread
+    monkeypatch.setattr(codec.os, "pread", lambda fd, size, at: read.append(size) or real(fd, size, at))
+    assert appending.read_tail(fd) is None
+    assert primitives.session(f"/proc/self/fd/{fd}", ULID) is None
+    assert len(read) < 12
+
+
+@pytest.mark.parametrize("version", ["this", "an earlier one"])
+def test_a_doubled_file_is_refused_as_a_whole(version, tmp_path):
+    store = open_storage("files", root=str(tmp_path / "store"))
+    store.create(session(user("a"), assistant("b")))
+    path = store.path(ULID)
+    with open(path, "rb+") as file:
+        data = file.read() if version == "this" else without_offset(file.read())
+        file.seek(0)
+        file.write(data * 2)
+    for change in (lambda: store.append(ULID, user("c")), lambda: store.load(ULID)):
+        with pytest.raises(Unreadable, match="cannot be read at byte"):
+            change()
+    with open(path, "rb") as file:
+        assert file.read() == data * 2
+
+
+@pytest.mark.parametrize(
+    "stale",
+    [
+        lambda data: data.replace(b'"footer_at":', b'"footer_at":1'),
+        lambda data: without_offset(data).replace(b'"metadata"', b'"footer_at":7,"metadata"'),
+        lambda data: data.replace(b'"metadata"', b'"footer_at":7,"metadata"'),
+        without_offset,
+    ],
+)
+def test_a_stale_offset_is_written_right_by_the_next_append(stale, tmp_path):
+    """An earlier version carries it along unchanged, and moves it into the header when it writes a new file."""
+    store = open_storage("files", root=str(tmp_path / "store"))
+    store.create(session(user("a"), assistant("b")))
+    path = Path(store.path(ULID))
+    path.write_bytes(stale(path.read_bytes()))
+    assert store.load(ULID) == session(user("a"), assistant("b"))
+    store.append(ULID, user("c"))
+    written = path.read_bytes()
+    assert json.loads(written)["footer_at"] == written.rindex(b'],"footer_at"')
+    assert written.count(b"footer_at") == 1
+    assert [one.content for one in store.load(ULID).history] == ["a", "b", "c"]
