@@ -95,16 +95,6 @@ def is_po_name(text: str) -> bool:
     return 0 < len(text) <= 64 and not text.strip(_BARE)
 
 
-def is_defined(objects: str, po_name: str) -> bool:
-    """Tell whether the directory `objects` surely has this prompt object: in the file named like it."""
-    text = read(f"{objects}/{po_name}.md", LARGEST + 1) if is_po_name(po_name) else None
-    if text is None or len(text) > LARGEST:
-        return False
-    front = text.partition(b"\n---")[0].split(b"\n")
-    named = [line.removeprefix(b"name:").strip() for line in front if line.startswith(b"name:")]
-    return named in ([], [po_name.encode()])
-
-
 def state(data: bytes) -> "tuple[str | None, dict[str, dict[str, str]]] | None":
     """Read a `state.toml`: the current prompt object, and `current` and `previous` of each that has them.
 

@@ -21,14 +21,14 @@ from po_sessions.errors import (
     Unfinished,
     Unreadable,
 )
-from po_sessions.layout import primitives
+from po_sessions.layout import prompt_object
 from po_sessions.session import check_po_name
 from po_sessions.text.suggest import nearest
 
 if TYPE_CHECKING:  # what parses is imported by what reads a file; `list` only sees whether there is one
     from po_sessions.prompt_objects.definition import Definition
 
-LIMIT = primitives.LARGEST
+LIMIT = prompt_object.LARGEST
 """Bytes of a definition's file."""
 
 
@@ -163,7 +163,7 @@ class Definitions:
             raise
 
     def _is_defined(self, name: str) -> bool:
-        if primitives.is_defined(self._directory, name):
+        if prompt_object.is_defined(self._directory, name):
             return True
         try:
             self._find(name, suggest=False)

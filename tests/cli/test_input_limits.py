@@ -14,7 +14,7 @@ from support.scripted import Script
 
 from po_sessions import bounded, locks
 from po_sessions.errors import ContextTooLong
-from po_sessions.layout import primitives
+from po_sessions.layout import prompt_object
 from po_sessions.models import embedded
 from po_sessions.session import Session
 
@@ -228,7 +228,7 @@ def test_a_bounded_read_takes_what_fits(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"x" * bounded.SMALL)
     assert len(bounded.read(str(path))) == bounded.SMALL
-    assert not primitives.is_defined(str(tmp_path), "file")
+    assert not prompt_object.is_defined(str(tmp_path), "file")
 
 
 # The embedded model

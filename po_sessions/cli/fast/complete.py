@@ -10,7 +10,7 @@ import os
 
 from po_sessions.cli.fast.commands_table import COMMANDS, EVERYWHERE, WORDS
 from po_sessions.cli.terminal.times import local_time
-from po_sessions.layout import environment, index, primitives
+from po_sessions.layout import environment, index, primitives, prompt_object
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -175,14 +175,10 @@ def _objects(root: str) -> "list[Found]":
     found = []
     for file in sorted(os.listdir(directory)):
         if file.endswith(".md") and not file.startswith("."):
-            said = {"name": file[:-3], "description": ""}
-            front = (primitives.read(f"{directory}/{file}", 1 << 16) or b"").partition(b"\n---")[0]
-            for text in front.decode("utf-8", "replace").split("\n"):
-                key, colon, value = text.partition(":")
-                if colon and key in said:
-                    said[key] = value.strip().strip("\"'")
-            if primitives.is_po_name(said["name"]):
-                found.append((said["name"], said["description"]))
+            front = dict(prompt_object.front_matter(primitives.read(f"{directory}/{file}", 1 << 16) or b""))
+            name = front.get("name", file[:-3])
+            if primitives.is_po_name(name):
+                found.append((name, front.get("description", "")))
     return found
 
 

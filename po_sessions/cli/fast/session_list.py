@@ -1,14 +1,14 @@
 """`po session list` in a pipe, answered before Typer is imported, reading only.
 
-Only where the index is known to be in step with the files, by the rules of the command itself, and where nothing is
-left to say, to bring in step or to fold. None stands for everything else.
+Only where the index is known to be up to date with the files, by the rules of the command itself, where nothing is left
+to report or to update, and where the log is short. None stands for everything else.
 """
 
 import os
 import sys
 
 from po_sessions.cli.terminal.cells import separators_replaced
-from po_sessions.layout import environment, index, primitives
+from po_sessions.layout import environment, index, primitives, prompt_object
 
 _COLUMNS = (
     *("id", "po_name", "name", "message_count", "turn_count"),
@@ -59,7 +59,7 @@ def _list(root: str, given: dict[str, str], current: str | None, pointers: dict[
         return None
     if "--ids" in given:
         return "".join(f"{row['id']}\n" for row in found).encode()
-    orphaned = any(not primitives.is_defined(f"{root}/objects", name) for name in {row["po_name"] for row in found})
+    orphaned = any(not prompt_object.is_defined(f"{root}/objects", name) for name in {row["po_name"] for row in found})
     if orphaned or any(row["last_turn"] == "open" for row in found):
         return None
     ids = {at.get("current") for at in pointers.values()}
