@@ -25,13 +25,14 @@ TYPES: "dict[str, type]" = {
 """What a row has beside its id."""
 LARGEST_LOG = 64 << 20
 """A log of more bytes is not read: the index is made anew."""
+MERGED_LOG = 256 << 10
+"""Bytes of a log that is merged in memory without a sign of it in the time that a listing takes."""
 NEAR = 100_000_000
 """How far from the time in its row a file's change time may lie, in nanoseconds, where the row was written first."""
 ROOM = 100_000
 """How far from a mark steps may lead, in nanoseconds."""
 
 _KINDS = list(TYPES.values())
-_SMALL = 256 * 1024
 _BLOCK = 1 << 16
 _SETTLED = 2_000_000_000
 """A time that is no mark is believed if it was looked at this long after it: two changes can fall into one tick."""
@@ -41,7 +42,7 @@ _LONG = 1e12
 _LOOK = {"mtime", "marked", "inode", "boot", "at", "took", "compared_at", "comparing_took", "strange", "unread"}
 _SPANS = ("at", "took", "compared_at", "comparing_took")
 _LONGEST_LOG = 4 << 20
-"""What answers early reads no more of a log, in bytes."""
+"""Bytes of a log that the fast commands read at most."""
 
 
 def boot_id() -> str:
@@ -111,12 +112,9 @@ def is_of(row: "Row", about: os.stat_result) -> bool:
     return type(written) is int and -NEAR <= about.st_ctime_ns - written <= NEAR
 
 
-def needs_folding(sessions: str) -> bool:
-    """Tell whether the log is worth merging into `index.json`: always while that is small. Raises OSError."""
-    if os.path.exists(f"{sessions}/index.log.1"):
-        return True
-    log, folded = _size(f"{sessions}/index.log"), _size(f"{sessions}/index.json")
-    return log > 0 and (folded < _SMALL or log > min(folded // 10, _SMALL))
+def log_size(sessions: str) -> int:
+    """Return how many bytes the logs have that are not merged into `index.json`. Raises OSError."""
+    return _size(f"{sessions}/index.log") + _size(f"{sessions}/index.log.1")
 
 
 def _size(path: str) -> int:

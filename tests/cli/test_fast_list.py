@@ -136,8 +136,8 @@ def own(name: str, change: Callable[[Environment], object]) -> None:
         env.session_manager.storage.settle()
 
     STATES[f"{name}, folded"] = make
-    ORDINARY.add(f"{name}, folded")
     STATES[name] = lambda env, sessions: change(env)
+    ORDINARY.update({name, f"{name}, folded"})
 
 
 def any_session(env: Environment) -> str:
@@ -408,7 +408,7 @@ def an_open_turn_that_somebody_works_on(env, sessions):
 for name, change in {
     "without its file": lambda path: path.unlink(),
     "named otherwise in its file": lambda path: path.write_text("---\nname: other\n---\nx"),
-    "named in quotes": lambda path: path.write_text('---\nname: "greeter"\n---\nx'),
+    "named with an escape": lambda path: path.write_text('---\nname: "gr\\u0065eter"\n---\nx'),
     "with a broken file": lambda path: path.write_text("---\nname: [\n---\nx"),
     "in another file": lambda path: path.rename(path.with_name("other.md")),
     "in a link": lambda path: (path.unlink(), path.symlink_to("/nowhere")),
@@ -417,6 +417,11 @@ for name, change in {
     STATES[f"a prompt object {name}"] = lambda env, sessions, change=change: change(
         sessions.parent / "objects" / "greeter.md"
     )
+
+
+@situation(ordinary=True)
+def quotes_around_the_name_of_a_prompt_object(env, sessions):
+    (sessions.parent / "objects" / "greeter.md").write_text('---\nname: "greeter"\n---\nx')
 
 
 @situation()
@@ -505,11 +510,17 @@ def test_a_terminal_is_left_to_the_command(filled, root, monkeypatch):
     assert session_list.answer(str(root), []) is None
 
 
-def test_an_index_to_be_folded_is_left_to_the_command(filled, root):
+def test_a_log_is_merged_up_to_a_size_and_left_to_the_command_beyond(filled, root):
     say(filled, any_session(filled), "More")
+    log = root / "sessions" / "index.log"
+    row = log.read_bytes().splitlines()[-1] + b"\n"
+    log.write_bytes((row * (256 * 1024 // len(row) + 1))[: 256 * 1024 // len(row) * len(row)])
+    listed = session_list.answer(str(root), [])
+    assert listed
+    log.write_bytes(log.read_bytes() + row)
     assert session_list.answer(str(root), []) is None
     filled.session_manager.storage.settle()
-    assert session_list.answer(str(root), [])
+    assert session_list.answer(str(root), []) == listed
 
 
 def test_what_cannot_be_written_whole_is_not_written_twice(filled, root):

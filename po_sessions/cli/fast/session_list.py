@@ -47,7 +47,7 @@ def _options(args: list[str]) -> dict[str, str] | None:
 def _list(root: str, given: dict[str, str], current: str | None, pointers: dict[str, dict[str, str]]) -> bytes | None:
     sessions = f"{root}/sessions"
     look = index.known(sessions)  # before any row is read: what came by then is in the rows
-    if look is None or look["strange"] or look["unread"] or index.needs_folding(sessions):
+    if look is None or look["strange"] or look["unread"] or index.log_size(sessions) > index.MERGED_LOG:
         return None
     po_name = given.get("--po", ".")
     if po_name == ".":

@@ -149,13 +149,26 @@ class Catalogue:
                         self._index.record_removal(id)
 
     def settle(self) -> None:
-        """Fold the index if it is worth it, or make it anew; whatever goes wrong, the command has been done."""
+        """Fold the index if it is worth it, or make it anew; whatever goes wrong, the command has been done.
+
+        After a change, confirm that the index is up to date, so that the next listing can believe it.
+        """
         with suppress(Exception):
             if self._index.needs_folding():
                 try:
                     self._index.fold()
                 except IndexDamaged:
                     self._look(anew=True)
+            if self._index.has_changed and self._directory.is_to_be_looked_at():
+                self._confirm()
+
+    def _confirm(self) -> None:
+        """Look at all files, and keep the look if the index is up to date; reading and reporting is for a listing."""
+        look, closely = self._directory.begin_look(closely=False)
+        inodes, strange = self._scan()
+        if not strange and self._compare(inodes, closely=closely) == ([], []):
+            compared = time.monotonic() - look.at if closely else None
+            self._directory.end_look(look, [], [], compared=compared)
 
     def _indexed(self, needle: bytes) -> Iterator[Row]:
         try:

@@ -23,6 +23,8 @@ from po_sessions.layout.index import ROOM
 from po_sessions.text.strict_json import dumps
 
 _SECOND = 1_000_000_000
+_SHORT = 0.01
+"""Seconds of a look that costs less than the listing it spares."""
 _PATIENCE = 1.0
 """Seconds to wait for others, who hold the directory for two system calls unless they are stopped between them."""
 
@@ -104,6 +106,19 @@ class Directory:
         """Return the last look if it can be believed that the index has known of all that came or went since."""
         look = index.known(self.path)
         return None if look is None else Look(**look)
+
+    def is_to_be_looked_at(self) -> bool:
+        """Tell whether a look now lets later listings believe the index: after steps it will expire, if it has not.
+
+        A look that takes long is left until it has expired, and one that found something to report, to a listing.
+        """
+        look = index.last_look(self.path)
+        if look is None:
+            return True
+        if look["strange"] or look["unread"]:
+            return False
+        is_short = look["took"] < _SHORT and folders.stat_dir(self.path).st_mtime_ns != look["mtime"]
+        return is_short or index.known(self.path) is None
 
     def has_compared(self) -> bool:
         """Tell whether all files were compared with their rows lately: as often as costs a hundredth of the time."""

@@ -36,6 +36,8 @@ Key = tuple[str, str]
 """What rows are ordered by: the time of the last turn, then the id."""
 
 _BLOCK = 1 << 16
+_SMALL = 256 << 10
+"""Bytes of an `index.json` that is quickly written, and of a log that is quickly read."""
 _NEXT = b"\n,"
 """What stands between two rows."""
 _ROW = re.compile(
@@ -64,6 +66,8 @@ class Index:
         self._lock = os.path.join(directory, ".locks", "index")
         self._aside = os.path.join(directory, ".locks")
         self.directory = Directory(directory)
+        self.has_changed = False
+        """Whether this process has recorded a change."""
 
     def start(self) -> None:
         """Make the index of a store without sessions. Raises WriteFailed."""
@@ -72,6 +76,7 @@ class Index:
 
     def record(self, row: Row) -> None:
         """Add what a session will be like after the change that follows. Raises WriteFailed."""
+        self.has_changed = True
         try:
             self._append(row)
         except (WriteFailed, Unreadable):
@@ -152,7 +157,7 @@ class Index:
         newest_first = []
         for path in (self._log, self._folding):
             try:
-                if _is_large(path):
+                if _size(path) > LARGEST_LOG:
                     raise IndexDamaged
                 newest_first.append(atomic.read(path))
             except FileNotFoundError:
@@ -196,8 +201,11 @@ class Index:
             os.close(fd)
 
     def needs_folding(self) -> bool:
-        """Tell whether the log is worth merging into `index.json`: always while that is small."""
-        return index.needs_folding(self.directory.path)
+        """Tell whether the log is worth merging into `index.json`: always while that is small. Raises OSError."""
+        if os.path.exists(self._folding):
+            return True
+        log, folded = index.log_size(self.directory.path), _size(self._path)
+        return log > 0 and (folded < _SMALL or log > min(folded // 10, _SMALL))
 
     def fold(self) -> None:
         """Merge the log into `index.json`, unless another process is doing so. Raises WriteFailed, IndexDamaged."""
@@ -267,7 +275,7 @@ class Index:
 
         All files have to be read afterwards. Raises WriteFailed.
         """
-        large = [path for path in (self._log, self._folding) if _is_large(path)]
+        large = [path for path in (self._log, self._folding) if _size(path) > LARGEST_LOG]
         if large:
             with suppress(Busy), locks.locked(self._lock, timeout=0), self.directory.going(timeout=0) as alone:
                 for path in large if alone else ():
@@ -337,11 +345,12 @@ def _read(fd: int, size: int, at: int) -> bytes:
     return data
 
 
-def _is_large(path: str) -> bool:
+def _size(path: str) -> int:
+    """Return the bytes of a file; 0 if there is none."""
     try:
-        return os.stat(path, follow_symlinks=False).st_size > LARGEST_LOG
+        return os.stat(path, follow_symlinks=False).st_size
     except OSError:
-        return False
+        return 0
 
 
 def _checked(row: Any) -> Row:

@@ -359,6 +359,8 @@ def torn_with_a_hole(path: Path) -> None:
 @pytest.mark.parametrize("harm", [torn_with_a_hole, zeros_between_the_lines])
 def test_what_takes_long_to_read_is_read_once(harm, store, monkeypatch):
     harm(Path(store.path(ULID)))
+    # A listing that believes the last look yields what was changed in place where its old row stands.
+    store._index.directory.forget()
     first = list(again(store).summaries())
     counted = Counted(monkeypatch)
     store.settle()
