@@ -78,10 +78,9 @@ class PoError(Exception):
     exit_code = 1
     retryable = False
 
-    def __init__(self, message: str, *, advice: Advice | None = None, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, advice: Advice | None = None) -> None:
         super().__init__(message)
         self.advice = advice
-        self.hint = hint
         self.session_id: str | None = None
         """The session it happened in, where there is one."""
 
@@ -107,19 +106,16 @@ class NotFound(PoError):
 class SessionNotFound(NotFound):
     """No session has this name, id or prefix."""
 
-    def __init__(self, ref: str, *, advice: Advice | None = None, hint: str | None = None) -> None:
-        super().__init__(
-            f"No session matches {ref!r}.", advice=None if hint else advice or Advice("see_all_sessions"), hint=hint
-        )
+    def __init__(self, ref: str, *, advice: Advice | None = None) -> None:
+        super().__init__(f"No session matches {ref!r}.", advice=advice or Advice("see_all_sessions"))
 
 
 class PromptObjectNotFound(NotFound):
     """No prompt object has this name."""
 
-    def __init__(self, name: str, *, advice: Advice | None = None, hint: str | None = None, meant: str = "") -> None:
-        advice = None if hint or meant else advice or Advice("see_prompt_objects", near=None)
-        hint = hint or (meant + "Run 'po object list' to see what there is." if meant else None)
-        super().__init__(f"No prompt object is named {name!r}.", advice=advice, hint=hint)
+    def __init__(self, name: str, *, advice: Advice | None = None) -> None:
+        advice = advice or Advice("see_prompt_objects", near=None)
+        super().__init__(f"No prompt object is named {name!r}.", advice=advice)
 
 
 class NoCurrent(NotFound):
@@ -210,10 +206,8 @@ class TimedOut(ModelError):
 class Refused(ModelError):
     """The provider refused the request; `status` is its HTTP status where it has one."""
 
-    def __init__(
-        self, message: str, *, status: int | None = None, advice: Advice | None = None, hint: str | None = None
-    ) -> None:
-        super().__init__(message, advice=advice, hint=hint)
+    def __init__(self, message: str, *, status: int | None = None, advice: Advice | None = None) -> None:
+        super().__init__(message, advice=advice)
         self.status = status
 
 
@@ -222,10 +216,8 @@ class RateLimited(ModelError):
 
     retryable = True
 
-    def __init__(
-        self, message: str, *, delay: float | None = None, advice: Advice | None = None, hint: str | None = None
-    ) -> None:
-        super().__init__(message, advice=advice, hint=hint)
+    def __init__(self, message: str, *, delay: float | None = None, advice: Advice | None = None) -> None:
+        super().__init__(message, advice=advice)
         self.delay = delay
 
 
@@ -243,7 +235,7 @@ class ReplyNotStored(WriteFailed):
     """The model answered, and its reply could not be stored; `reply` is its text."""
 
     def __init__(self, reason: PoError, reply: str) -> None:
-        super().__init__(f"The reply could not be stored: {reason}", advice=reason.advice, hint=reason.hint)
+        super().__init__(f"The reply could not be stored: {reason}", advice=reason.advice)
         self.reply = reply
 
 

@@ -15,7 +15,6 @@ LAYERS = [
     {"errors"},
     {"text"},
     {"layout"},
-    {"shell"},
     {"folders"},
     {"atomic"},
     {"bounded"},

@@ -18,9 +18,3 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     folded = {one[:_LONGEST].casefold(): one for one in islice(names, _MOST)}
     near = get_close_matches(name[:_LONGEST].casefold(), folded, 1)
     return folded[near[0]] if near else None
-
-
-def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """Return `Did you mean 'X'? `, to stand before a hint; nothing if none of the first 1000 names is near."""
-    near = nearest(name, names)
-    return f"Did you mean {near!r}? " if near else ""

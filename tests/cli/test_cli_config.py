@@ -16,7 +16,7 @@ from support.terminal import on_terminal, plain
 
 from po_sessions import models
 from po_sessions.cli.config import settings
-from po_sessions.errors import ModelUnavailable, NoKey, WeightsMissing
+from po_sessions.errors import Advice, ModelUnavailable, NoKey, WeightsMissing
 from po_sessions.text.durations import parse_duration
 
 SIZES = "links.allow\t\tdefault\nsend.max_bytes\t32MiB\tdefault\nimport.max_bytes\t256MiB\tdefault\n"
@@ -256,7 +256,7 @@ def test_a_model_file_that_is_none_is_refused(file, po):
 
 
 def test_a_model_that_is_known_and_not_ready_is_taken(file, po, backend):
-    for error in (WeightsMissing("No weights.", hint="Run 'po model pull'."), NoKey("No key.")):
+    for error in (WeightsMissing("No weights.", advice=Advice("fetch")), NoKey("No key.")):
         file.unlink(missing_ok=True)
         backend.script = Script(unavailable=error)
         assert po("config", "set", "model", "smollm2").exit_code == 0
@@ -517,7 +517,7 @@ def test_on_a_terminal(file, monkeypatch):
     assert on_terminal("config", "unset", "model")[1] == "model is now smollm2 (default).\n"
     monkeypatch.setenv("PO_TEST_SCRIPT", '{"unavailable": "NoKey"}')
     shown = on_terminal("model", "default", "smollm2")[1]
-    assert shown == f"The script says so. Change the script.\nmodel is now smollm2 ({file}).\n"
+    assert shown == f"The script says so. Send it again.\nmodel is now smollm2 ({file}).\n"
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from support.scripted import Script
 from support.stored import history
 from support.terminal import on_terminal, plain
 
-from po_sessions.errors import Busy, ModelError, ModelUnavailable, RateLimited, Unreachable, WeightsMissing
+from po_sessions.errors import Advice, Busy, ModelError, ModelUnavailable, RateLimited, Unreachable, WeightsMissing
 from po_sessions.storage.files.store import FileStorage
 
 
@@ -214,7 +214,7 @@ def test_which_model_answers(root, po, backend, monkeypatch):
 @pytest.mark.parametrize(
     ("error", "kind", "retryable"),
     [
-        (Unreachable("Down.", hint="Up?"), "unreachable", True),
+        (Unreachable("Down.", advice=Advice("unreachable")), "unreachable", True),
         (RateLimited("Slow."), "rate_limited", True),
         (ModelUnavailable("No."), "model_unavailable", False),
     ],
@@ -248,7 +248,7 @@ def test_a_bad_option_is_told_from_where_it_comes(root, po, backend):
 
 
 def test_missing_weights_are_exit_8_and_leave_nothing(root, po, backend):
-    missing = WeightsMissing("The weights are missing.", hint="Run 'po model pull'.")
+    missing = WeightsMissing("The weights are missing.", advice=Advice("fetch"))
     backend.script = Script(unavailable=missing)
     result = po("send", "greeter", "Hello")
     assert (result.exit_code, result.stderr) == (8, "po: The weights are missing.\nRun 'po model pull'.\n")

@@ -15,7 +15,7 @@ from support.scripted import Script
 from support.stored import everything, history
 from support.terminal import on_terminal
 
-from po_sessions.errors import ContextTooLong, Interrupted, Unreachable
+from po_sessions.errors import Advice, ContextTooLong, Interrupted, Unreachable
 
 
 @pytest.fixture
@@ -178,8 +178,8 @@ def test_no_save_and_what_needs_a_session_contradict(other, root, po, backend):
 @pytest.mark.parametrize(
     ("error", "code", "message", "hint"),
     [
-        (Unreachable("Down.", hint="Up?"), 8, "Down.", "Up?"),
-        (ContextTooLong("Long.", hint="Begin another session."), 8, "Long.", "Send less, or ask a model with"),
+        (Unreachable("Down.", advice=Advice("unreachable")), 8, "Down.", "See that the provider is up"),
+        (ContextTooLong("Long.", advice=Advice("more_room")), 8, "Long.", "Send less, or ask a model with"),
         (Interrupted("Interrupted; what had arrived of the reply is kept."), 130, "Interrupted; nothing was", ""),
     ],
 )

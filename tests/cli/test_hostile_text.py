@@ -356,12 +356,10 @@ def test_a_row_of_no_prompt_object_is_no_row(world):
     "text", [*TEXTS.values(), "plain", "it's", "po session x", "'po session x", "-x y", "", "\udcff"]
 )
 def test_a_quoted_word_is_one_word_in_a_shell(text):
-    from po_sessions.cli.terminal.output import Output
-    from po_sessions.shell import command_line, quoted
+    from po_sessions.cli.app.hints import Command
+    from po_sessions.cli.app.shell import quoted
 
-    out = Output()
-    out.root = "/a b"
-    line = out.with_root(f"Run '{command_line('session show', 'ID', po=text)}'.")[len("Run '") : -2]
+    line = Command("session show", "ID", po=text).line("/a b")
     check_text(line, "quoted")
     for said, words in (
         (quoted(text), [text]),

@@ -36,7 +36,7 @@ class Script:
         """Read `{"says": "One two.", "error": "Unreachable", "error_at": 1, "delay": 0.1}`; errors by their class."""
         given = json.loads(text)
         for name in {"error", "unavailable"} & set(given):
-            given[name] = getattr(errors, given[name])("The script says so.", hint="Change the script.")
+            given[name] = getattr(errors, given[name])("The script says so.", advice=errors.Advice("send_again"))
         return cls(**given)
 
 

@@ -116,7 +116,7 @@ def repaired(env: Environment) -> None:
     found = list(examine(Store(env.root, datetime(2025, 2, 1, tzinfo=UTC)), repair=True))
     for one in found:
         if one.remains:
-            raise one.failed or PoError(f"{one.message} {one.hint}")
+            raise one.failed or PoError(one.message, advice=one.advice)
 
 
 IMPORTED = [

@@ -9,7 +9,7 @@ from itertools import count, islice
 
 import pytest
 
-from po_sessions.text.suggest import did_you_mean
+from po_sessions.text.suggest import nearest
 
 
 @pytest.fixture
@@ -86,9 +86,9 @@ def test_nothing_is_guessed_from_far(args, full, po):
 
 def test_few_names_and_few_characters_are_compared():
     names = count()
-    did_you_mean("Session 5" + "x" * 1_000_000, (f"Session {n}" for n in names))
+    nearest("Session 5" + "x" * 1_000_000, (f"Session {n}" for n in names))
     assert next(names) <= 1001
-    assert did_you_mean("Sessoin 7", (f"Session {n}" for n in islice(count(), 2000))) == "Did you mean 'Session 7'? "
+    assert nearest("Sessoin 7", (f"Session {n}" for n in islice(count(), 2000))) == "Session 7"
 
 
 def test_what_compares_is_not_imported_unasked():

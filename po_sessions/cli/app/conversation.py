@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from po_sessions.cli.app.hints import Command, Hint
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.display import session_rows
 from po_sessions.cli.display.list_format import Face
 from po_sessions.errors import InvalidInput
-from po_sessions.shell import command_line
 
 _COMMAND = re.compile(
     r"/(?:(?P<list>sessions)|session (?:(?P<bare>new|export|info|delete)"
@@ -59,7 +59,7 @@ def carry_out(ctx: Any, verb: str, rest: str | None, *, session: str | None, swi
     if not yes:
         raise InvalidInput(
             f"'/session delete' needs --yes: it moves {found.name!r} to the trash.",
-            hint=f"Run '{command_line('session delete', found.id)}', or add --yes.",
+            advice=Hint("Run ", Command("session delete", found.id), ", or add --yes."),
         )
     return _session(ctx, "delete", found.id)
 
@@ -71,7 +71,7 @@ def _refuse_others(ctx: Any, verb: str) -> None:
         if param.name in given:
             raise InvalidInput(
                 f"{param.opts[0]} means nothing with '/{'sessions' if verb == 'sessions' else f'session {verb}'}'.",
-                hint="Leave it out, or add --literal to send the text to the model.",
+                advice=Hint("Leave it out, or add --literal to send the text to the model."),
             )
 
 

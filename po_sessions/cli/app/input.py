@@ -21,7 +21,9 @@ def as_text(argument: str) -> str:
     try:
         argument.encode()
     except UnicodeEncodeError:
-        raise InvalidInput("The text is not valid UTF-8.", hint="Convert it first, with iconv for example.") from None
+        raise InvalidInput(
+            "The text is not valid UTF-8.", advice=Hint("Convert it first, with iconv for example.")
+        ) from None
     return argument
 
 
@@ -84,13 +86,13 @@ def _opened(path: str) -> Iterator[BinaryIO]:
         with open(path, "rb") as file:
             yield file
     except (FileNotFoundError, NotADirectoryError):
-        hint = "Standard input is read with --stdin." if path == "-" else "Check the spelling and the directory."
-        raise NotFound(f"There is no file {path!r}.", hint=hint) from None
+        hint = Hint("Standard input is read with --stdin." if path == "-" else "Check the spelling and the directory.")
+        raise NotFound(f"There is no file {path!r}.", advice=hint) from None
     except IsADirectoryError:
-        raise InvalidInput(f"{path!r} is a directory.", hint="Name a file.") from None
+        raise InvalidInput(f"{path!r} is a directory.", advice=Hint("Name a file.")) from None
     except OSError as error:
         raise Unreadable(
-            f"Cannot read {path!r}: {error.strerror}.", hint="Look at its permissions, or name another file."
+            f"Cannot read {path!r}: {error.strerror}.", advice=Hint("Look at its permissions, or name another file.")
         ) from None
 
 
@@ -106,7 +108,7 @@ def parse_moment(text: str) -> datetime:
         return (moment if moment.tzinfo else moment.astimezone()).astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         raise InvalidInput(
-            f"{text!r} is not a date or time.", hint="Write 2025-03-01, 2025-03-01T14:30 or 2025-03-01T14:30Z."
+            f"{text!r} is not a date or time.", advice=Hint("Write 2025-03-01, 2025-03-01T14:30 or 2025-03-01T14:30Z.")
         ) from None
 
 
@@ -119,5 +121,5 @@ def _text(stream: BinaryIO, what: str, room: Room) -> str:
         return data.decode().removesuffix("\n")
     except UnicodeDecodeError as error:
         raise InvalidInput(
-            f"{what} is not valid UTF-8 (byte {error.start}).", hint="Convert it first, with iconv for example."
+            f"{what} is not valid UTF-8 (byte {error.start}).", advice=Hint("Convert it first, with iconv for example.")
         ) from None

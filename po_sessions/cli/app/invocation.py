@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from po_sessions.cli.app.hints import Command, Hint, Words
 from po_sessions.cli.app.root_dir import root_dir
 from po_sessions.cli.config import paths
 from po_sessions.cli.terminal.output import Output
@@ -152,7 +153,9 @@ class Invocation:
     def po_name(self, given: str | None = None) -> str | None:
         """Return the prompt object that is meant: the one given, where `.` is the current one, or the current one."""
         if given == "":
-            raise InvalidInput("The prompt object's name is empty.", hint="Name one; 'po object list' tells which.")
+            raise InvalidInput(
+                "The prompt object's name is empty.", advice=Hint("Name one; ", Command("object list"), " tells which.")
+            )
         if given not in (None, "."):
             return given
         current = self.environment().session_manager.current_po()
@@ -179,7 +182,7 @@ class Invocation:
             raise no_current_po()
         return self.environment(to_write_for=name).prompt_object(name).name
 
-    def confirm(self, question: str, *, yes: bool, command: str) -> None:
+    def confirm(self, question: str, *, yes: bool, command: Words) -> None:
         """Ask before what cannot be undone.
 
         Raises Interrupted for a no, InvalidInput where nobody can be asked; `command` is what does not ask.
@@ -192,7 +195,9 @@ class Invocation:
             if typer.confirm(question, err=True):
                 return
             raise Interrupted("Nothing was done.")
-        raise InvalidInput("Nothing was done: this cannot be undone, so it needs a yes.", hint=f"Run '{command}'.")
+        raise InvalidInput(
+            "Nothing was done: this cannot be undone, so it needs a yes.", advice=Hint("Run ", command, ".")
+        )
 
     def note_typing(self, what: str) -> None:
         """Tell whoever sits at the keyboard that standard input is read now."""
@@ -202,7 +207,7 @@ class Invocation:
     def session_ref(self, given: str | None) -> str | None:
         """Return the selector that is meant: the one given, or `$PO_SESSION`. Raises InvalidInput if it is empty."""
         if given == "":
-            raise InvalidInput("The session's name is empty.", hint="Leave it out to mean the current session.")
+            raise InvalidInput("The session's name is empty.", advice=Hint("Leave it out to mean the current session."))
         self._ref_is_variables = not given
         return given or os.environ.get("PO_SESSION") or None
 
@@ -223,7 +228,7 @@ class Invocation:
         All are those of `po` if that is given. Raises InvalidInput if both are asked for; as `find` does; Several.
         """
         if refs and all_:
-            raise InvalidInput("Sessions and --all contradict each other.", hint="Give one of them.")
+            raise InvalidInput("Sessions and --all contradict each other.", advice=Hint("Give one of them."))
         manager = self.environment().session_manager
         po_name = None if all_ and po is None else self.known_po(po)
         if not all_:
@@ -261,7 +266,7 @@ def _expect_starter(name: str) -> None:
     from po_sessions.prompt_objects import starters
 
     if name not in starters.names():
-        raise PromptObjectNotFound(name, hint="Run 'po init' to make an environment first.")
+        raise PromptObjectNotFound(name, advice=Hint("Run ", Command("init"), " to make an environment first."))
 
 
 def _default_model(root: str) -> str:

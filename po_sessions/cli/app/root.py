@@ -18,6 +18,7 @@ from typer.main import get_command_from_info
 from typer.models import CommandInfo
 
 from po_sessions.cli import commands
+from po_sessions.cli.app.hints import Hint
 from po_sessions.cli.app.invocation import LOCK_TIMEOUT, Invocation
 from po_sessions.cli.app.verb import Noun, Verb
 from po_sessions.cli.fast import commands_table
@@ -166,16 +167,18 @@ def _run(command: Callable[[], Any], args: list[str], run: Invocation) -> int:
         _trace(run, error)
     except MemoryError as error:
         _trace(run, error)
-        failure = OutOfMemory("This needs more memory than there is.", hint="Work with less at once, or close others.")
+        failure = OutOfMemory(
+            "This needs more memory than there is.", advice=Hint("Work with less at once, or close others.")
+        )
     except OSError as error:
         _trace(run, error)
         what = f" of {error.filename}" if error.filename else ""
-        hint = "Look at the disk and the permissions, and repeat."
-        failure = WriteFailed(f"The system refused the use{what}: {error.strerror or error}.", hint=hint)
+        hint = Hint("Look at the disk and the permissions, and repeat.")
+        failure = WriteFailed(f"The system refused the use{what}: {error.strerror or error}.", advice=hint)
     except Exception as error:
         _trace(run, error)
-        hint = "Please report it with what is there."
-        failure = PoError(f"This is a bug in po; what is known of it is in {_write_crash_log()}.", hint=hint)
+        hint = Hint("Please report it with what is there.")
+        failure = PoError(f"This is a bug in po; what is known of it is in {_write_crash_log()}.", advice=hint)
         failure.exit_code = EXIT_BUG
     run.out.error(failure)
     return failure.exit_code

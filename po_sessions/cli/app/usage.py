@@ -7,9 +7,9 @@ from typing import Any
 
 from typer.exceptions import TyperException
 
+from po_sessions.cli.app.hints import Hint, Words, meant
 from po_sessions.errors import InvalidInput
-from po_sessions.shell import joined
-from po_sessions.text.suggest import did_you_mean
+from po_sessions.text.suggest import nearest
 
 
 def usage_error(error: TyperException, args: list[str]) -> InvalidInput:
@@ -27,7 +27,7 @@ def usage_error(error: TyperException, args: list[str]) -> InvalidInput:
     elif ctx and message == "Missing command.":
         hints.insert(0, f"One of {', '.join(getattr(ctx.command, 'commands', ()))}. ")
     message = message.replace("is not a valid int", "is not a whole number")
-    return InvalidInput(message if message[-1] in ".?!" else f"{message}.", hint="".join(hints))
+    return InvalidInput(message if message[-1] in ".?!" else f"{message}.", advice=Hint("".join(hints)))
 
 
 def _no_such_option(error: Any, args: list[str]) -> tuple[str, int | None]:
@@ -38,7 +38,7 @@ def _no_such_option(error: Any, args: list[str]) -> tuple[str, int | None]:
     if not found and len(refused) == 2:  # one of several letters behind one dash
         found = [at for at, arg in enumerate(args) if re.match("-[^-]", arg) and refused[1] in arg[1:]]
         inside = f", in {args[found[0]]!r}" if len(found) == 1 else ""
-    message = f"No such option: {refused}{inside}. {did_you_mean(refused, error.possibilities or ())}"
+    message = f"No such option: {refused}{inside}. {meant(nearest(refused, error.possibilities or ()))}"
     return message.rstrip(), found[0] if len(found) == 1 else None
 
 
@@ -59,4 +59,4 @@ def _with_dashes(ctx: Any, args: list[str], at: int) -> str:
             texts.append(word)
     if len(texts) == 1 and arguments[-1].make_metavar(ctx).strip("[]") == "NAME":  # which may not begin with a dash
         return ""
-    return joined(["po", *options, "--", *texts])
+    return Words("po", *options, "--", *texts).line(None)

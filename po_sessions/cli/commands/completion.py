@@ -9,12 +9,13 @@ from typing import Annotated
 import typer
 
 from po_sessions import atomic
+from po_sessions.cli.app.hints import Hint, meant
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.verb import Verb
 from po_sessions.cli.config import paths
 from po_sessions.cli.reference.completion_table import SHELLS, script
 from po_sessions.errors import Conflict, InvalidInput
-from po_sessions.text.suggest import did_you_mean
+from po_sessions.text.suggest import nearest
 
 _MARK = "completion for po."
 """What the beginning of a script of ours has."""
@@ -34,8 +35,8 @@ def completion(
     """
     run: Invocation = ctx.obj
     if shell not in SHELLS:
-        hint = f"{did_you_mean(shell, SHELLS)}The shells are {', '.join(SHELLS)}."
-        raise InvalidInput(f"There is no completion for {shell!r}.", hint=hint)
+        known = Hint(f"{meant(nearest(shell, SHELLS))}The shells are {', '.join(SHELLS)}.")
+        raise InvalidInput(f"There is no completion for {shell!r}.", advice=known)
     text = script(shell)
     if not install:
         return run.out.json({"version": 1, "shell": shell, "script": text}) if run.out.as_json else run.out.write(text)
@@ -80,7 +81,7 @@ def _place(shell: str) -> tuple[str, str]:
 def _base(variable: str, default: str) -> str:
     """Return a directory of the user's, as the XDG specification has it."""
     named = os.environ.get(variable, "")
-    return named if os.path.isabs(named) else os.path.join(paths.home(f"set {variable}"), default)
+    return named if os.path.isabs(named) else os.path.join(paths.home(Hint(f"set {variable}")), default)
 
 
 def _write(path: str, text: str) -> None:
@@ -91,7 +92,9 @@ def _write(path: str, text: str) -> None:
         try:
             with open(file, "rb") as there:
                 if _MARK.encode() not in there.read(200):
-                    raise Conflict(f"{path} is there and not po's, so it was left alone.", hint="Move it away first.")
+                    raise Conflict(
+                        f"{path} is there and not po's, so it was left alone.", advice=Hint("Move it away first.")
+                    )
         except FileNotFoundError:
             pass
     atomic.replace(file, text.encode())

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from po_sessions.cli.app import hints
+from po_sessions.cli.app.hints import Command, Hint
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.verb import Verb
 from po_sessions.cli.terminal.output import counted, one_line
@@ -112,7 +113,7 @@ def _sum_up(run: Invocation, found: Sequence[Finding], sessions: int, *, repair:
     elif repair:
         run.out.note(f"{said}, {len(faults) - left} repaired, {left} left.")
     elif curable:
-        run.out.note(f"{said}, {curable} can be repaired: run '{run.out.command('po', 'doctor', '--repair')}'.")
+        run.out.note(Hint(f"{said}, {curable} can be repaired: run ", Command("doctor --repair"), "."))
     else:
         run.out.note(f"{said}, none can be repaired without you.")
 

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
+from po_sessions.cli.app.hints import Command, Hint, Words
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.verb import Verb
 from po_sessions.environment import Environment
 from po_sessions.errors import Conflict, InvalidInput, NotFound
 from po_sessions.layout.environment import DIRECTORY
 from po_sessions.prompt_objects import starters
-from po_sessions.shell import command_line, quoted
 
 
 def init(
@@ -29,17 +29,23 @@ def init(
     run: Invocation = ctx.obj
     if run.root is not None:
         place = os.path.join(".", run.root)  # which begins with no dash
-        raise InvalidInput("init takes the directory as an argument.", hint=f"Run '{command_line('init', place)}'.")
+        raise InvalidInput("init takes the directory as an argument.", advice=Hint("Run ", Command("init", place), "."))
     if os.path.exists(directory) and not os.path.isdir(directory):
-        raise Conflict(f"{directory!r} is not a directory.", hint="Name a directory.")
+        raise Conflict(f"{directory!r} is not a directory.", advice=Hint("Name a directory."))
     if not os.path.isdir(directory):
-        raise NotFound(f"There is no directory {directory!r}.", hint=f"Run 'mkdir -p -- {quoted(directory)}' first.")
+        raise NotFound(
+            f"There is no directory {directory!r}.",
+            advice=Hint("Run ", Words("mkdir", "-p", "--", directory), " first."),
+        )
     try:
         path = os.path.join(os.path.abspath(directory), DIRECTORY)
     except FileNotFoundError:
-        raise NotFound("The working directory is not there any more.", hint="Run 'cd' to leave it.") from None
+        hint = Hint("Run ", Words("cd"), " to leave it.")
+        raise NotFound("The working directory is not there any more.", advice=hint) from None
     if DIRECTORY in path.split(os.sep)[:-1]:
-        raise InvalidInput(f"{os.path.dirname(path)} is inside an environment.", hint="Name a directory outside of it.")
+        raise InvalidInput(
+            f"{os.path.dirname(path)} is inside an environment.", advice=Hint("Name a directory outside of it.")
+        )
     made = Environment.create(path)
     run.out.note(
         f"Made {path} with the prompt objects {', '.join(starters.names())}." if made else f"{path} is there already."

@@ -9,6 +9,7 @@ import typer
 
 from po_sessions.cli.app import conversation
 from po_sessions.cli.app import dry_run as dry_run_
+from po_sessions.cli.app.hints import Command, Hint
 from po_sessions.cli.app.input import read_file, read_text
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.options import ContextLimit, Model, ModelOptions, NoStream, Timeout
@@ -105,11 +106,13 @@ def send(
         if command := conversation.parse(message):
             return conversation.carry_out(ctx, *command, session=session, switch=switch, yes=yes)
         if conversation.is_near(message):
-            run.out.note(f"{message!r} is no conversation command, see 'po send --help': it is sent as text.")
+            run.out.note(
+                Hint(f"{message!r} is no conversation command, see ", Command("send --help"), ": it is sent as text.")
+            )
     options, limit, seconds = to_options(option or []), to_limit(context_limit), to_seconds(timeout)
     key = None if key is None else check_key(key)
     if if_turns is not None and if_turns < 0:
-        raise InvalidInput(f"A session cannot have {if_turns} turns.", hint="Give a number from 0 on.")
+        raise InvalidInput(f"A session cannot have {if_turns} turns.", advice=Hint("Give a number from 0 on."))
     if no_save:
         given = {"--session": session, "--idempotency-key": key, "--if-turns": if_turns}
         _refuse_with_no_save(
@@ -117,13 +120,14 @@ def send(
             | {"--new": new, "--create": create, "--switch": switch}
         )
     if new and create:
-        raise InvalidInput("--new and --create contradict each other.", hint="Give one of them.")
+        raise InvalidInput("--new and --create contradict each other.", advice=Hint("Give one of them."))
     if new and key is not None:
         raise InvalidInput(
-            "--new and --idempotency-key contradict each other.", hint="Add --create --session NAME instead of --new."
+            "--new and --idempotency-key contradict each other.",
+            advice=Hint("Add --create --session NAME instead of --new."),
         )
     if create and not run.session_ref(session):
-        raise InvalidInput("--create needs a name.", hint="Add --session NAME.")
+        raise InvalidInput("--create needs a name.", advice=Hint("Add --session NAME."))
     model = None if model is None else model_name(model)
     new = new or no_save  # in memory
     env = run.environment(to_send=True, save=not no_save)
@@ -171,7 +175,7 @@ ABOUT = Verb(
 
 def _refuse_with_no_save(given: dict[str, bool]) -> None:
     for name in (name for name, is_given in given.items() if is_given):
-        raise InvalidInput(f"--no-save and {name} contradict each other.", hint="Leave one of them out.")
+        raise InvalidInput(f"--no-save and {name} contradict each other.", advice=Hint("Leave one of them out."))
 
 
 def _is_answered(
@@ -186,7 +190,7 @@ def _is_answered(
     if turns:
         raise Conflict(
             f"{target.name!r} would be made, and so has no turns, not {turns}.",
-            hint="Leave --if-turns out, or give 0 to begin a session.",
+            advice=Hint("Leave --if-turns out, or give 0 to begin a session."),
         )
     return False
 
@@ -205,7 +209,9 @@ def _read_message(run: Invocation, message: str | None, files: list[str], *, std
     room.take(len(_BETWEEN) * max(0, len(said) - 1))
     text = _BETWEEN.join(said)
     if not text.strip():
-        raise InvalidInput("The message is empty.", hint="Give a MESSAGE, or '-' to read it from standard input.")
+        raise InvalidInput(
+            "The message is empty.", advice=Hint("Give a MESSAGE, or '-' to read it from standard input.")
+        )
     return text
 
 

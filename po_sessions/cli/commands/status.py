@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from po_sessions.cli.app.hints import Command, Hint
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.verb import Verb
 from po_sessions.cli.display.list_format import to_template
@@ -29,7 +30,7 @@ def status(
     """Print the current prompt object and session on one line; nothing if there is no current prompt object."""
     run: Invocation = ctx.obj
     if run.out.as_json and template is not None:
-        raise InvalidInput("--json and --format contradict each other.", hint="Give one of them.")
+        raise InvalidInput("--json and --format contradict each other.", advice=Hint("Give one of them."))
     line = None if template is None else to_template(template, FIELDS)
     manager = run.environment().session_manager
     po_name = manager.current_po()
@@ -49,7 +50,7 @@ def status(
         }
         return run.out.json({"version": 1, "po_name": po_name, **about})
     if po_name is None:
-        return run.out.note("There is no current prompt object; 'po object switch NAME' chooses one.")
+        return run.out.note(Hint("There is no current prompt object; ", Command("object switch NAME"), " chooses one."))
     name = one_line(name)  # a shell prompt hands it to the terminal
     if line is None:
         return run.out.line(f"{po_name}: {name} ({count} msg{'' if count == 1 else 's'})")

@@ -5,14 +5,13 @@ from __future__ import annotations
 from itertools import takewhile
 
 from po_sessions.cli.app import hints
-from po_sessions.cli.app.hints import Hint
+from po_sessions.cli.app.hints import Command, Hint
 from po_sessions.cli.app.input import as_text
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.config import settings
 from po_sessions.cli.config.files import SettingsFile, environments_file, users_file
 from po_sessions.cli.config.settings import InForce
 from po_sessions.errors import InvalidInput, PoError
-from po_sessions.shell import command_line
 
 
 def apply(run: Invocation, key: str, value: str, *, environments: bool = False) -> InForce:
@@ -20,8 +19,8 @@ def apply(run: Invocation, key: str, value: str, *, environments: bool = False) 
     setting = settings.setting(key)
     file = file_meant(run, environments=environments)
     if not value.strip():
-        unset = command_line("config unset --environment" if environments else "config unset", key)
-        raise InvalidInput(f"The value of {key!r} is empty.", hint=f"Run '{unset}' to remove it.")
+        unset = Command("config unset --environment" if environments else "config unset", key)
+        raise InvalidInput(f"The value of {key!r} is empty.", advice=Hint("Run ", unset, " to remove it."))
     value = as_text(value)
     file.check(setting, value, Hint("Without --environment it is set for all environments."))
     value = setting.accept(value, run.out.note)

@@ -12,22 +12,28 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from po_sessions.cli.app.hints import Command, Hint
 from po_sessions.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
     from po_sessions.models import ModelPaths
 
 
-def home(instead: str = "name an environment with --root, or make one here with 'po init'") -> str:
+def home(instead: Hint | None = None) -> str:
     """Return the home directory. Raises NotFound if there is none that this user may enter.
 
-    The hint names what can be done `instead` of setting HOME.
+    The hint names what can be done `instead` of setting HOME; without it, to use another environment.
     """
+    instead = instead or Hint("name an environment with --root, or make one here with ", Command("init"))
     path = os.path.expanduser("~")
     if not os.path.isabs(path):
-        raise NotFound("It is not known where your home directory is.", hint=f"Set HOME, or {instead}.")
+        raise NotFound(
+            "It is not known where your home directory is.", advice=Hint("Set HOME, or ", *instead.parts, ".")
+        )
     if _is_closed(path):
-        raise NotFound(f"The home directory {path} is closed to you.", hint=f"Set HOME to another, or {instead}.")
+        raise NotFound(
+            f"The home directory {path} is closed to you.", advice=Hint("Set HOME to another, or ", *instead.parts, ".")
+        )
     return path
 
 
@@ -51,7 +57,9 @@ def model_name(given: str) -> str:
     Raises InvalidInput if it is empty.
     """
     if not given:
-        raise InvalidInput("The model's name is empty.", hint="Name one of 'po model list', or leave it out.")
+        raise InvalidInput(
+            "The model's name is empty.", advice=Hint("Name one of ", Command("model list"), ", or leave it out.")
+        )
     if not given.startswith("gguf:"):
         return given
     return f"gguf:{os.path.expanduser(given.removeprefix('gguf:'))}"

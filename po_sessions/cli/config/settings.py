@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from po_sessions import models
 from po_sessions.cli.app import hints
-from po_sessions.cli.app.hints import Command, Hint
+from po_sessions.cli.app.hints import Command, Hint, meant
 from po_sessions.cli.app.input import Room
 from po_sessions.cli.config import paths
 from po_sessions.cli.config.files import Setting, SettingsFile, environments_file, users_file
@@ -20,7 +20,7 @@ from po_sessions.errors import Advised, InvalidInput, NoKey, Unreadable, Weights
 from po_sessions.sessions.backups import BackupPolicy
 from po_sessions.text.durations import parse_duration
 from po_sessions.text.sizes import parse_size
-from po_sessions.text.suggest import did_you_mean
+from po_sessions.text.suggest import nearest
 
 _SHORTEST_IDLE, _LONGEST_IDLE = 10, 3600
 """Seconds: what an environment may set model.idle_timeout to."""
@@ -50,7 +50,7 @@ def setting(name: str) -> Setting:
     """Return the setting with this name. Raises InvalidInput, which tells of one that is nearly named so."""
     if name in SETTINGS:
         return SETTINGS[name]
-    hint = Hint(f"{did_you_mean(name, SETTINGS)}The settings are: {', '.join(SETTINGS)}.")
+    hint = Hint(f"{meant(nearest(name, SETTINGS))}The settings are: {', '.join(SETTINGS)}.")
     raise InvalidInput(f"There is no setting named {name!r}.", advice=hint)
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from po_sessions.cli.app.hints import Hint
 from po_sessions.cli.app.input import as_text
 from po_sessions.cli.display.template import Template
 from po_sessions.cli.terminal.cells import separators_replaced
@@ -37,11 +38,11 @@ class Face:
     ) -> None:
         """Raise InvalidInput if the options contradict each other, or the template has other fields than `fields`."""
         if ids and template is not None:
-            raise InvalidInput("--ids and --format contradict each other.", hint="Give one of them.")
+            raise InvalidInput("--ids and --format contradict each other.", advice=Hint("Give one of them."))
         if out.as_json and (ids or template is not None):
-            raise InvalidInput("--json contradicts --ids and --format.", hint="Give one of them.")
+            raise InvalidInput("--json contradicts --ids and --format.", advice=Hint("Give one of them."))
         if null and not ids and template is None:
-            raise InvalidInput("-0 ends ids or lines of --format.", hint="Add --ids or --format.")
+            raise InvalidInput("-0 ends ids or lines of --format.", advice=Hint("Add --ids or --format."))
         self._out = out
         self._end = "\0" if null else "\n"
         self._ids = ids
@@ -65,7 +66,9 @@ def to_template(text: str, fields: Sequence[str]) -> Template:
     try:
         return Template(as_text(text), fields)
     except ValueError as error:
-        raise InvalidInput(f"--format: {error}.", hint=rf"Write it like '{{{fields[0]}}}\t{{{fields[1]}}}'.") from None
+        raise InvalidInput(
+            f"--format: {error}.", advice=Hint(f"Write it like '{{{fields[0]}}}\\t{{{fields[1]}}}'.")
+        ) from None
 
 
 def _line(template: Template, values: dict[str, Any], end: str) -> str:

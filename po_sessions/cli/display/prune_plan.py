@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from po_sessions.cli.app import hints
+from po_sessions.cli.app.hints import Command, Hint, Words
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.terminal.output import counted
 from po_sessions.cli.terminal.times import local_time
@@ -16,13 +17,13 @@ from po_sessions.sessions.selector import short_ids
 from po_sessions.text.sizes import format_size
 
 
-def preview(run: Invocation, selection: Selection, criteria: Criteria, command: str) -> None:
+def preview(run: Invocation, selection: Selection, criteria: Criteria, command: Words) -> None:
     """Show what would go, and the command line that does it."""
     chosen = selection.chosen
     if run.out.as_json:
         sessions = [_to_json(one) for one in chosen]
         kept = [_to_json(one) for one in selection.spared]
-        return run.out.json(_summed(sessions, kept, selection.rest, done=False) | {"command": command})
+        return run.out.json(_summed(sessions, kept, selection.rest, done=False) | {"command": command.line(run.root)})
     shown = short_ids(one.session.id for one in chosen)
     rows = (
         [
@@ -41,7 +42,7 @@ def preview(run: Invocation, selection: Selection, criteria: Criteria, command: 
     _remark_rest(run, selection.spared, selection.rest, criteria)
     if not chosen:
         return run.out.note("There is nothing to prune.")
-    return run.out.note(f"{_amount(chosen)} would go: run '{command}'.")
+    return run.out.note(Hint(f"{_amount(chosen)} would go: run ", command, "."))
 
 
 def carry_out(run: Invocation, selection: Selection, criteria: Criteria, *, purge: bool) -> None:
@@ -79,7 +80,9 @@ def _show_done(
     amount = _amount([one.choice for one in gone])
     if purge:
         return run.out.note(f"Removed {amount} for good.")
-    return run.out.note(f"Moved {amount} to the trash; 'po trash list' shows what can be brought back.")
+    return run.out.note(
+        Hint(f"Moved {amount} to the trash; ", Command("trash list"), " shows what can be brought back.")
+    )
 
 
 def _remark_rest(run: Invocation, kept: Sequence[Choice], rest: int, criteria: Criteria) -> None:

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
-from po_sessions.cli.app.hints import Hint
+from po_sessions.cli.app.hints import Command, Hint
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.display.list_format import Face
 from po_sessions.cli.terminal.times import local_time
 from po_sessions.errors import WriteFailed
 from po_sessions.session import SessionSummary
 from po_sessions.sessions.selector import short_ids
-from po_sessions.shell import command_line
 
 FIELDS = (*(field.name for field in fields(SessionSummary)), "current", "orphaned")
 """The keys of a session in `--json`, which are the fields of `--format`."""
@@ -52,8 +51,8 @@ def show_id(run: Invocation, session: SessionSummary, **more: Any) -> None:
 def remark_orphaned(run: Invocation, session: SessionSummary) -> None:
     """Tell if a session that was made has no prompt object here."""
     if session.po_name not in run.environment().definitions:
-        hint = f"'{command_line('session adopt', session.id, po='PO')}' gives the session another."
-        run.out.note(f"There is no prompt object {session.po_name}; {hint}")
+        adopt = Command("session adopt", session.id, po="PO")
+        run.out.note(Hint(f"There is no prompt object {session.po_name}; ", adopt, " gives the session another."))
 
 
 def _show_table(run: Invocation, found: Sequence[SessionSummary], *, with_po: bool) -> None:

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator
 from shutil import get_terminal_size
 from textwrap import indent
 
+from po_sessions.cli.app.hints import Command, Hint
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.display.session_rows import last_turn
 from po_sessions.cli.terminal.output import counted
 from po_sessions.cli.terminal.times import local_time
 from po_sessions.errors import InvalidInput, NotFound
 from po_sessions.session import Message, Session
-from po_sessions.shell import command_line
 
 
 def show_last(run: Invocation, session: Session) -> None:
@@ -21,7 +21,8 @@ def show_last(run: Invocation, session: Session) -> None:
     reply = next((m for m in reversed(session.history) if m.role == "assistant" and m.turn_state == "done"), None)
     if reply is None:
         raise NotFound(
-            f"{session.name!r} has no reply yet.", hint=f"Run '{command_line('session show', session.id)}' to see it."
+            f"{session.name!r} has no reply yet.",
+            advice=Hint("Run ", Command("session show", session.id), " to see it."),
         )
     if run.out.as_json:
         run.out.json({"version": 1, "session_id": session.id, **reply.to_dict()})
@@ -108,8 +109,8 @@ def _slice(text: str | None, count: int) -> tuple[int, int]:
         if 0 in (begin, end):
             raise ValueError
     except ValueError:
-        hint = "Write A:B, A:, :B or one number; they count from 1, negative ones from the end."
-        raise InvalidInput(f"{text!r} is not a range of messages.", hint=hint) from None
+        hint = Hint("Write A:B, A:, :B or one number; they count from 1, negative ones from the end.")
+        raise InvalidInput(f"{text!r} is not a range of messages.", advice=hint) from None
     begin = max(begin if begin > 0 else count + 1 + begin, 1)
     end = min(end if end > 0 else count + 1 + end, count)
     return begin - 1, max(begin - 1, end)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from po_sessions.cli.terminal.cells import separators_replaced
 from po_sessions.errors import Advised, PoError, ReplyNotStored, WriteFailed
-from po_sessions.shell import joined, quoted
 
 if TYPE_CHECKING:
     from po_sessions.cli.app.hints import Hint
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-_COMMAND = re.compile(r"(?<=')po (?=(?:session|send|object|trash|backup|doctor|config)\b)")
 _NARROWEST = 12
 """How many terminal cells a column of a table keeps of a long text. Where there are fewer it is left out."""
 _PIECE = 1 << 16
@@ -156,7 +154,7 @@ class Output:
     def text(self, said: str | Hint) -> str:
         """Return what is printed of a sentence: with its advice, and with commands for the environment of this run."""
         if isinstance(said, str) and not isinstance(said, Advised):
-            return self.with_root(said)
+            return said
         from po_sessions.cli.app import hints  # which few runs need
 
         return (said if isinstance(said, hints.Hint) else hints.with_hint(said)).text(self.root)
@@ -165,7 +163,7 @@ class Output:
         """Tell what failed, and what to do next."""
         from po_sessions.cli.app import hints  # which a run that succeeds does not need
 
-        hint = self.with_root(hints.of(error).text(self.root))
+        hint = hints.of(error).text(self.root)
         if self.as_json:
             about = {
                 "code": error.exit_code,
@@ -179,17 +177,6 @@ class Output:
             _to_stderr(json.dumps({"error": about}))
         else:
             _to_stderr(f"po: {error}" + (f"\n{hint}" if hint else ""))
-
-    def command(self, *words: str) -> str:
-        """Return a command line, which means the environment that this one meant."""
-        root = () if self.root is None else ("--root", self.root)
-        return joined([words[0], *root, *words[1:]])
-
-    def with_root(self, text: str) -> str:
-        """Return a text whose command lines mean the environment that this one meant."""
-        if self.root is None:
-            return text
-        return _COMMAND.sub(lambda found: f"{found[0]}--root {quoted(self.root or '')} ", text)
 
     def trace(self, error: BaseException) -> None:
         """Show the traceback of an error."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from po_sessions.cli.app.hints.parts import Bare, Command, Hint, Words, together
+from po_sessions.cli.app.hints.parts import Bare, Command, Hint, Words, meant, together
 from po_sessions.errors import Advice, Advised, PoError
 
-__all__ = ["Bare", "Command", "Hint", "Words", "for_advice", "of", "table", "together", "with_hint"]
+__all__ = ["Bare", "Command", "Hint", "Words", "for_advice", "meant", "of", "table", "together", "with_hint"]
 
 
 class Table(Protocol):
@@ -22,8 +22,6 @@ class Table(Protocol):
 
 def of(error: PoError) -> Hint:
     """Return what to do about an error; an empty hint if nothing is known."""
-    if error.advice is None and error.hint:
-        return Hint(error.hint)
     return for_advice(error.advice)
 
 

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
+from po_sessions.cli.app.hints import Command, Hint
 from po_sessions.cli.app.invocation import Invocation, each
 from po_sessions.cli.app.options import Po
 from po_sessions.cli.app.verb import Verb
 from po_sessions.cli.display import backup_rows
 from po_sessions.cli.terminal.output import counted
-from po_sessions.shell import command_line
 from po_sessions.storage.records import Backup
 
 
@@ -56,7 +56,7 @@ def _show_made(run: Invocation, made: list[Backup]) -> None:
     if len(made) == 1:
         session, id = made[0].session, made[0].id
         run.out.note(
-            f"Copied {session.name!r} of {session.po_name}; '{command_line('backup restore', id)}' puts it back."
+            Hint(f"Copied {session.name!r} of {session.po_name}; ", Command("backup restore", id), " puts it back.")
         )
     else:
         run.out.note(f"Copied {counted(len(made), 'session')}.")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from po_sessions.cli.app.hints import Command, Hint
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.options import Po
 from po_sessions.cli.app.verb import Verb
@@ -44,12 +45,12 @@ def list_(
     face = Face(run.out, _FIELDS, ids=ids, template=template, null=null)
     if all_ and (ref or po):
         other = "a session" if ref else "--po"
-        raise InvalidInput(f"--all and {other} contradict each other.", hint="Give one of them.")
+        raise InvalidInput(f"--all and {other} contradict each other.", advice=Hint("Give one of them."))
     found = run.environment().session_manager.backups.list() if all_ else _of_session(run, ref, po)
     if face.printed(found, backup_rows.to_json):
         return None
     if not found:
-        return run.out.note("There are no backups; 'po backup create' makes one.")
+        return run.out.note(Hint("There are no backups; ", Command("backup create"), " makes one."))
     if run.out.is_terminal:
         return _show_table(run, found)
     return run.out.rows([], ([str(cell) for cell in list(backup_rows.to_json(one).values())[1:]] for one in found))

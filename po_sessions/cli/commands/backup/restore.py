@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
+from po_sessions.cli.app.hints import Command, Hint
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.verb import Verb
 from po_sessions.cli.display import session_rows
 from po_sessions.cli.terminal.output import counted
 from po_sessions.cli.terminal.times import local_time
-from po_sessions.shell import command_line
 
 
 def restore(
@@ -42,11 +42,12 @@ def restore(
     if not restored.changed:
         run.out.note(f"{whose} is as it was in the backup already.")
     elif restored.trash_id:
-        undo = f"'{command_line('trash restore', restored.trash_id, as_='NAME')}' makes a session of what was there"
-        run.out.note(f"Put {whose} back to {counted(session.message_count, 'message')} ({when}); {undo}.")
+        done = f"Put {whose} back to {counted(session.message_count, 'message')} ({when}); "
+        undo = Command("trash restore", restored.trash_id, as_="NAME")
+        run.out.note(Hint(done, undo, " makes a session of what was there."))
     else:
         run.out.note(
-            f"Made {whose} of the backup ({when}); '{command_line('session delete', session.id)}' takes it back."
+            Hint(f"Made {whose} of the backup ({when}); ", Command("session delete", session.id), " takes it back.")
         )
     session_rows.remark_orphaned(run, session)
     session_rows.show_id(run, session, trash_id=restored.trash_id, changed=restored.changed)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import typer
 
+from po_sessions.cli.app.hints import Hint, Words
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.options import PoName
 from po_sessions.cli.app.verb import Verb
-from po_sessions.shell import joined
 
 
 def delete(ctx: typer.Context, po: PoName) -> None:
@@ -20,7 +20,7 @@ def delete(ctx: typer.Context, po: PoName) -> None:
     name = run.po_name(po) or po
     path = env.definitions.path(name)
     kept = env.delete_prompt_object(name)
-    run.out.note(f"Deleted {name}; '{joined(['mv', '-n', kept, path])}' brings it back.")
+    run.out.note(Hint(f"Deleted {name}; ", Words("mv", "-n", kept, path), " brings it back."))
     if run.out.as_json:
         run.out.json({"version": 1, "name": name, "trash_path": kept})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from po_sessions.cli.app.hints import Command, Hint
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.verb import Verb
 from po_sessions.cli.display import object_rows
@@ -29,7 +30,15 @@ def list_(ctx: typer.Context, template: Format = None, null: Null = False) -> No
     if face.printed(found, lambda one: object_rows.to_json(one, current=one.name == current)):
         return None
     if not found:
-        run.out.note(f"There are no prompt objects in {env.root}; 'po init' or 'po object new NAME' makes some.")
+        run.out.note(
+            Hint(
+                f"There are no prompt objects in {env.root}; ",
+                Command("init"),
+                " or ",
+                Command("object new NAME"),
+                " makes some.",
+            )
+        )
         return None
     no = "" if run.out.is_terminal else "-"
     rows = [["*" if one.name == current else no, one.name, one.model or no, one.description] for one in found]

@@ -32,7 +32,9 @@ def new(
     run: Invocation = ctx.obj
     check_po_name(name)
     if (model or "").startswith("gguf:"):
-        raise InvalidInput("A prompt object cannot name a model file.", hint="Name it in --model when you send.")
+        raise InvalidInput(
+            "A prompt object cannot name a model file.", advice=Hint("Name it in --model when you send.")
+        )
     if body == "-":
         run.note_typing("the system prompt")
     text = (

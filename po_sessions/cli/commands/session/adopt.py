@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from po_sessions.cli.app.hints import Command, Hint
+from po_sessions.cli.app.hints import Command, Hint, meant
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.verb import Verb
 from po_sessions.cli.display import session_rows
@@ -16,8 +16,7 @@ from po_sessions.errors import (
     SessionNotFound,
 )
 from po_sessions.session import SessionSummary
-from po_sessions.shell import command_line
-from po_sessions.text.suggest import did_you_mean
+from po_sessions.text.suggest import nearest
 
 
 def adopt(
@@ -68,13 +67,15 @@ def _find_orphaned(run: Invocation, ref: str) -> SessionSummary:
     try:
         session = named[0] if named else env.session_manager.find(ref, None)
     except SessionNotFound as error:
-        meant = did_you_mean(ref, (one.name for one in orphaned))
+        suggestion = meant(nearest(ref, (one.name for one in orphaned)))
         orphans = Command("session list --orphaned")
-        error.advice = Hint(meant, "Run ", orphans, " to see those without a prompt object; others need an id.")
+        error.advice = Hint(suggestion, "Run ", orphans, " to see those without a prompt object; others need an id.")
         raise
     if session.id not in {one.id for one in orphaned}:
         raise Conflict(
             f"{session.name!r} is not orphaned: it belongs to {session.po_name}.",
-            hint=f"Run '{command_line('session duplicate', session.id, to='PO')}' to copy it to another prompt object.",
+            advice=Hint(
+                "Run ", Command("session duplicate", session.id, to="PO"), " to copy it to another prompt object."
+            ),
         )
     return session

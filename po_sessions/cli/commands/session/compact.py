@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from po_sessions.cli.app.hints import Hint
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.options import Model, ModelOptions, Po, Timeout
 from po_sessions.cli.app.verb import Verb
@@ -42,7 +43,7 @@ def compact(
 
     run: Invocation = ctx.obj
     if undo and (model or option or timeout):
-        raise InvalidInput("--undo asks no model.", hint="Leave --model, --option and --timeout out.")
+        raise InvalidInput("--undo asks no model.", advice=Hint("Leave --model, --option and --timeout out."))
     if undo:
         manager = run.environment().session_manager
         _undo(run, manager.find(run.session_ref(ref), run.known_po(po)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from po_sessions.cli.app.hints import Hint
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.options import All, Po
 from po_sessions.cli.app.verb import Verb
@@ -26,7 +27,7 @@ def current(
     face = Face(run.out, session_rows.FIELDS, ids=ids, template=template, null=null)
     manager = run.environment().session_manager
     if po and all_:
-        raise InvalidInput("--po and --all contradict each other.", hint="Give one of them.")
+        raise InvalidInput("--po and --all contradict each other.", advice=Hint("Give one of them."))
     found = []
     for name in sorted(manager.pointers.read().pointers) if all_ else ():
         try:

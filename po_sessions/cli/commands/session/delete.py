@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
+from po_sessions.cli.app.hints import Command, Hint, Words
 from po_sessions.cli.app.invocation import Invocation, each
 from po_sessions.cli.app.options import Po
 from po_sessions.cli.app.verb import Verb
 from po_sessions.session import DEFAULT_NAME, SessionSummary
-from po_sessions.shell import command_line, joined
 
 
 def delete(
@@ -30,14 +30,16 @@ def delete(
     chosen = {one.id: one for one in each(refs, lambda ref: manager.find(run.session_ref(ref), po_name))}
     if purge:
         what = ", ".join(repr(one.name) for one in chosen.values())
-        command = joined(["po", "session", "delete", "--purge", "--yes", *chosen])
+        command = Words("po", "session", "delete", "--purge", "--yes", *chosen)
         run.confirm(f"Remove {what} for good?", yes=yes, command=command)
     current = manager.pointers.read()
 
     def remove(session: SessionSummary) -> dict[str, Any]:
         entry_id = manager.delete(session, purge=purge)
-        back = "for good" if entry_id is None else f"; '{command_line('trash restore', entry_id)}' brings it back"
-        run.out.note(f"Deleted {session.name!r} of {session.po_name}{' ' * purge}{back}.")
+        back = Hint(" for good.")
+        if entry_id is not None:
+            back = Hint("; ", Command("trash restore", entry_id), " brings it back.")
+        run.out.note(Hint(f"Deleted {session.name!r} of {session.po_name}") + back)
         if current.pointer(session.po_name).current == session.id:
             run.out.note(f"{session.po_name} has no current session now; plain messages go to {DEFAULT_NAME!r}.")
         return {"version": 1, "id": session.id, "name": session.name, "po_name": session.po_name, "trash_id": entry_id}

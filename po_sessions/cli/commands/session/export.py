@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from po_sessions import atomic
+from po_sessions.cli.app.hints import Hint, Words
 from po_sessions.cli.app.invocation import Invocation, each, raise_any
 from po_sessions.cli.app.options import Po
 from po_sessions.cli.app.verb import Verb
 from po_sessions.cli.terminal.output import counted
 from po_sessions.errors import Conflict, InvalidInput, NotFound, PoError
 from po_sessions.session import Session
-from po_sessions.shell import quoted
 
 if TYPE_CHECKING:
     from po_sessions.formats import Format
@@ -64,7 +64,7 @@ def export(
 
     run: Invocation = ctx.obj
     if output == "":
-        raise InvalidInput("--output is empty.", hint="Give a file, or a directory.")
+        raise InvalidInput("--output is empty.", advice=Hint("Give a file, or a directory."))
     output = None if output == "-" else output
     directory = output if output and (output.endswith("/") or os.path.isdir(output)) else None
     named = _format(format_ or ("json" if run.out.as_json and not output else None), output)
@@ -74,7 +74,7 @@ def export(
     if form.several is None and not directory and len(chosen) != 1:
         raise InvalidInput(
             f"{counted(len(chosen), 'session')} cannot be one {form.name} document.",
-            hint="Add --output DIR/ to have a file for each, or choose --format jsonl.",
+            advice=Hint("Add --output DIR/ to have a file for each, or choose --format jsonl."),
         )
     failed: list[PoError] = []
     pieces = formats.encode(form, _opened(run, chosen, failed), several=len(chosen) != 1)
@@ -182,17 +182,22 @@ def _check_target(path: str, *, force: bool, to_make: bool = False) -> None:
     """Raise an error if a file cannot be written here; with `to_make` its directory may be missing."""
     directory = os.path.dirname(path) or "."
     if not to_make and not os.path.isdir(directory):
-        raise NotFound(f"There is no directory {directory!r}.", hint=f"Run 'mkdir -p -- {quoted(directory)}' first.")
+        raise NotFound(
+            f"There is no directory {directory!r}.",
+            advice=Hint("Run ", Words("mkdir", "-p", "--", directory), " first."),
+        )
     if not os.path.lexists(path):
         return
     if not stat.S_ISREG(os.lstat(path).st_mode):
-        raise Conflict(f"{path} is not a regular file.", hint="Name another, or leave --output out and use a pipe.")
+        raise Conflict(
+            f"{path} is not a regular file.", advice=Hint("Name another, or leave --output out and use a pipe.")
+        )
     if not force:
         raise _taken(path)
 
 
 def _taken(path: str) -> Conflict:
-    return Conflict(f"{path} is there already.", hint="Name another file, or add --force to replace it.")
+    return Conflict(f"{path} is there already.", advice=Hint("Name another file, or add --force to replace it."))
 
 
 def _write(path: str, pieces: Iterable[bytes], *, force: bool) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from po_sessions.cli.app.hints import Command, Hint
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.options import All, Po
 from po_sessions.cli.app.verb import Verb
@@ -15,7 +16,6 @@ from po_sessions.cli.display.list_format import Face, Format, Ids, Null
 from po_sessions.errors import (
     InvalidInput,
 )
-from po_sessions.shell import command_line
 
 
 def list_(
@@ -39,9 +39,9 @@ def list_(
     run: Invocation = ctx.obj
     face = Face(run.out, session_rows.FIELDS, ids=ids, template=template, null=null)
     if po and all_:
-        raise InvalidInput("--po and --all contradict each other.", hint="Give one of them.")
+        raise InvalidInput("--po and --all contradict each other.", advice=Hint("Give one of them."))
     if limit is not None and limit < 1:
-        raise InvalidInput(f"--limit {limit} lists nothing.", hint="Give a number from 1 on.")
+        raise InvalidInput(f"--limit {limit} lists nothing.", advice=Hint("Give a number from 1 on."))
     po_name = None if all_ or (orphaned and not po) else run.known_po(po)
     env = run.environment()
     every = env.session_manager.list(po_name)
@@ -50,7 +50,7 @@ def list_(
         run.out.note("There are no orphaned sessions.")
     elif not found:
         whose = f"{po_name} has" if po_name else "There are"
-        run.out.note(f"{whose} no sessions yet; '{command_line('send', po_name or 'PO', 'MESSAGE')}' begins one.")
+        run.out.note(Hint(f"{whose} no sessions yet; ", Command("send", po_name or "PO", "MESSAGE"), " begins one."))
     session_rows.show_list(run, found, face, with_po=po_name is None)
 
 

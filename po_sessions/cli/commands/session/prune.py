@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from po_sessions.cli.app.hints import Hint, Words
 from po_sessions.cli.app.input import parse_moment
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.verb import Verb
@@ -58,9 +59,9 @@ def prune(
 
     run: Invocation = ctx.obj
     if po is not None and all_:
-        raise InvalidInput("--po and --all contradict each other.", hint="Give one of them.")
+        raise InvalidInput("--po and --all contradict each other.", advice=Hint("Give one of them."))
     if older_than is not None and before is not None:
-        raise InvalidInput("--older-than and --before contradict each other.", hint="Give one of them.")
+        raise InvalidInput("--older-than and --before contradict each other.", advice=Hint("Give one of them."))
     criteria = Criteria(
         older_than=None if older_than is None else parse_duration(older_than),
         before=None if before is None else parse_moment(before),
@@ -71,7 +72,8 @@ def prune(
     po_name = None if all_ else run.known_po(po)
     if po_name is None and not all_:
         raise NoCurrent(
-            "There is no current prompt object.", hint="Add --po PO, or --all to prune those of every prompt object."
+            "There is no current prompt object.",
+            advice=Hint("Add --po PO, or --all to prune those of every prompt object."),
         )
     selection = run.environment().session_manager.prunable(criteria, po_name)
     if yes:
@@ -80,7 +82,7 @@ def prune(
     words = [word for option, value in given.items() if value is not None for word in (option, str(value))]
     scope = ["--all"] if po_name is None else ["--po", po_name]
     switches = ["--empty"] * empty + ["--purge"] * purge
-    command = run.out.command("po", "session", "prune", *words, *switches, *scope, "--yes")
+    command = Words("po", "session", "prune", *words, *switches, *scope, "--yes")
     return views.preview(run, selection, criteria, command)
 
 

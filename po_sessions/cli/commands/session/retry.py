@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from po_sessions.cli.app.hints import Command, Hint
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.options import ContextLimit, Model, ModelOptions, NoStream, Po, Ref, Timeout
 from po_sessions.cli.app.verb import Verb
@@ -11,7 +12,6 @@ from po_sessions.cli.config.paths import model_name
 from po_sessions.errors import (
     PromptObjectNotFound,
 )
-from po_sessions.shell import command_line
 
 
 def retry(
@@ -42,7 +42,7 @@ def retry(
     if session.po_name not in env.definitions:
         raise PromptObjectNotFound(
             session.po_name,
-            hint=f"Run '{command_line('session adopt', session.id, po='PO')}' to give the session another.",
+            advice=Hint("Run ", Command("session adopt", session.id, po="PO"), " to give the session another."),
         )
     prompt_object = env.prompt_object(session.po_name)
     idle = idle_timeout(env)

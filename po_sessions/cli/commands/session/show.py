@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from po_sessions.cli.app.hints import Hint
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.options import Po, Ref
 from po_sessions.cli.app.verb import Verb
@@ -39,7 +40,7 @@ def show(
     """
     run: Invocation = ctx.obj
     if last and range_:
-        raise InvalidInput("--last and --range contradict each other.", hint="Give one of them.")
+        raise InvalidInput("--last and --range contradict each other.", advice=Hint("Give one of them."))
     manager = run.environment().session_manager
     with manager.reading(manager.find(run.session_ref(ref), run.known_po(po)).id) as session, run.out.paged():
         if last:

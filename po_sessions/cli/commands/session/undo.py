@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
+from po_sessions.cli.app.hints import Command, Hint
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.options import Po, Ref
 from po_sessions.cli.app.verb import Verb
 from po_sessions.cli.display import session_rows
 from po_sessions.cli.terminal.output import counted
-from po_sessions.shell import command_line
 
 
 def undo(
@@ -27,7 +27,7 @@ def undo(
     session, entry_id = manager.undo(before, number)
     gone = counted(before.message_count - session.message_count, "message")
     run.out.note(
-        f"Took {gone} back from {session.name!r}; '{command_line('trash restore', entry_id)}' brings them back."
+        Hint(f"Took {gone} back from {session.name!r}; ", Command("trash restore", entry_id), " brings them back.")
     )
     if run.out.as_json:
         run.out.json({**session_rows.as_json(run, session), "trash_id": entry_id})

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
+from po_sessions.cli.app.hints import Words
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.verb import Verb
 from po_sessions.cli.display import trash_others
 from po_sessions.cli.terminal.output import counted
-from po_sessions.shell import joined
 from po_sessions.text.durations import parse_duration
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -33,7 +33,7 @@ def empty(
     names = manager.storage.trash_names(manager.trashed_before(length))
     if names:
         given = ["--older-than", str(older_than)] if length else []
-        command = joined(["po", "trash", "empty", *given, "--yes"])
+        command = Words("po", "trash", "empty", *given, "--yes")
         run.confirm(f"Remove {counted(len(names), 'thing')} in the trash for good?", yes=yes, command=command)
     gone = manager.empty_trash(length) if names else []
     run.out.note(f"Removed {counted(len(gone), 'thing')} for good.")

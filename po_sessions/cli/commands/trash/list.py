@@ -6,6 +6,7 @@ from typing import Any
 
 import typer
 
+from po_sessions.cli.app.hints import Command, Hint
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.verb import Verb
 from po_sessions.cli.display import trash_others
@@ -30,11 +31,11 @@ def list_(ctx: typer.Context, ids: Ids = False, template: Format = None, null: N
     storage = run.environment().session_manager.storage
     others = [name for name in storage.trash_names() if name not in entries]
     for names, what in (
-        (others, "'po trash empty' removes all"),
-        (storage.trash_others(), trash_others.NOT_OURS),
+        (others, Hint(Command("trash empty"), " removes all.")),
+        (storage.trash_others(), Hint(f"{trash_others.NOT_OURS}.")),
     ):
         if names:
-            run.out.note(f"Also in {run.environment().root}/trash: {trash_others.named(names)}; {what}.")
+            run.out.note(Hint(f"Also in {run.environment().root}/trash: {trash_others.named(names)}; ") + what)
     if not found:
         return None if others else run.out.note("The trash is empty.")
     shown = short_ids((one.id for one in found), SHORTEST_TIME)
