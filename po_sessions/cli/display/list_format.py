@@ -12,7 +12,7 @@ import typer
 from po_sessions.cli.app.hints import Hint
 from po_sessions.cli.app.input import as_text
 from po_sessions.cli.display.template import Template
-from po_sessions.cli.terminal.cells import separators_replaced
+from po_sessions.cli.fast.cells import separators_replaced
 from po_sessions.cli.terminal.output import Output
 from po_sessions.errors import InvalidInput
 

@@ -9,6 +9,7 @@ from typing import Any
 from po_sessions.cli.app.hints import Command, Hint
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.display.list_format import Face
+from po_sessions.cli.fast.cells import session_cells
 from po_sessions.cli.terminal.times import local_time
 from po_sessions.errors import WriteFailed
 from po_sessions.session import SessionSummary
@@ -78,19 +79,10 @@ def _show_table(run: Invocation, found: Sequence[SessionSummary], *, with_po: bo
 
 
 def _cells(run: Invocation, session: SessionSummary, *, current: bool) -> list[str]:
-    return [
-        "*" if current else "-",
-        session.id,
-        session.po_name,
-        session.name,
-        str(session.message_count),
-        str(session.turn_count),
-        last_turn(run, session),
-        session.updated_at,
-        session.created_at,
-        session.preview,
-        "-" if session.po_name in run.environment().definitions else "orphaned",
-    ]
+    turn, orphaned = last_turn(run, session), session.po_name not in run.environment().definitions
+    return session_cells(
+        lambda name: turn if name == "last_turn" else getattr(session, name), current=current, orphaned=orphaned
+    )
 
 
 def last_turn(run: Invocation, session: SessionSummary) -> str:

@@ -10,7 +10,7 @@ import sys
 from time import time
 
 from po_sessions import __version__
-from po_sessions.cli.terminal.cells import separators_replaced
+from po_sessions.cli.fast.cells import separators_replaced
 from po_sessions.layout import primitives
 
 TYPE_CHECKING = False

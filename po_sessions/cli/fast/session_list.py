@@ -7,13 +7,8 @@ to report or to update, and where the log is short. None stands for everything e
 import os
 import sys
 
-from po_sessions.cli.terminal.cells import separators_replaced
+from po_sessions.cli.fast.cells import separators_replaced, session_cells
 from po_sessions.layout import environment, index, primitives, prompt_object
-
-_COLUMNS = (
-    *("id", "po_name", "name", "message_count", "turn_count"),
-    *("last_turn", "updated_at", "created_at", "preview"),
-)
 
 
 def answer(named: str | None, args: list[str]) -> bytes | None:
@@ -88,5 +83,5 @@ def _rows(sessions: str, po_name: str, limit: int) -> "list[index.Row] | None":
 
 
 def _line(row: "index.Row", *, is_current: bool) -> str:
-    cells = ["*" if is_current else "-", *(str(row[key]) for key in _COLUMNS), "-"]
+    cells = session_cells(row.__getitem__, current=is_current, orphaned=False)
     return "\t".join(map(separators_replaced, cells)) + "\n"

@@ -81,8 +81,8 @@ def table() -> str:
         options = [_option(param, context) for param in params if param.param_type_name == "option"]
         arguments = [_argument(path, param) for param in params if param.param_type_name == "argument"]
         own = [option for option in options if option not in everywhere]
-        lines += [f"    {path!r}: (", "        (", *_rows(commands, 12), "        ),", f"        {tuple(arguments)!r},"]
-        lines += ["        (", *_rows(own, 12), "        ),", "    ),"]
+        inner, outer = _tuple(commands), _tuple(own)
+        lines += f"    {path!r}: ({inner}, {tuple(arguments)!r}, {outer}),".split("\n")
     lines += [
         "}",
         '"""By its words: its commands, its arguments, its options with their names, what they do and take."""',
@@ -91,6 +91,11 @@ def table() -> str:
     for kind, some in words.items():
         lines += [f"    {kind!r}: (", *_rows(some, 8), "    ),"]
     return "\n".join([*lines, "}", '"""Values that are always the same."""', ""])
+
+
+def _tuple(things: list[Any]) -> str:
+    """Return a tuple with each of its things on a line of its own."""
+    return "\n".join(["(", *_rows(things, 8), "    )"]) if things else "()"
 
 
 def _rows(things: list[Any], indent: int = 4) -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
-from po_sessions.cli.terminal.cells import separators_replaced
+from po_sessions.cli.fast.cells import separators_replaced
 from po_sessions.errors import Advised, PoError, ReplyNotStored, WriteFailed
 
 if TYPE_CHECKING:
