@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from po_sessions.cli.app import hints
 from po_sessions.cli.app.hints import Bare, Command, Hint, Words
 from po_sessions.cli.app.invocation import Invocation
+from po_sessions.cli.config.paths import model_name
 from po_sessions.cli.terminal.output import OutputClosed, counted
 from po_sessions.errors import (
     ContextTooLong,
@@ -28,6 +29,25 @@ if TYPE_CHECKING:
     from po_sessions.prompt_objects.definition import Limit
     from po_sessions.turns.prompt_object import Answer, Context, PromptObject
     from po_sessions.turns.window import Window
+
+
+class Asking(NamedTuple):
+    """How a model is asked, as the options of a command say."""
+
+    model: str | None
+    options: dict[str, str]
+    limit: Limit | None
+    timeout: float | None
+
+    def context(self, env: Environment, session: SessionSummary, idle_timeout: float | None = None) -> Context:
+        """Return what surrounds a turn in a session."""
+        return env.context(session, **self._asdict(), idle_timeout=idle_timeout)
+
+
+def to_asking(model: str | None, option: list[str] | None, context_limit: str | None, timeout: str | None) -> Asking:
+    """Return how a model is asked, as options say. Raises InvalidInput."""
+    options, limit, seconds = to_options(option or []), to_limit(context_limit), to_seconds(timeout)
+    return Asking(None if model is None else model_name(model), options, limit, seconds)
 
 
 def to_options(given: list[str]) -> dict[str, str]:
@@ -63,14 +83,12 @@ def idle_timeout(env: Environment) -> float | None:
     return settings.idle_timeout(settings.files(env.root))
 
 
-def make_ready(
-    run: Invocation, env: Environment, prompt_object: PromptObject, model: str | None, options: dict[str, str]
-) -> None:
+def make_ready(run: Invocation, env: Environment, prompt_object: PromptObject, asking: Asking) -> None:
     """See that the model can be asked before anything is stored; fetch the embedded one where somebody is watching."""
-    name = prompt_object.model(model or "", env.default_model)
+    name = prompt_object.model(asking.model or "", env.default_model)
     backend = env.resolve(name)
     try:
-        prompt_object.check(backend, name, options)
+        prompt_object.check(backend, name, asking.options)
     except WeightsMissing:
         if not (run.out.remarks_seen and sys.stdin and sys.stdin.isatty()):
             raise
@@ -78,7 +96,7 @@ def make_ready(
 
         run.out.note("The embedded model is not on this machine yet; fetching it, once.")
         fetch(run)
-        prompt_object.check(backend, name, options)
+        prompt_object.check(backend, name, asking.options)
 
 
 def ask(

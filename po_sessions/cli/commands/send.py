@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -12,10 +12,10 @@ from po_sessions.cli.app import dry_run as dry_run_
 from po_sessions.cli.app.hints import Command, Hint
 from po_sessions.cli.app.input import read_file, read_text
 from po_sessions.cli.app.invocation import Invocation
-from po_sessions.cli.app.options import ContextLimit, Model, ModelOptions, NoStream, Timeout
-from po_sessions.cli.app.turn import ask, idle_timeout, make_ready, to_limit, to_options, to_seconds
+from po_sessions.cli.app.options import ContextLimit, Model, ModelOptions, NoStream, PoName, Timeout
+from po_sessions.cli.app.turn import Asking, ask, idle_timeout, make_ready, to_asking
 from po_sessions.cli.app.verb import Verb
-from po_sessions.cli.config.paths import model_name
+from po_sessions.cli.config import settings
 from po_sessions.errors import Conflict, InvalidInput
 from po_sessions.session import SessionSummary, check_po_name
 from po_sessions.turns.idempotency import answer_in, begun, check_key
@@ -28,60 +28,71 @@ _BETWEEN = "\n\n"
 """What stands between the parts of a message."""
 
 
+Message = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[MESSAGE]",
+        show_default=False,
+        help="The message; without it or with `-`, standard input is read.",
+    ),
+]
+Stdin = Annotated[bool, typer.Option("--stdin", help="Append standard input to MESSAGE.")]
+File = Annotated[
+    list[str] | None, typer.Option("--file", "-f", metavar="PATH", help="Append a file to MESSAGE; repeatable.")
+]
+SessionRef = Annotated[
+    str | None, typer.Option("--session", "-s", metavar="S", help="The session; see 'po session show --help'.")
+]
+New = Annotated[
+    bool,
+    typer.Option("--new", help="Make a session, named by --session; without it, Session, Session 2 and so on."),
+]
+Create = Annotated[
+    bool,
+    typer.Option(
+        "--create",
+        help="Make the session named by --session if it is missing; without --session, $PO_SESSION names it.",
+    ),
+]
+Switch = Annotated[bool, typer.Option("--switch", help="Make the session the current one.")]
+NoSave = Annotated[bool, typer.Option("--no-save", help="Ask outside any session, and store nothing.")]
+Key = Annotated[
+    str | None,
+    typer.Option(
+        "--idempotency-key",
+        metavar="K",
+        help="Safe to repeat: the same message with the same key in a session gets the reply that was stored.",
+    ),
+]
+IfTurns = Annotated[
+    int | None, typer.Option("--if-turns", metavar="N", help="Send only if the session has N turns, else exit 5.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the messages that would be sent, and send nothing.")]
+Literal = Annotated[bool, typer.Option("--literal", help="Send a MESSAGE like '/sessions' as text.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, with '/session delete'.")]
+
+
 def send(
     ctx: typer.Context,
-    po: Annotated[
-        str, typer.Argument(metavar="PO", show_default=False, help="The prompt object; `.` is the current one.")
-    ],
-    message: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[MESSAGE]",
-            show_default=False,
-            help="The message; without it or with `-`, standard input is read.",
-        ),
-    ] = None,
-    stdin: Annotated[bool, typer.Option("--stdin", help="Append standard input to MESSAGE.")] = False,
-    file: Annotated[
-        list[str] | None, typer.Option("--file", "-f", metavar="PATH", help="Append a file to MESSAGE; repeatable.")
-    ] = None,
-    session: Annotated[
-        str | None, typer.Option("--session", "-s", metavar="S", help="The session; see 'po session show --help'.")
-    ] = None,
-    new: Annotated[
-        bool,
-        typer.Option("--new", help="Make a session, named by --session; without it, Session, Session 2 and so on."),
-    ] = False,
-    create: Annotated[
-        bool,
-        typer.Option(
-            "--create",
-            help="Make the session named by --session if it is missing; without --session, $PO_SESSION names it.",
-        ),
-    ] = False,
-    switch: Annotated[bool, typer.Option("--switch", help="Make the session the current one.")] = False,
-    no_save: Annotated[bool, typer.Option("--no-save", help="Ask outside any session, and store nothing.")] = False,
+    po: PoName,
+    message: Message = None,
+    stdin: Stdin = False,
+    file: File = None,
+    session: SessionRef = None,
+    new: New = False,
+    create: Create = False,
+    switch: Switch = False,
+    no_save: NoSave = False,
     model: Model = None,
     option: ModelOptions = None,
     context_limit: ContextLimit = None,
     timeout: Timeout = None,
-    key: Annotated[
-        str | None,
-        typer.Option(
-            "--idempotency-key",
-            metavar="K",
-            help="Safe to repeat: the same message with the same key in a session gets the reply that was stored.",
-        ),
-    ] = None,
-    if_turns: Annotated[
-        int | None, typer.Option("--if-turns", metavar="N", help="Send only if the session has N turns, else exit 5.")
-    ] = None,
+    key: Key = None,
+    if_turns: IfTurns = None,
     no_stream: NoStream = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the messages that would be sent, and send nothing.")
-    ] = False,
-    literal: Annotated[bool, typer.Option("--literal", help="Send a MESSAGE like '/sessions' as text.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, with '/session delete'.")] = False,
+    dry_run: DryRun = False,
+    literal: Literal = False,
+    yes: Yes = False,
 ) -> None:
     """Send one message to a prompt object and print the reply.
 
@@ -102,55 +113,19 @@ def send(
     /session switch NAME, /session delete (with --yes), /session export [FORMAT], /session info.
     """
     run: Invocation = ctx.obj
-    if not literal:
-        if command := conversation.parse(message):
-            return conversation.carry_out(ctx, *command, session=session, switch=switch, yes=yes)
-        if conversation.is_near(message):
-            run.out.note(
-                Hint(f"{message!r} is no conversation command, see ", Command("send --help"), ": it is sent as text.")
-            )
-    options, limit, seconds = to_options(option or []), to_limit(context_limit), to_seconds(timeout)
-    key = None if key is None else check_key(key)
-    if if_turns is not None and if_turns < 0:
-        raise InvalidInput(f"A session cannot have {if_turns} turns.", advice=Hint("Give a number from 0 on."))
-    if no_save:
-        given = {"--session": session, "--idempotency-key": key, "--if-turns": if_turns}
-        _refuse_with_no_save(
-            {name: value is not None for name, value in given.items()}
-            | {"--new": new, "--create": create, "--switch": switch}
-        )
-    if new and create:
-        raise InvalidInput("--new and --create contradict each other.", advice=Hint("Give one of them."))
-    if new and key is not None:
-        raise InvalidInput(
-            "--new and --idempotency-key contradict each other.",
-            advice=Hint("Add --create --session NAME instead of --new."),
-        )
-    if create and not run.session_ref(session):
-        raise InvalidInput("--create needs a name.", advice=Hint("Add --session NAME."))
-    model = None if model is None else model_name(model)
-    new = new or no_save  # in memory
-    env = run.environment(to_send=True, save=not no_save)
+    if not literal and _is_done(ctx, message, session, switch=switch, yes=yes):
+        return
+    asking = to_asking(model, option, context_limit, timeout)
+    once = _Once(None if key is None else check_key(key), if_turns)
+    place = _Place(session, new=new, create=create, switch=switch, saved=not no_save)
+    _refuse_contradictions(run, place, once)
+    run.environment(to_send=True, save=place.saved)
     prompt_object = run.prompt_object(check_po_name(run.po_name(po) or po))
     text = _read_message(run, message, file or [], stdin=stdin)
-    answered = False
-    if dry_run or key is not None or if_turns is not None:
-        would_be = dry_run_.target(run, prompt_object.name, session, new=new, create=create)
-        answered = _is_answered(env, prompt_object, would_be, text, key, if_turns)
-        if dry_run:
-            context = env.context(would_be, model=model, options=options, limit=limit)
-            return dry_run_.show(run, prompt_object, context, text, answered=answered)
-    idle = None if answered else idle_timeout(env)
-    if not answered:
-        make_ready(run, env, prompt_object, model, options)
-    if not no_save:
-        run.environment(to_write_for=prompt_object.name)
-    target = _target(run, env, prompt_object.name, session, new=new, create=create)
-    if switch:
-        env.session_manager.switch(target)
-    context = env.context(target, model=model, options=options, limit=limit, timeout=seconds, idle_timeout=idle)
-    context = replace(context, idempotency_key=key, if_turns=if_turns)
-    return ask(run, prompt_object, context, text, stream=not no_stream, saved=not no_save)
+    if dry_run:
+        _show_dry_run(run, prompt_object, text, asking, place, once)
+    else:
+        _send(run, prompt_object, text, asking, place, once, stream=not no_stream)
 
 
 ABOUT = Verb(
@@ -173,23 +148,101 @@ ABOUT = Verb(
 )
 
 
+class _Place(NamedTuple):
+    """The session that a message goes to, as the options name it."""
+
+    named: str | None
+    new: bool
+    create: bool
+    switch: bool
+    saved: bool
+
+
+class _Once(NamedTuple):
+    """What keeps a message from being sent twice."""
+
+    key: str | None
+    if_turns: int | None
+
+
+def _is_done(ctx: Any, message: str | None, session: str | None, *, switch: bool, yes: bool) -> bool:
+    """Do what a message says that is a conversation command; False if it is none."""
+    if command := conversation.parse(message):
+        conversation.carry_out(ctx, *command, session=session, switch=switch, yes=yes)
+        return True
+    if conversation.is_near(message):
+        ctx.obj.out.note(
+            Hint(f"{message!r} is no conversation command, see ", Command("send --help"), ": it is sent as text.")
+        )
+    return False
+
+
+def _refuse_contradictions(run: Invocation, place: _Place, once: _Once) -> None:
+    """Raise InvalidInput if options contradict each other, or one lacks what it needs."""
+    if once.if_turns is not None and once.if_turns < 0:
+        raise InvalidInput(f"A session cannot have {once.if_turns} turns.", advice=Hint("Give a number from 0 on."))
+    if not place.saved:
+        given = {"--session": place.named, "--idempotency-key": once.key, "--if-turns": once.if_turns}
+        _refuse_with_no_save(
+            {name: value is not None for name, value in given.items()}
+            | {"--new": place.new, "--create": place.create, "--switch": place.switch}
+        )
+    if place.new and place.create:
+        raise InvalidInput("--new and --create contradict each other.", advice=Hint("Give one of them."))
+    if place.new and once.key is not None:
+        raise InvalidInput(
+            "--new and --idempotency-key contradict each other.",
+            advice=Hint("Add --create --session NAME instead of --new."),
+        )
+    if place.create and not run.session_ref(place.named):
+        raise InvalidInput("--create needs a name.", advice=Hint("Add --session NAME."))
+
+
 def _refuse_with_no_save(given: dict[str, bool]) -> None:
     for name in (name for name, is_given in given.items() if is_given):
         raise InvalidInput(f"--no-save and {name} contradict each other.", advice=Hint("Leave one of them out."))
 
 
-def _is_answered(
-    env: Environment, prompt_object: PromptObject, target: SessionSummary, text: str, key: str | None, turns: int | None
-) -> bool:
+def _show_dry_run(
+    run: Invocation, prompt_object: PromptObject, text: str, asking: Asking, place: _Place, once: _Once
+) -> None:
+    """Print what would be sent."""
+    env = run.environment()
+    would_be = _would_be(run, prompt_object.name, place)
+    answered = _is_answered(env, prompt_object, would_be, text, once)
+    dry_run_.show(run, prompt_object, asking.context(env, would_be), text, answered=answered)
+
+
+def _send(
+    run: Invocation, prompt_object: PromptObject, text: str, asking: Asking, place: _Place, once: _Once, *, stream: bool
+) -> None:
+    """Send a message and print the reply; the session is made once nothing else can keep it from being sent."""
+    env = run.environment()
+    answered = False
+    if once != (None, None):
+        answered = _is_answered(env, prompt_object, _would_be(run, prompt_object.name, place), text, once)
+    idle = None if answered else idle_timeout(env)
+    if not answered:
+        make_ready(run, env, prompt_object, asking)
+    if place.saved:
+        run.environment(to_write_for=prompt_object.name)
+    target = _target(run, env, prompt_object.name, place)
+    if place.switch:
+        env.session_manager.switch(target)
+    context = replace(asking.context(env, target, idle), idempotency_key=once.key, if_turns=once.if_turns)
+    ask(run, prompt_object, context, text, stream=stream, saved=place.saved)
+
+
+def _is_answered(env: Environment, prompt_object: PromptObject, target: SessionSummary, text: str, once: _Once) -> bool:
     """Tell whether the reply is there already. Raises Conflict, as the turn would, before anything is made."""
     if target.id:
         prompt_object.check_own(target)
         with env.session_manager.reading(target.id) as session:
-            earlier = begun(session, text, key, turns)
+            earlier = begun(session, text, once.key, once.if_turns)
         return earlier is not None and answer_in(earlier) is not None
-    if turns:
+    if once.if_turns:
         raise Conflict(
-            f"{target.name!r} would be made, and so has no turns, not {turns}.",
+            f"{target.name!r} would be made, and so has no turns, not {once.if_turns}.",
             advice=Hint("Leave --if-turns out, or give 0 to begin a session."),
         )
     return False
@@ -197,8 +250,6 @@ def _is_answered(
 
 def _read_message(run: Invocation, message: str | None, files: list[str], *, stdin: bool) -> str:
     """Return the message: its parts with a blank line between them. Raises InvalidInput, NotFound, Unreadable."""
-    from po_sessions.cli.config import settings  # which imports what few commands need
-
     room = settings.room("send.max_bytes", "The message", run.find_root())
     parts = [] if message in (None, "-") else [read_text(message, room)]
     appended = [read_file(path, room) for path in files]
@@ -215,16 +266,19 @@ def _read_message(run: Invocation, message: str | None, files: list[str], *, std
     return text
 
 
-def _target(
-    run: Invocation, env: Environment, po_name: str, named: str | None, *, new: bool, create: bool
-) -> SessionSummary:
-    """Return the session that the message goes to."""
+def _would_be(run: Invocation, po_name: str, place: _Place) -> SessionSummary:
+    """Return the session that the message would go to."""
+    return dry_run_.target(run, po_name, place.named, new=place.new or not place.saved, create=place.create)
+
+
+def _target(run: Invocation, env: Environment, po_name: str, place: _Place) -> SessionSummary:
+    """Return the session that the message goes to, which is in memory if it is not saved."""
     manager = env.session_manager
-    if new:
-        return manager.create(po_name, named)
-    ref = run.session_ref(named)
+    if place.new or not place.saved:
+        return manager.create(po_name, place.named)
+    ref = run.session_ref(place.named)
     if ref is None:
         return manager.begin(po_name)
-    if create and not dry_run_.is_exact(ref):
+    if place.create and not dry_run_.is_exact(ref):
         return manager.ensure(po_name, ref)[0]
     return dry_run_.find(run, ref, po_name)

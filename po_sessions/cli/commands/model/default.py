@@ -8,6 +8,7 @@ import typer
 
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.verb import Verb
+from po_sessions.cli.config import change, settings
 
 
 def default(
@@ -22,8 +23,6 @@ def default(
     It answers where neither --model nor the prompt object names one. Choosing it is 'po config set model NAME', and
     'po config unset model' takes that back.
     """
-    from po_sessions.cli.config import change, settings
-
     run: Invocation = ctx.obj
     one = (
         settings.in_force("model", settings.files(run.find_root()))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, fields
+
 import typer
 
+from po_sessions import models
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.verb import Verb
 from po_sessions.cli.display.list_format import Face, Format, Null
@@ -15,10 +18,6 @@ def list_(ctx: typer.Context, template: Format = None, null: Null = False) -> No
 
     Tab-separated in a pipe: name; `ready` or `not ready`; description.
     """
-    from dataclasses import asdict, fields
-
-    from po_sessions import models
-
     run: Invocation = ctx.obj
     face = Face(run.out, [field.name for field in fields(models.ModelInfo)], template=template, null=null)
     origin = model_names.origin()

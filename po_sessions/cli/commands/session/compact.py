@@ -9,8 +9,8 @@ import typer
 from po_sessions.cli.app.hints import Hint
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.options import Model, ModelOptions, Po, Timeout
+from po_sessions.cli.app.turn import Asking, idle_timeout, make_ready, note_left_out, note_waiting, to_asking
 from po_sessions.cli.app.verb import Verb
-from po_sessions.cli.config.paths import model_name
 from po_sessions.cli.display import session_rows
 from po_sessions.cli.terminal.output import counted
 from po_sessions.errors import InvalidInput, ReplyNotStored
@@ -39,8 +39,6 @@ def compact(
     From then on the summary is sent in place of all that was said before it, which stays in the session and in what
     'show' and 'export' print. With --undo it is sent again.
     """
-    from po_sessions.cli.app.turn import to_seconds
-
     run: Invocation = ctx.obj
     if undo and (model or option or timeout):
         raise InvalidInput("--undo asks no model.", advice=Hint("Leave --model, --option and --timeout out."))
@@ -48,7 +46,7 @@ def compact(
         manager = run.environment().session_manager
         _undo(run, manager.find(run.session_ref(ref), run.known_po(po)))
     else:
-        _compact(run, ref, po, model, option or [], to_seconds(timeout))
+        _compact(run, ref, po, to_asking(model, option, None, timeout))
 
 
 ABOUT = Verb(
@@ -72,20 +70,14 @@ def _undo(run: Invocation, session: SessionSummary) -> None:
         run.out.json({**session_rows.as_json(run, after), "trash_id": entry_id})
 
 
-def _compact(
-    run: Invocation, ref: str | None, po: str | None, model: str | None, option: list[str], seconds: float | None
-) -> None:
-    from po_sessions.cli.app.turn import idle_timeout, make_ready, note_left_out, note_waiting, to_options
-
-    options = to_options(option)
-    model = None if model is None else model_name(model)
+def _compact(run: Invocation, ref: str | None, po: str | None, asking: Asking) -> None:
     env = run.environment(to_send=True)
     session = env.session_manager.find(run.session_ref(ref), run.known_po(po))
     prompt_object = env.prompt_object(session.po_name)
     idle = idle_timeout(env)
-    make_ready(run, env, prompt_object, model, options)
+    make_ready(run, env, prompt_object, asking)
     note_waiting(run, session)
-    context = env.context(session, model=model, options=options, timeout=seconds, idle_timeout=idle)
+    context = asking.context(env, session, idle)
 
     def begin(window: Window) -> None:
         run.out.note(f"Summing up {counted(session.turn_count, 'turn')} of {session.name!r}…")

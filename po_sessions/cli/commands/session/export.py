@@ -7,21 +7,19 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import chain
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from po_sessions import atomic
+from po_sessions import atomic, formats
 from po_sessions.cli.app.hints import Hint, Words
 from po_sessions.cli.app.invocation import Invocation, each, raise_any
 from po_sessions.cli.app.options import Po
 from po_sessions.cli.app.verb import Verb
 from po_sessions.cli.terminal.output import counted
 from po_sessions.errors import Conflict, InvalidInput, NotFound, PoError
+from po_sessions.formats import Format
 from po_sessions.session import Session
-
-if TYPE_CHECKING:
-    from po_sessions.formats import Format
 
 
 def export(
@@ -60,8 +58,6 @@ def export(
     Each format has all there is of a session, and 'po session import' reads it back. With --output it is written to
     files that only you can read, and their paths are printed.
     """
-    from po_sessions import formats
-
     run: Invocation = ctx.obj
     if output == "":
         raise InvalidInput("--output is empty.", advice=Hint("Give a file, or a directory."))
@@ -69,13 +65,9 @@ def export(
     directory = output if output and (output.endswith("/") or os.path.isdir(output)) else None
     named = _format(format_ or ("json" if run.out.as_json and not output else None), output)
     chosen = run.session_ids(refs, po, all_=all_)
-    form = named or _format("markdown" if directory or len(chosen) == 1 else "jsonl", None)
-    assert form is not None
-    if form.several is None and not directory and len(chosen) != 1:
-        raise InvalidInput(
-            f"{counted(len(chosen), 'session')} cannot be one {form.name} document.",
-            advice=Hint("Add --output DIR/ to have a file for each, or choose --format jsonl."),
-        )
+    form = named or formats.format_named("markdown" if directory or len(chosen) == 1 else "jsonl")
+    if not directory:
+        _check_fits(form, len(chosen))
     failed: list[PoError] = []
     pieces = formats.encode(form, _opened(run, chosen, failed), several=len(chosen) != 1)
     if directory:
@@ -105,12 +97,19 @@ ABOUT = Verb(
 
 def _format(name: str | None, output: str | None) -> Format | None:
     """Return the format with this name, or the one that a file's ending asks for, if there is one."""
-    from po_sessions import formats
-
     if name:
         return formats.format_named(name)
     ending = os.path.splitext(output or "")[1].lower()
     return next((form for form in map(formats.format_named, formats.FORMATS) if form.suffix == ending), None)
+
+
+def _check_fits(form: Format, count: int) -> None:
+    """Raise InvalidInput if so many sessions cannot be one document."""
+    if form.several is None and count != 1:
+        raise InvalidInput(
+            f"{counted(count, 'session')} cannot be one {form.name} document.",
+            advice=Hint("Add --output DIR/ to have a file for each, or choose --format jsonl."),
+        )
 
 
 def _opened(run: Invocation, chosen: Sequence[str], failed: list[PoError]) -> Iterator[Session]:

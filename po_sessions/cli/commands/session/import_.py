@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from po_sessions import formats
 from po_sessions.cli.app.hints import Hint
 from po_sessions.cli.app.input import read_bytes, read_stdin
 from po_sessions.cli.app.invocation import Invocation, each
 from po_sessions.cli.app.verb import Verb
+from po_sessions.cli.config import settings
 from po_sessions.cli.display import session_rows
 from po_sessions.errors import WriteFailed
+from po_sessions.formats import Format
 from po_sessions.session import Session
-
-if TYPE_CHECKING:
-    from po_sessions.formats import Format
-    from po_sessions.sessions.importing import Imported
+from po_sessions.sessions.importing import Imported, check_importable
 
 
 def import_(
@@ -34,9 +34,6 @@ def import_(
     The format is told by the content, whatever the file is called. Unless everything can be read, nothing is imported.
     A session that is here already adds nothing; one whose id is taken by another gets a new id.
     """
-    from po_sessions import formats
-    from po_sessions.sessions.importing import check_importable
-
     run: Invocation = ctx.obj
     owner = None if po is None else run.environment().prompt_object(run.po_name(po) or po).name
 
@@ -111,7 +108,5 @@ def _show_imported(run: Invocation, made: Sequence[Imported]) -> None:
 
 def _read(run: Invocation, file: str) -> bytes:
     """Return a file's bytes, or standard input's. Raises as `read_bytes` does."""
-    from po_sessions.cli.config import settings
-
     room = settings.room("import.max_bytes", "What is to be imported", run.find_root())
     return read_stdin(room) if file == "-" else read_bytes(file, room)

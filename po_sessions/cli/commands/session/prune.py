@@ -10,7 +10,11 @@ from po_sessions.cli.app.hints import Hint, Words
 from po_sessions.cli.app.input import parse_moment
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.verb import Verb
+from po_sessions.cli.display import prune_plan
 from po_sessions.errors import InvalidInput, NoCurrent
+from po_sessions.sessions.pruning import Criteria
+from po_sessions.text.durations import parse_duration
+from po_sessions.text.sizes import parse_size
 
 
 def prune(
@@ -52,14 +56,7 @@ def prune(
     object; name; messages; time of the newest message, even an undone one, else of creation; bytes; reason. With --yes
     nothing is printed but with --json.
     """
-    from po_sessions.cli.display import prune_plan as views  # all of this would slow the other verbs down
-    from po_sessions.sessions.pruning import Criteria
-    from po_sessions.text.durations import parse_duration
-    from po_sessions.text.sizes import parse_size
-
     run: Invocation = ctx.obj
-    if po is not None and all_:
-        raise InvalidInput("--po and --all contradict each other.", advice=Hint("Give one of them."))
     if older_than is not None and before is not None:
         raise InvalidInput("--older-than and --before contradict each other.", advice=Hint("Give one of them."))
     criteria = Criteria(
@@ -69,21 +66,15 @@ def prune(
         keep_last=keep_last,
         max_size=None if max_size is None else parse_size(max_size),
     )
-    po_name = None if all_ else run.known_po(po)
-    if po_name is None and not all_:
-        raise NoCurrent(
-            "There is no current prompt object.",
-            advice=Hint("Add --po PO, or --all to prune those of every prompt object."),
-        )
+    po_name = _whose(run, po, all_=all_)
     selection = run.environment().session_manager.prunable(criteria, po_name)
     if yes:
-        return views.carry_out(run, selection, criteria, purge=purge)
+        return prune_plan.carry_out(run, selection, criteria, purge=purge)
     given = {"--older-than": older_than, "--before": before, "--keep-last": keep_last, "--max-size": max_size}
     words = [word for option, value in given.items() if value is not None for word in (option, str(value))]
-    scope = ["--all"] if po_name is None else ["--po", po_name]
-    switches = ["--empty"] * empty + ["--purge"] * purge
-    command = Words("po", "session", "prune", *words, *switches, *scope, "--yes")
-    return views.preview(run, selection, criteria, command)
+    switches = ["--empty"] * empty + ["--purge"] * purge + (["--all"] if po_name is None else ["--po", po_name])
+    command = Words("po", "session", "prune", *words, *switches, "--yes")
+    return prune_plan.preview(run, selection, criteria, command)
 
 
 ABOUT = Verb(
@@ -101,3 +92,16 @@ ABOUT = Verb(
     see_also=["session delete", "trash", "backup"],
     exit_codes=[5, 6, 7],
 )
+
+
+def _whose(run: Invocation, po: str | None, *, all_: bool) -> str | None:
+    """Return the prompt object whose sessions are meant, None for all. Raises InvalidInput, NoCurrent."""
+    if po is not None and all_:
+        raise InvalidInput("--po and --all contradict each other.", advice=Hint("Give one of them."))
+    po_name = None if all_ else run.known_po(po)
+    if po_name is None and not all_:
+        raise NoCurrent(
+            "There is no current prompt object.",
+            advice=Hint("Add --po PO, or --all to prune those of every prompt object."),
+        )
+    return po_name

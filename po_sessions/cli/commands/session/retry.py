@@ -7,8 +7,8 @@ import typer
 from po_sessions.cli.app.hints import Command, Hint
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.options import ContextLimit, Model, ModelOptions, NoStream, Po, Ref, Timeout
+from po_sessions.cli.app.turn import ask, idle_timeout, make_ready, to_asking
 from po_sessions.cli.app.verb import Verb
-from po_sessions.cli.config.paths import model_name
 from po_sessions.errors import (
     PromptObjectNotFound,
 )
@@ -32,11 +32,8 @@ def retry(
     The model is chosen anew: --model, else the prompt object's, else the default. One that was named for the turn that
     failed has to be named again.
     """
-    from po_sessions.cli.app.turn import ask, idle_timeout, make_ready, to_limit, to_options, to_seconds
-
     run: Invocation = ctx.obj
-    options, limit, seconds = to_options(option or []), to_limit(context_limit), to_seconds(timeout)
-    model = None if model is None else model_name(model)
+    asking = to_asking(model, option, context_limit, timeout)
     env = run.environment(to_send=True)
     session = env.session_manager.find(run.session_ref(ref), run.known_po(po))
     if session.po_name not in env.definitions:
@@ -46,9 +43,8 @@ def retry(
         )
     prompt_object = env.prompt_object(session.po_name)
     idle = idle_timeout(env)
-    make_ready(run, env, prompt_object, model, options)
-    context = env.context(session, model=model, options=options, limit=limit, timeout=seconds, idle_timeout=idle)
-    ask(run, prompt_object, context, None, stream=not no_stream)
+    make_ready(run, env, prompt_object, asking)
+    ask(run, prompt_object, asking.context(env, session, idle), None, stream=not no_stream)
 
 
 ABOUT = Verb(
