@@ -11,8 +11,9 @@ from po_sessions import atomic, folders, locks
 from po_sessions.doctor.finding import Finding, Repair
 from po_sessions.doctor.store import PATIENCE, Store, is_gone
 from po_sessions.errors import Advice, PoError, WriteFailed
+from po_sessions.layout.index import Damaged
 from po_sessions.session import is_session_id
-from po_sessions.storage.files.index import IndexDamaged, Row
+from po_sessions.storage.files.index import Row
 from po_sessions.text.strict_json import loads
 
 _SHOWN = 3
@@ -25,7 +26,7 @@ def check(store: Store) -> Iterator[Finding]:
     yield from _left_over(store, log)
     try:
         rows = _rows(store)
-    except IndexDamaged:
+    except Damaged:
         if store.rows or folders.lexists(path):
             message = f"The index {path} is not there, or not as po wrote it."
             yield Finding("index", path, message, repair=Repair("It will be made anew.", lambda: _rebuild(store)))
@@ -78,7 +79,7 @@ def _gone_for_good(store: Store, ids: list[str]) -> list[str]:
 
 def _rows_if_whole(store: Store) -> dict[str, Row]:
     """Return the rows; none if the index has been damaged since the first look: then all of it is wrong."""
-    with suppress(IndexDamaged):
+    with suppress(Damaged):
         return _rows(store)
     return {}
 
@@ -109,7 +110,7 @@ def _folded(store: Store) -> str:
     """Merge the log into the index. Raises WriteFailed."""
     try:
         _fold(store)
-    except IndexDamaged:
+    except Damaged:
         return _rebuild(store)
     return "It is in step with the files."
 
@@ -127,7 +128,7 @@ def _rebuild(store: Store) -> str:
     try:
         _fold(store)
         _rows(store)
-    except IndexDamaged:
+    except Damaged:
         raise WriteFailed("The index could not be made anew.", advice=Advice("repair_again")) from None
     return "Made anew."
 

@@ -1,20 +1,23 @@
-"""The index of the sessions, and whether it can be believed, read before anything large is imported.
+"""The index of the sessions: its rows, its log, and the record of the last look at the directory.
 
-What `quick` is for files. The rules are those of `storage`, which uses what is here; where anything is not as it
-should be, it has to look.
+The file store reads the index with what is here, through files that it has opened; so do the fast commands, before
+anything large is imported. Damage is an exception here, and never mended: the store makes the index anew, a fast
+command leaves the answer to the commands.
 """
 
 import os
 import time
+from itertools import islice
 
-from po_sessions.layout import primitives
+from po_sessions.layout import lines, primitives
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
     Row = dict[str, Any]
+    """What the index has of a session; with `removed`, a tombstone: the session is gone."""
 
 HEAD = b'{"version":1,"sessions":[\n'
 FOOT = b"]}\n"
@@ -25,15 +28,12 @@ TYPES: "dict[str, type]" = {
 """What a row has beside its id."""
 LARGEST_LOG = 64 << 20
 """A log of more bytes is not read: the index is made anew."""
-MERGED_LOG = 256 << 10
-"""Bytes of a log that is merged in memory without a sign of it in the time that a listing takes."""
 NEAR = 100_000_000
 """How far from the time in its row a file's change time may lie, in nanoseconds, where the row was written first."""
 ROOM = 100_000
 """How far from a mark steps may lead, in nanoseconds."""
 
 _KINDS = list(TYPES.values())
-_BLOCK = 1 << 16
 _SETTLED = 2_000_000_000
 """A time that is no mark is believed if it was looked at this long after it: two changes can fall into one tick."""
 _PUT_OFF = 100
@@ -41,8 +41,10 @@ _LONG = 1e12
 """More seconds than any machine is up."""
 _LOOK = {"mtime", "marked", "inode", "boot", "at", "took", "compared_at", "comparing_took", "strange", "unread"}
 _SPANS = ("at", "took", "compared_at", "comparing_took")
-_LONGEST_LOG = 4 << 20
-"""Bytes of a log that the fast commands read at most."""
+
+
+class Damaged(Exception):
+    """`index.json` or a log is missing, too large to be read, or not as it was written."""
 
 
 def boot_id() -> str:
@@ -124,74 +126,110 @@ def _size(path: str) -> int:
         return 0
 
 
-def rows(sessions: str, keep: "Callable[[bytes], bool]", farthest: int | None = None) -> "Iterator[Row | None]":
-    """Yield the rows of the index, newest turn first, of `index.json` those whose line `keep` likes.
+def read_row(line: bytes) -> "Row | None":
+    """Return the row or the tombstone that a line is, None if it is neither; its time may be written in any form."""
+    row = primitives.json_object(line)
+    if row is None or not isinstance(row.get("id"), str) or not primitives.is_session_id(row["id"]):
+        return None
+    is_whole = "removed" in row or ([*map(type, map(row.get, TYPES))] == _KINDS and is_ours(row))
+    return row if is_whole else None
 
-    As they stand there: nothing is compared with the files. There is None wherever `storage` would read something else.
-    Of `index.json` no more lines are looked at than `farthest`.
+
+def sort_key(row: "Row") -> tuple[str, str]:
+    """Return what rows are ordered by: the time of the last turn, then the id."""
+    return row["updated_at"], row["id"]
+
+
+def last_changes(logs: "Iterable[bytes]", read: "Callable[[bytes], Row | None]" = read_row) -> "dict[str, Row]":
+    """Return what logs, the oldest first, say last of each session. A line that is not a row was cut by a crash."""
+    changes = {}
+    for log in logs:
+        for line in filter(None, log.split(b"\n")):
+            if row := read(line):
+                changes[row["id"]] = row
+    return changes
+
+
+def bounds(fd: int) -> tuple[int, int]:
+    """Return where the rows of an open `index.json` begin and end. Raises Damaged, OSError."""
+    end = os.fstat(fd).st_size - len(FOOT)
+    if os.pread(fd, len(HEAD), 0) != HEAD or os.pread(fd, len(FOOT) + 2, end - 1) != b"\n" + FOOT:
+        raise Damaged
+    return len(HEAD), end
+
+
+def read_part(fd: int, size: int, at: int) -> bytes:
+    """Return a part of an open `index.json`. Raises Damaged if it has a NUL, since there may be no end to them."""
+    data = os.pread(fd, size, at)
+    if b"\0" in data:
+        raise Damaged
+    return data
+
+
+def stored_lines(fd: int, needle: bytes = b"") -> "Iterator[bytes]":
+    """Yield the lines of an open `index.json` that contain `needle`, the last one first. Raises Damaged, OSError."""
+    found = lines.backwards(lambda size, at: read_part(fd, size, at), *bounds(fd), needle)
+    return (line.removeprefix(b",") for line in found)
+
+
+def merged(
+    changes: "dict[str, Row]", stored: "Iterable[bytes]", read: "Callable[[bytes], Row | None]" = read_row
+) -> "Iterator[Row]":
+    """Yield the rows of the logs and of `index.json`, whose lines are `stored`, the one with the newest turn first.
+
+    Raises Damaged when the damaged line is reached.
     """
-    logged: dict[str, Row] = {}
-    texts = []
-    for path in (f"{sessions}/index.log", f"{sessions}/index.log.1"):
-        text = None if _size(path) > _LONGEST_LOG else primitives.read(path)
-        if text is not None:
-            texts.append(text)
-        elif not primitives.is_absent(path):
-            yield None
-    for text in reversed(texts):
-        for line in filter(None, text.split(b"\n")):
-            if row := _row(line):
-                logged[row["id"]] = row
-            else:
-                yield None
-    fresh = [row for row in logged.values() if "removed" not in row]
-    fresh.sort(key=lambda row: (row["updated_at"], row["id"]))  # popped from its end
-    for number, one in enumerate(_folded(f"{sessions}/index.json")):
-        if number == farthest:
-            break
-        if one is not None and not keep(one):
-            continue
-        row = None if one is None else _row(one.removeprefix(b","))
+    fresh = sorted((row for row in changes.values() if "removed" not in row), key=sort_key)
+    for line in stored:
+        row = read(line)
         if row is None or "removed" in row:
-            yield None
-        elif row["id"] not in logged:
-            while fresh and (fresh[-1]["updated_at"], fresh[-1]["id"]) > (row["updated_at"], row["id"]):
+            raise Damaged
+        if row["id"] not in changes:
+            while fresh and sort_key(fresh[-1]) > sort_key(row):
                 yield fresh.pop()
             yield row
     yield from reversed(fresh)
 
 
-def _row(line: bytes) -> "Row | None":
-    row = primitives.json_object(line)
-    if row is None or not isinstance(row.get("id"), str) or not primitives.is_session_id(row["id"]):
-        return None
-    whole = "removed" in row or ([*map(type, map(row.get, TYPES))] == _KINDS and is_ours(row))
-    return row if whole and ("removed" in row or primitives.is_time(row["updated_at"])) else None
+def logs(sessions: str, longest: int) -> list[bytes]:
+    """Return the logs of a directory of sessions, the oldest first, for `rows`; the newer one is opened first.
+
+    Raises Damaged if one has more than `longest` bytes or cannot be read, OSError.
+    """
+    found = []
+    for path in (f"{sessions}/index.log", f"{sessions}/index.log.1"):
+        text = None if _size(path) > longest else primitives.read(path)
+        if text is not None:
+            found.append(text)
+        elif not primitives.is_absent(path):
+            raise Damaged
+    return found[::-1]
 
 
-def _folded(path: str) -> "Iterator[bytes | None]":
-    """Yield the lines of `index.json`, the last one first, None if it is not as it was written."""
-    fd = primitives.open_regular(path)
+def rows(
+    sessions: str,
+    logs: "Iterable[bytes]",
+    needle: bytes = b"",
+    keep: "Callable[[bytes], bool] | None" = None,
+    farthest: int | None = None,
+) -> "Iterator[Row]":
+    """Yield the rows of a directory of sessions as they stand there: nothing is compared with the files.
+
+    `logs` are those that were read before. Of the `farthest` newest lines of `index.json` that contain `needle`, those
+    that `keep` accepts are read. Raises Damaged, at the latest when the damaged line is reached, OSError.
+    """
+    changes = last_changes(logs, _exact)
+    fd = primitives.open_regular(f"{sessions}/index.json")
     if fd is None:
-        yield None
-        return
+        raise Damaged
     try:
-        end, rest = os.fstat(fd).st_size - len(FOOT), b""
-        if os.pread(fd, len(HEAD), 0) != HEAD or os.pread(fd, len(FOOT) + 2, end - 1) != b"\n" + FOOT:
-            yield None
-        elif end > len(HEAD):
-            end -= 1  # the end of the last line
-            while end > len(HEAD):
-                start = max(len(HEAD), end - max(_BLOCK, len(rest)))
-                data = primitives.read_range(fd, start, end)
-                if b"\0" in data:
-                    yield None
-                    return
-                rest, *lines = (data + rest).split(b"\n")
-                end = start
-                yield from reversed(lines)
-            yield rest
-    except OSError:
-        yield None
+        stored = islice(stored_lines(fd, needle), farthest)
+        yield from merged(changes, stored if keep is None else filter(keep, stored), _exact)
     finally:
         os.close(fd)
+
+
+def _exact(line: bytes) -> "Row | None":
+    """Return a row whose time is written as the store writes it; the commands read others too."""
+    row = read_row(line)
+    return row if row is not None and ("removed" in row or primitives.is_time(row["updated_at"])) else None

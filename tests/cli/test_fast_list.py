@@ -357,6 +357,7 @@ for name, change in {
 STATES["an empty log"] = log(b"")
 STATES["a torn log"] = log(b'\n{"id":"01J')
 STATES["a log with a removal"] = log(b'\n{"id":"01JGMZ0000000000000000000A","removed":true}\n')
+ORDINARY.update({"an empty log", "a torn log", "a log with a removal"})
 
 
 @situation()

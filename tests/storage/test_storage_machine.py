@@ -26,6 +26,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from po_sessions import atomic
 from po_sessions.cli.fast import session_list
 from po_sessions.errors import AmbiguousSelector, Conflict, InvalidInput, NotFound, PoError, SessionNotFound, Unreadable
+from po_sessions.layout.index import Damaged
 from po_sessions.pointers import MemoryPointers, PointerFile
 from po_sessions.session import Message, Session, SessionSummary, timestamp
 from po_sessions.sessions import selector
@@ -34,7 +35,7 @@ from po_sessions.sessions.manager import SessionManager
 from po_sessions.sessions.pruning import Criteria
 from po_sessions.storage import SessionStorage, open_storage
 from po_sessions.storage.files import appending, parsing
-from po_sessions.storage.files.index import Index, IndexDamaged
+from po_sessions.storage.files.index import Index
 from po_sessions.storage.files.publish import SUMMARY_FIELDS
 from po_sessions.storage.records import SessionStat
 from po_sessions.text.strict_json import loads
@@ -301,7 +302,7 @@ class Stores(RuleBasedStateMachine):
         if log.exists():
             whole = log.read_bytes()
             log.write_bytes(whole[:-at])
-            with suppress(IndexDamaged):
+            with suppress(Damaged):
                 if any(map(self.row_passes_for_another, Index(str(self.sessions)).rows())):
                     log.write_bytes(whole)
         if seen.exists():

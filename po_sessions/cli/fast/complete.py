@@ -26,6 +26,8 @@ MOST = 100
 """How many sessions are offered; who types more of the name is offered others."""
 FARTHEST = 20_000
 """How many of the newest sessions are looked through for them."""
+LONGEST_LOG = 4 << 20
+"""Bytes of a log that is still read for them."""
 
 _POINTERS = ("@current", "@previous", "@last")
 
@@ -186,8 +188,17 @@ def _rows(root: str, typed: str) -> "Iterator[dict[str, object]]":
     """Yield what the index knows of the newest sessions, without many that do not hold what is typed."""
     plain = typed.isascii() and typed.isprintable() and not {"\\", '"', "'"} & {*typed}
     part = typed.lower().encode() if plain else b""  # anything else may be written otherwise in the index
-    rows = index.rows(f"{root}/sessions", lambda line: part in line.lower(), FARTHEST)
-    yield from (row for row in rows if row and "damaged" not in row)
+    sessions = f"{root}/sessions"
+    try:
+        logs = index.logs(sessions, LONGEST_LOG)
+    except index.Damaged:
+        logs = []
+    try:
+        for row in index.rows(sessions, logs, keep=lambda line: part in line.lower(), farthest=FARTHEST):
+            if "damaged" not in row:
+                yield row
+    except index.Damaged:
+        pass
 
 
 def _sessions(root: str, line: _Line, typed: str) -> "Iterator[Found]":

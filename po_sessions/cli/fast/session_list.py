@@ -10,6 +10,9 @@ import sys
 from po_sessions.cli.fast.cells import separators_replaced, session_cells
 from po_sessions.layout import environment, index, primitives, prompt_object
 
+MERGED_LOG = 256 << 10
+"""Bytes of a log that is merged here; a longer one is left to the command, which takes that time anyway."""
+
 
 def answer(named: str | None, args: list[str]) -> bytes | None:
     """Return what is printed with these arguments."""
@@ -20,7 +23,7 @@ def answer(named: str | None, args: list[str]) -> bytes | None:
         root = environment.usable_root(named, os.environ)
         said = root and environment.pointers(root)
         return _list(root, given, *said) if root and said else None
-    except OSError:
+    except (OSError, index.Damaged):
         return None
 
 
@@ -42,7 +45,7 @@ def _options(args: list[str]) -> dict[str, str] | None:
 def _list(root: str, given: dict[str, str], current: str | None, pointers: dict[str, dict[str, str]]) -> bytes | None:
     sessions = f"{root}/sessions"
     look = index.known(sessions)  # before any row is read: what came by then is in the rows
-    if look is None or look["strange"] or look["unread"] or index.log_size(sessions) > index.MERGED_LOG:
+    if look is None or look["strange"] or look["unread"]:
         return None
     po_name = given.get("--po", ".")
     if po_name == ".":
@@ -64,12 +67,12 @@ def _list(root: str, given: dict[str, str], current: str | None, pointers: dict[
 def _rows(sessions: str, po_name: str, limit: int) -> "list[index.Row] | None":
     """Return the newest rows, of one prompt object if `po_name` says so, as many as `limit` if it does.
 
-    None unless each is of the file that is there. Raises OSError.
+    None unless each is of the file that is there. Raises Damaged, OSError.
     """
     needle = f'"po_name":"{po_name}"'.encode() if po_name else b""
     found, ids = [], set()
-    for row in index.rows(sessions, lambda line: needle in line):
-        if row is None or row["id"] in ids or "damaged" in row:
+    for row in index.rows(sessions, index.logs(sessions, MERGED_LOG), needle):
+        if row["id"] in ids or "damaged" in row:
             return None
         ids.add(row["id"])
         about = os.stat(f"{sessions}/{row['id']}.json", follow_symlinks=False)

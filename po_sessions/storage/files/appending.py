@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from po_sessions import atomic
 from po_sessions.errors import Advice, PoError, WriteFailed
+from po_sessions.layout import lines
 from po_sessions.layout.primitives import FOOTER_AT, is_po_name
 from po_sessions.session import FOOTER_KEYS, End, Message, Session, SessionSummary, check_writable
-from po_sessions.storage.files import lines
 from po_sessions.storage.files.codec import (
     END,
     LONGEST_HEAD,

@@ -15,10 +15,10 @@ from contextlib import suppress
 
 from po_sessions import folders, locks
 from po_sessions.errors import Advice, Advised, Busy, PoError, SessionNotFound, Unreadable
-from po_sessions.layout.index import is_of
+from po_sessions.layout.index import Damaged, is_of, sort_key
 from po_sessions.session import is_session_id
 from po_sessions.storage import Notice, Watch
-from po_sessions.storage.files.index import Index, IndexDamaged, Row, sort_key
+from po_sessions.storage.files.index import Index, Row
 from po_sessions.storage.files.publish import why_damaged
 
 _KEPT = ("name", "po_name", "created_at", "updated_at")
@@ -74,7 +74,7 @@ class Catalogue:
 
     def known(self, id: str, about: os.stat_result) -> Row | None:
         """Return the row that the index has of a file as it is now, if it has one."""
-        with suppress(IndexDamaged):
+        with suppress(Damaged):
             rows = self._index.rows(b'"id":"' + id.encode())
             return next((row for row in rows if row["id"] == id and is_of(row, about)), None)
         return None
@@ -111,12 +111,12 @@ class Catalogue:
             self._tell(sentence)
         try:
             if anew:
-                raise IndexDamaged
+                raise Damaged
             changed, gone = self._compare(inodes, closely=closely)
-        except IndexDamaged:
+        except Damaged:
             unread, compared = self._rebuild(), 0.0
             if unread is not None:  # the log may tell of what a power cut took
-                with suppress(IndexDamaged):
+                with suppress(Damaged):
                     unread += self._take_in([row["id"] for row in list(self._index.files()) if "written" in row])
         else:
             compared = time.monotonic() - look.at if closely else None
@@ -128,7 +128,7 @@ class Catalogue:
     def _compare(self, inodes: dict[str, int], *, closely: bool) -> tuple[list[str], list[str]]:
         """Return the ids of the files that are not as the index has them, or are damaged, and of rows without a file.
 
-        `inodes` are those of all files, and used up. Raises IndexDamaged.
+        `inodes` are those of all files, and used up. Raises Damaged.
         """
         changed, gone = [], []
         for row in self._index.files():
@@ -157,7 +157,7 @@ class Catalogue:
             if self._index.needs_folding():
                 try:
                     self._index.fold()
-                except IndexDamaged:
+                except Damaged:
                     self._look(anew=True)
             if self._index.has_changed and self._directory.is_to_be_looked_at():
                 self._confirm()
@@ -174,18 +174,18 @@ class Catalogue:
         try:
             yield from self._index.rows(needle)
             return
-        except IndexDamaged:
+        except Damaged:
             self._look(anew=True)
         try:
             yield from self._index.rows(needle)
-        except IndexDamaged:  # it cannot be written, or it is its log that is damaged
+        except Damaged:  # it cannot be written, or it is its log that is damaged
             yield from sorted(self._read_all([]), key=sort_key, reverse=True)
 
     def _checked(self, row: Row) -> Row | None:
         """Return the row if its file is still the one it was taken from, a new row if not, None if there is none."""
         about = self._stat(row["id"])
         if about is None:
-            with suppress(OSError, IndexDamaged):
+            with suppress(OSError, Damaged):
                 if not self._index.has_removed(row["id"]):  # not gone this moment: the index is of another store
                     self._directory.forget()
             return None
@@ -247,7 +247,7 @@ class Catalogue:
 
     def _damaged(self) -> dict[str, Row]:
         """Return what the index has of damaged files."""
-        with suppress(IndexDamaged):
+        with suppress(Damaged):
             return {row["id"]: row for row in self._index.rows(b'"damaged":') if "damaged" in row}
         return {}
 
@@ -255,7 +255,7 @@ class Catalogue:
         """Return the row that the index has of a session, whatever has become of its file."""
         if self._last is None:
             self._last = {}
-            with suppress(IndexDamaged):
+            with suppress(Damaged):
                 for row in self._index.rows():
                     self._last[row["id"]] = {key: row[key] for key in _KEPT}
         return self._last.get(id)

@@ -24,12 +24,11 @@ from typing import Any
 
 from po_sessions import atomic, folders, locks
 from po_sessions.errors import Busy, PoError, Unreadable, WriteFailed
-from po_sessions.layout import index
-from po_sessions.layout.index import FOOT, HEAD, LARGEST_LOG, TYPES
-from po_sessions.session import is_session_id, normal_time
-from po_sessions.storage.files import lines
+from po_sessions.layout import index, primitives
+from po_sessions.layout.index import FOOT, HEAD, LARGEST_LOG, Damaged, sort_key
+from po_sessions.session import normal_time
 from po_sessions.storage.files.directory import Directory
-from po_sessions.text.strict_json import dumps, loads
+from po_sessions.text.strict_json import dumps
 
 Row = dict[str, Any]
 Key = tuple[str, str]
@@ -45,15 +44,6 @@ _ROW = re.compile(
     rb'"(changed|written)":(\d+),"size":(-?\d+),"inode":(\d+)\}'
 )
 """A row as it is written here: no quote in a string of JSON is bare. Several times as fast as parsing it."""
-
-
-class IndexDamaged(Exception):
-    """`index.json` is missing or not as it was written; the sessions have to be read again."""
-
-
-def sort_key(row: Row) -> Key:
-    """Return what the row is ordered by."""
-    return row["updated_at"], row["id"]
 
 
 class Index:
@@ -119,84 +109,61 @@ class Index:
         self.record({"id": id, "removed": True})
 
     def has_removed(self, id: str) -> bool:
-        """Tell whether the logs say that a session is gone. Raises IndexDamaged."""
+        """Tell whether the logs say that a session is gone. Raises Damaged."""
         return "removed" in self._changed().get(id, ())
 
     def rows(self, needle: bytes = b"") -> Iterator[Row]:
         """Yield the rows, newest turn first; with `needle`, at least those whose line contains it.
 
-        Raises IndexDamaged, at the latest when the damaged place is reached.
+        Raises Damaged, at the latest when the damaged place is reached.
         """
         changed = self._changed()
-        fresh = sorted((row for row in changed.values() if "removed" not in row), key=sort_key, reverse=True)
-        folded = (row for row in map(_parsed, self._folded(needle)) if row["id"] not in changed)
-        try:
-            yield from heapq.merge(fresh, folded, key=sort_key, reverse=True)
-        except ValueError:
-            raise IndexDamaged from None
+        with self._opened() as fd:
+            yield from index.merged(changed, index.stored_lines(fd, needle), _read_row)
 
     def files(self) -> Iterator[Row]:
-        """Yield of each row the id and what tells its file, in no order. Raises IndexDamaged as `rows` does."""
+        """Yield of each row the id and what tells its file, in no order. Raises Damaged as `rows` does."""
         changed = self._changed()
         yield from (row for row in changed.values() if "removed" not in row)
         for block in self._blocks():
             yield from (row for row in _found(block) if row["id"] not in changed)
 
     def _changed(self) -> dict[str, Row]:
-        """Return what the logs say last of each id in them."""
-        changed: dict[str, Row] = {}
-        for data in self._logs():
-            for line in data.split(b"\n"):
-                with suppress(ValueError):
-                    row = _checked(loads(line))
-                    changed[row["id"]] = row
-        return changed
-
-    def _logs(self) -> list[bytes]:
-        """Return the logs, oldest first; both are opened before `index.json` is."""
+        """Return what the logs say last of each id in them; both are opened before `index.json` is."""
         newest_first = []
         for path in (self._log, self._folding):
             try:
                 if _size(path) > LARGEST_LOG:
-                    raise IndexDamaged
+                    raise Damaged
                 newest_first.append(atomic.read(path))
             except FileNotFoundError:
                 continue
             except Unreadable:
-                raise IndexDamaged from None
-        return newest_first[::-1]
-
-    def _folded(self, needle: bytes) -> Iterator[bytes]:
-        """Yield the lines of `index.json` that contain `needle`, from its end. Raises IndexDamaged."""
-        with self._opened() as (fd, start, end):
-            found = lines.backwards(lambda size, at: _read(fd, size, at), start, end, needle)
-            yield from (line.removeprefix(b",") for line in found)
+                raise Damaged from None
+        return index.last_changes(newest_first[::-1], _read_row)
 
     def _blocks(self) -> Iterator[bytes]:
-        """Yield the rows of `index.json` from its beginning, many at once. Raises IndexDamaged."""
-        with self._opened() as (fd, start, end):
-            rest = b""
+        """Yield the rows of `index.json` from its beginning, many at once. Raises Damaged."""
+        with self._opened() as fd:
+            (start, end), rest = index.bounds(fd), b""
             while start < end:
-                data = rest + _read(fd, min(max(_BLOCK, len(rest)), end - start), start)
+                data = rest + index.read_part(fd, min(max(_BLOCK, len(rest)), end - start), start)
                 start += len(data) - len(rest)
                 block, found, rest = data.rpartition(_NEXT) if start < end else (data[:-1], True, b"")
                 if found:
                     yield block
 
     @contextmanager
-    def _opened(self) -> Iterator[tuple[int, int, int]]:
-        """Open `index.json`; yield its descriptor, and where its rows begin and end."""
+    def _opened(self) -> Iterator[int]:
+        """Open `index.json`; yield its descriptor. Raises Damaged if it cannot be read, also in the block."""
         try:
             fd = atomic.open_regular(self._path)
         except (FileNotFoundError, Unreadable):
-            raise IndexDamaged from None
+            raise Damaged from None
         try:
-            end = os.fstat(fd).st_size - len(FOOT)
-            if os.pread(fd, len(HEAD), 0) != HEAD or os.pread(fd, len(FOOT) + 1, end) != FOOT:
-                raise IndexDamaged
-            yield fd, len(HEAD), end
+            yield fd
         except OSError:
-            raise IndexDamaged from None
+            raise Damaged from None
         finally:
             os.close(fd)
 
@@ -208,7 +175,7 @@ class Index:
         return log > 0 and (folded < _SMALL or log > min(folded // 10, _SMALL))
 
     def fold(self) -> None:
-        """Merge the log into `index.json`, unless another process is doing so. Raises WriteFailed, IndexDamaged."""
+        """Merge the log into `index.json`, unless another process is doing so. Raises WriteFailed, Damaged."""
         with suppress(Busy), locks.locked(self._lock, timeout=0):
             self._set_log_aside()
             changed = self._changed()
@@ -234,7 +201,7 @@ class Index:
     def _kept(self, changed: set[str], keys: list[Key]) -> Iterator[tuple[Key, bytes]]:
         """Yield the rows of `index.json` but those that `changed`, with the key of the last.
 
-        They come as they are written, and many at once where none of `keys` lies between them. Raises IndexDamaged.
+        They come as they are written, and many at once where none of `keys` lies between them. Raises Damaged.
         """
         for block in self._blocks():
             found = _found(block)
@@ -309,16 +276,19 @@ def _written(row: Row) -> tuple[Key, bytes]:
     return sort_key(row), dumps(row)
 
 
-def _parsed(line: bytes) -> Row:
-    """Return a row that was written. Raises ValueError."""
-    row = _checked(loads(line))
-    if "removed" in row:
-        raise ValueError("it is no row")
+def _read_row(line: bytes) -> Row | None:
+    """Return the row or the tombstone that a line is, with its time in the form that is written here."""
+    row = index.read_row(line)
+    if row is not None and "removed" not in row and not primitives.is_time(row["updated_at"]):
+        try:
+            row["updated_at"] = normal_time(row["updated_at"])
+        except ValueError:
+            return None
     return row
 
 
 def _found(block: bytes) -> list[Row]:
-    """Return of some rows what `files` tells, and the time of the last turn. Raises IndexDamaged."""
+    """Return of some rows what `files` tells, and the time of the last turn. Raises Damaged."""
     found = _ROW.findall(block)
     if len(found) == block.count(_NEXT) + 1:
         return [
@@ -331,18 +301,10 @@ def _found(block: bytes) -> list[Row]:
             }
             for id, updated_at, kind, time, size, inode in found
         ]
-    try:
-        return list(map(_parsed, block.split(_NEXT)))
-    except ValueError:
-        raise IndexDamaged from None
-
-
-def _read(fd: int, size: int, at: int) -> bytes:
-    """Read a part of `index.json`. Raises IndexDamaged if it has a NUL, since there may be no end to them."""
-    data = os.pread(fd, size, at)
-    if b"\0" in data:
-        raise IndexDamaged
-    return data
+    rows = [row for row in map(_read_row, block.split(_NEXT)) if row is not None and "removed" not in row]
+    if len(rows) != block.count(_NEXT) + 1:
+        raise Damaged
+    return rows
 
 
 def _size(path: str) -> int:
@@ -351,13 +313,3 @@ def _size(path: str) -> int:
         return os.stat(path, follow_symlinks=False).st_size
     except OSError:
         return 0
-
-
-def _checked(row: Any) -> Row:
-    """Return a row that has everything in its type. Raises ValueError."""
-    if isinstance(row, dict) and isinstance(row.get("id"), str) and is_session_id(row["id"]):
-        if "removed" in row:
-            return row
-        if all(type(row.get(key)) is kind for key, kind in TYPES.items()) and index.is_ours(row):
-            return {**row, "updated_at": normal_time(row["updated_at"])}
-    raise ValueError("it is no row")

@@ -9,8 +9,8 @@ from operator import methodcaller
 from typing import overload
 
 from po_sessions import atomic
+from po_sessions.layout import lines
 from po_sessions.session import Message, Session, SessionSummary
-from po_sessions.storage.files import lines
 from po_sessions.storage.files.appending import Tail
 from po_sessions.storage.files.codec import read_message
 from po_sessions.storage.files.parsing import parse

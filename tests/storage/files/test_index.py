@@ -10,9 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from po_sessions.layout import lines
+from po_sessions.layout.index import Damaged
 from po_sessions.storage.files import index as index_module
-from po_sessions.storage.files import lines
-from po_sessions.storage.files.index import Index, IndexDamaged
+from po_sessions.storage.files.index import Index
 from po_sessions.text.strict_json import dumps
 
 IDS = [f"01ARZ3NDEKTSV4RRFFQ69G{number:04}" for number in range(8)]
@@ -122,10 +123,10 @@ def test_a_row_that_is_none_is_damage_whoever_reads_it(harm, folded, tmp_path):
     lines[4] = b"," + harm
     path.write_bytes(b"\n".join(lines))
     for read in (contents, lambda index: list(index.files())):
-        with pytest.raises(IndexDamaged):
+        with pytest.raises(Damaged):
             read(folded)
     folded.record(row(IDS[3], TIMES[1], "Coffee"))
-    with pytest.raises(IndexDamaged):
+    with pytest.raises(Damaged):
         folded.fold()
     assert path.read_bytes() == b"\n".join(lines)
 

@@ -13,9 +13,10 @@ from support.builders import ULID, assistant, user
 from support.window_messages import message, summary
 
 from po_sessions.errors import SessionNotFound, Unreadable
+from po_sessions.layout import lines
 from po_sessions.session import Message, Session
 from po_sessions.storage import open_storage
-from po_sessions.storage.files import codec, lines
+from po_sessions.storage.files import codec
 
 WHEN = "2025-01-03T10:00:00.000Z"
 
