@@ -6,6 +6,7 @@ import fcntl
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -16,7 +17,10 @@ import pytest
 from support.running import TESTS
 from support.worked_examples import begin, examples
 
+from po_sessions.cli.app.root import load
+from po_sessions.cli.app.verb import Verb
 from po_sessions.cli.fast.commands_table import COMMANDS, EVERYWHERE, WORDS
+from po_sessions.cli.reference import tree
 from po_sessions.cli.reference.__main__ import files
 from po_sessions.cli.reference.completion_table import SHELLS, brief
 from po_sessions.cli.reference.manual import pages, title
@@ -41,6 +45,75 @@ def test_what_is_checked_in_is_what_is_generated():
     assert {*there, "po_sessions/cli/fast/commands_table.py"} == set(files())
     for name, text in files().items():
         assert (TOP / name).read_text() == text, f"{name} is stale: run 'python -m po_sessions.cli.reference'"
+
+
+SHOUT = '''
+"""The verb `po session shout`."""
+
+import typer
+
+from po_sessions.cli.app.options import Ref
+from po_sessions.cli.app.verb import Verb
+
+
+def shout(ctx: typer.Context, ref: Ref = None) -> None:
+    """Print a session's name in capitals."""
+    ctx.obj.out.line(ctx.obj.environment().session_manager.find(ref, None).name.upper())
+
+
+ABOUT = Verb(
+    shout,
+    after="show",
+    examples={"po session shout": "See it."},
+    see_also=["session show"],
+    exit_codes=[4, 7],
+)
+'''
+
+
+def test_a_new_verb_is_its_file_and_what_is_generated(tmp_path, env):
+    id = begin(env, "greeter", "Quiet", "Hello")
+    for name in ("po_sessions", "man"):
+        shutil.copytree(TOP / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "po_sessions/cli/commands/session/shout.py").write_text(SHOUT)
+
+    def run(*words: str) -> str:
+        code = "import sys; sys.argv[0] = 'po'; from po_sessions.cli import main; main()"
+        line = [sys.executable, *(words if words[0] == "-m" else ("-c", code, *words))]
+        return subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    run("-m", "po_sessions.cli.reference")
+    said = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.suffix in {".py", ".1"}}
+    new = [name for name in sorted(said) if not (TOP / name).exists()]
+    changed = [name for name in sorted(said - set(new)) if (tmp_path / name).read_text() != (TOP / name).read_text()]
+    assert new == ["man/man1/po-session-shout.1", "po_sessions/cli/commands/session/shout.py"]
+    assert changed == ["man/man1/po-session.1", "po_sessions/cli/fast/commands_table.py"]
+    page = (tmp_path / "man/man1/po-session-shout.1").read_text()
+    assert codes(page) == {0, 2, 3, 4, 7, 9, 70, 130}
+    assert page.endswith("\\fBpo\\-session\\-show\\fR(1),\n\\fBpo\\-formats\\fR(5)\n")
+    assert re.search(r"(?m)^  show  .*\n  shout  .* in capitals\.\n  current  ", run("session", "--help"))
+    assert run("--root", env.root, "session", "shout", id) == "QUIET\n"
+    assert "shout" in run("__complete", "zsh", "session", "sh")
+
+
+def test_verbs_stand_in_the_order_that_they_declare(monkeypatch):
+    after = {"a verb": "", "a b": "verb", "a c": "verb", "a d": "b"}
+    monkeypatch.setattr(tree, "load", lambda words: Verb(print, after=after[words]))
+    assert tree.in_order(after) == ["a verb", "a c", "a b", "a d"]
+    for wrong in ("nothing", "c"):
+        after["a c"] = wrong
+        with pytest.raises(ValueError, match="'a c'"):
+            tree.in_order(after)
+
+
+@pytest.mark.parametrize("path", [path for path, (below, _, _) in COMMANDS.items() if not below])
+def test_a_verb_declares_the_exit_codes_that_its_options_bring(path):
+    verb = load(path)
+    assert isinstance(verb, Verb)
+    names = {name for names, *_ in COMMANDS[path][2] for name in names}
+    assert (6 in verb.exit_codes) == ("--lock-timeout" in names) == verb.waits
+    assert 8 in verb.exit_codes or "--option" not in names
+    assert sorted(verb.exit_codes) == list(verb.exit_codes)
 
 
 def test_a_line_is_broken_where_roff_makes_nothing_of_it():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pkgutil import walk_packages
 from typing import Any
 
@@ -34,18 +34,20 @@ def table() -> dict[str, dict[str, str]]:
 
 
 def in_order(some: Iterable[str]) -> list[str]:
-    """Return commands in the order in which they stand behind each other. Raises ValueError if one stands nowhere."""
+    """Return commands in the order in which they stand behind each other. Raises ValueError if one stands nowhere.
+
+    Of two that stand behind the same, the one with fewer behind it comes first: a new verb stands where it says.
+    """
     behind = defaultdict[str, list[str]](list)
     for words in sorted(some):
         noun, after = words.rpartition(" ")[0], load(words).after
         behind[f"{noun} {after}".strip() if after else ""].append(words)
 
-    def follow(words: str) -> Iterator[str]:
-        for each in behind.pop(words, ()):
-            yield each
-            yield from follow(each)
+    def follow(words: str) -> list[str]:
+        chains = sorted(([each, *follow(each)] for each in behind.pop(words, ())), key=len)
+        return [each for chain in chains for each in chain]
 
-    found = list(follow(""))
+    found = follow("")
     if behind:
         raise ValueError(f"What these stand behind is not there: {dict(behind)}")
     return found
