@@ -357,7 +357,13 @@ for name, change in {
 STATES["an empty log"] = log(b"")
 STATES["a torn log"] = log(b'\n{"id":"01J')
 STATES["a log with a removal"] = log(b'\n{"id":"01JGMZ0000000000000000000A","removed":true}\n')
-ORDINARY.update({"an empty log", "a torn log", "a log with a removal"})
+
+
+@situation(ordinary=True)
+def a_torn_line_in_the_log(env, sessions):
+    say(env, any_session(env), "More")
+    with (sessions / "index.log").open("ab") as file:
+        file.write(b'\n{"id":"01J')
 
 
 @situation()
