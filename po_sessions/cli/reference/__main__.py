@@ -14,9 +14,13 @@ def files() -> dict[str, str]:
 
 
 def main() -> None:
-    """Write it below the working directory."""
-    for name, text in files().items():
+    """Write it below the working directory; the page of a command that has gone is removed."""
+    made = files()
+    for name, text in made.items():
         Path(name).write_text(text, encoding="utf-8")
+    for path in Path("man/man1").iterdir():
+        if path.as_posix() not in made:
+            path.unlink()
 
 
 if __name__ == "__main__":
