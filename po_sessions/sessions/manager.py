@@ -57,7 +57,7 @@ class SessionManager:
         *,
         pointers: PointerStore | None = None,
         clock: Callable[[], datetime],
-        backup_policy: Callable[[], BackupPolicy] | None = None,
+        backup_policy: BackupPolicy | None = None,
         notice: Notice = lambda _: None,
     ) -> None:
         """`pointers` are the user's, kept nowhere if not given; `clock` returns the time, aware of its zone.
@@ -75,7 +75,7 @@ class SessionManager:
         """The backups of the sessions."""
         from po_sessions.sessions.backups import BackupPolicy, Backups  # which few commands need
 
-        policy = self._backup_policy or BackupPolicy
+        policy = self._backup_policy or BackupPolicy()
         return Backups(self.storage, clock=self._clock, policy=policy, notice=self._notice)
 
     def create(self, po_name: str, name: str | None = None) -> SessionSummary:
