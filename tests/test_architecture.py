@@ -113,6 +113,24 @@ def test_what_is_too_long_is_seen(tmp_path):
     assert too_long(tmp_path) == {"long.py", "over.py:over"}
 
 
+def test_the_reader_of_files_imports_only_what_is_in_the_interpreter():
+    """Imports under TYPE_CHECKING are for the type checker; all others are built in, or `os`, which is loaded."""
+    allowed = {"os", "time", "itertools", "_datetime", "_json", "po_sessions"}
+    found = set()
+    for path in (PACKAGE / "layout").glob("*.py"):
+        tree = ast.parse(path.read_text())
+        for node in tree.body:
+            is_check = isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
+            for one in node.orelse if is_check else [node]:
+                if isinstance(one, ast.Import):
+                    found |= {alias.name for alias in one.names}
+                elif isinstance(one, ast.ImportFrom):
+                    found.add(str(one.module).split(".")[0])
+        others = {name for name in imports(path) if not name.startswith("layout")}
+        assert others == set(), path
+    assert found <= allowed
+
+
 def test_only_the_command_line_knows_the_environment_variables_and_prints():
     for path in PACKAGE.rglob("*.py"):
         if "cli" in path.relative_to(PACKAGE).parts:
