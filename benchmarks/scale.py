@@ -18,7 +18,7 @@ from pathlib import Path
 from measure import BARE, PO, compile_all, interleaved, ratio, row, scratch
 from stores import fill, session
 
-from po_sessions.storage.files.store import FileStorage
+from po_sessions.storage.files.store import FileStore
 
 RUNNER = """
 import os, sys, time
@@ -107,7 +107,7 @@ def main() -> None:
         row(f"`po send -s ID` up to the model, {sizes}", beside("id"), "≤ 1.10")
         row(f"`po send -s NAME` up to the model, {sizes}", beside("name"), "the reading of the index")
         row(f"`po session new`, {sizes}", beside("new"), "the same")
-        store = FileStorage(str(roots["large"]))
+        store = FileStore(str(roots["large"]))
         catalogue, index = store._catalogue, store._index
         seconds(f"folding the index of {large:,} sessions", index.fold)
         seconds("a look at all their files", catalogue._look)

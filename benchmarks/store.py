@@ -15,7 +15,7 @@ from po_sessions import locks
 from po_sessions.session import Message, Session
 from po_sessions.storage import open_storage
 from po_sessions.storage.files.index import Index
-from po_sessions.storage.files.store import FileStorage
+from po_sessions.storage.files.store import FileStore
 
 WHEN = "2025-01-03T10:00:00.000Z"
 IDS = [f"01ARZ3NDEKTSV4RRFFQ69G{number:04}" for number in range(64)]
@@ -42,9 +42,9 @@ for _ in range(int(sys.argv[2])):
 """
 
 
-def make(root: Path, count: int) -> FileStorage:
+def make(root: Path, count: int) -> FileStore:
     """Return a store with one session of `count` messages."""
-    store = FileStorage(str(root))
+    store = FileStore(str(root))
     store.create(Session(IDS[0], "Default", "greeter", WHEN, WHEN, (MESSAGE,) * count))
     return store
 
@@ -95,7 +95,7 @@ def appends(directory: Path) -> None:
         os.close(fd)
         return time.perf_counter() - began
 
-    def append(store: FileStorage) -> float:
+    def append(store: FileStore) -> float:
         began = time.perf_counter()
         store.append(IDS[0], MESSAGE)
         return time.perf_counter() - began

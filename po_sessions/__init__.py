@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from po_sessions.prompt_objects.definition import Definition
     from po_sessions.session import Message, Session, SessionSummary, Turn
     from po_sessions.sessions.manager import SessionManager
-    from po_sessions.storage import SessionStorage, open_storage
+    from po_sessions.storage import SessionStore, open_storage
     from po_sessions.turns.prompt_object import Answer, Context, PromptObject
 
 __version__ = "0.1.0"
@@ -54,7 +54,7 @@ _HOMES = {
     "Reply": "models",
     "Session": "session",
     "SessionManager": "sessions.manager",
-    "SessionStorage": "storage",
+    "SessionStore": "storage",
     "SessionSummary": "session",
     "Turn": "session",
     "open_storage": "storage",
@@ -74,7 +74,7 @@ __all__ = [
     "Reply",
     "Session",
     "SessionManager",
-    "SessionStorage",
+    "SessionStore",
     "SessionSummary",
     "Turn",
     "open_storage",

@@ -29,7 +29,7 @@ def test_reading_what_is_not_there_makes_nothing(tmp_path):
     assert env.current_session is None
     with pytest.raises(NotFound):
         env.context()
-    env.session_manager.storage.settle()
+    env.session_manager.storage.close()
     assert not (tmp_path / "nowhere").exists()
 
 

@@ -35,7 +35,7 @@ def fill(root: Path | str) -> None:
     manager.storage.back_up(one.id, "2025-01-03T10:00:00.000Z")
     manager.undo(manager.find(one.id, None))
     manager.delete(manager.create("greeter", "Gone"))
-    manager.storage.settle()
+    manager.storage.close()
     for name in ("quarantine/x/y.json", "templates/t.md", "config.toml"):
         path = Path(root, name)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -75,6 +75,8 @@ def test_po_init_makes_the_file(po, tmp_path):
 def test_the_first_write_into_one_that_has_none_makes_the_file(args, root, po, backend):
     assert po("send", "greeter", "Hello").exit_code == 0
     assert po("session", "export", "-o", "kept.json", "--po", "greeter").exit_code == 0
+    kept = Path("kept.json")
+    kept.write_text(kept.read_text().replace("Hello", "Another"))
     (root / ".gitignore").unlink()
     for reading in ("session list", "session show", "status", "doctor", "session export"):
         po(*reading.split())
@@ -114,12 +116,12 @@ def test_one_of_another_name_ignores_only_what_po_keeps_there(tmp_path, po):
 
 
 def test_a_directory_that_cannot_be_written_keeps_nothing_from_working(tmp_path, monkeypatch):
-    with open_storage("files", root=str(tmp_path / "store")).names():
+    with open_storage("files", root=str(tmp_path / "store")).claim_name("greeter", "x"):
         pass
     store = open_storage("files", root=str(tmp_path / "store"))
     (tmp_path / "store" / ".gitignore").unlink()
     monkeypatch.setattr(os, "link", lambda *_, **__: (_ for _ in ()).throw(PermissionError(13, "no")))
-    with store.names():
+    with store.claim_name("greeter", "x"):
         assert not (tmp_path / "store" / ".gitignore").exists()
 
 

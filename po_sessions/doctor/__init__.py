@@ -60,7 +60,7 @@ def examine(store: Store, *, repair: bool = False) -> Iterator[Finding]:
                 _repair(finding)
             yield finding
     if repair:
-        store.storage.settle()
+        store.storage.close()
 
 
 def _checked(check: Callable[[Store], Iterator[Finding]], store: Store) -> Iterator[Finding]:

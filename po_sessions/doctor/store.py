@@ -15,10 +15,10 @@ from po_sessions.errors import Advice, Advised, Busy, Conflict, ForeignDirectory
 from po_sessions.pointers import PointerFile
 from po_sessions.prompt_objects.directory import Definitions
 from po_sessions.session import timestamp
-from po_sessions.storage import open_storage
 from po_sessions.storage.files import appending, parsing
 from po_sessions.storage.files.index import Index, Row
 from po_sessions.storage.files.publish import to_row
+from po_sessions.storage.files.store import FileStore
 
 PATIENCE = 1.0
 """Seconds to wait for others, who hold a file for one write; what is held longer is busy, and left alone."""
@@ -68,9 +68,7 @@ class Store:
         self.state = os.path.join(root, "state.toml")
         self.said: list[str] = []
         """What the storage told of while it repaired something."""
-        self.storage = open_storage(
-            "files", root=root, lock_timeout=PATIENCE, notice=self.said.append, may_be_link=may_be_link
-        )
+        self.storage = FileStore(root, lock_timeout=PATIENCE, notice=self.said.append, may_be_link=may_be_link)
         self.pointers = PointerFile(root, lock_timeout=PATIENCE, current_name=self.storage.po_name)
         self.index = Index(self.sessions)
         self.definitions = Definitions(root)

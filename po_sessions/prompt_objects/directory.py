@@ -6,11 +6,11 @@ import json
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from po_sessions import atomic, bounded, folders
+from po_sessions import atomic, bounded, folders, locks, tree
 from po_sessions.errors import (
     Advice,
     Conflict,
@@ -35,8 +35,10 @@ LIMIT = prompt_object.LARGEST
 class Definitions:
     """The definitions in the directory `objects` of the environment `root`, which need not be there."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, *, lock_timeout: float = 60.0) -> None:
+        """`lock_timeout` is in seconds."""
         self._root = root
+        self._timeout = lock_timeout
         self._directory = os.path.join(root, "objects")
         self._known: dict[str, bool] = {}
 
@@ -80,10 +82,20 @@ class Definitions:
         if any(not isinstance(known, Unreadable) and known.name == name for known in self):
             raise _taken(name)
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep others from making, renaming and deleting prompt objects; held before names. Raises Busy."""
+        tree.make(self._root)
+        lock = os.path.join(self._root, "sessions", ".locks", "rename")
+        with locks.locked(
+            lock, timeout=self._timeout, busy=lambda: "The prompt objects are in use by another process."
+        ):
+            yield
+
     def create(self, made: Definition) -> str:
         """Write a new definition and return its file.
 
-        No other process may make, rename or delete one meanwhile, here and in `delete` and `rename`. Raises
+        The caller holds them, here and in `delete` and `rename`. Raises
         InvalidInput, also if it is too large to be read; Conflict if the name is taken.
         """
         from po_sessions.prompt_objects import definition

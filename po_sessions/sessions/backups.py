@@ -17,7 +17,8 @@ from po_sessions.session import (
     timestamp,
 )
 from po_sessions.sessions import selector
-from po_sessions.storage import Notice, SessionStorage, archive_ids
+from po_sessions.storage import Backups as BackupStore
+from po_sessions.storage import Notice, SessionStore, archive_ids, load
 from po_sessions.storage.records import Backup, no_backup
 
 
@@ -60,44 +61,50 @@ class Backups:
 
     def __init__(
         self,
-        storage: SessionStorage,
+        storage: SessionStore,
+        kept: BackupStore,
         *,
         clock: Callable[[], datetime],
-        policy: BackupPolicy,
+        policy: Callable[[], BackupPolicy],
         notice: Notice,
     ) -> None:
-        """`policy` counts where a call has none; `notice` hears of a backup that was due and could not be made."""
+        """`kept` is the store as one that keeps backups; `policy` is asked when a backup may be due.
+
+        `notice` hears of a backup that was due and could not be made.
+        """
         self._storage = storage
+        self._kept = kept
         self._clock = clock
         self._policy = policy
         self._notice = notice
 
-    def before_turn(self, session: SessionSummary, policy: BackupPolicy | None = None) -> None:
+    def before_turn(self, session: SessionSummary) -> None:
         """Copy a session that is in a turn, if it has messages and a backup is due; a failure is told and no more."""
         if not session.message_count:
             return
         try:
-            policy, now = policy or self._policy, self._clock()
+            policy, now = self._policy(), self._clock()
             if policy.is_due(self._times(session.id), now):
                 self._make(session.id, policy, now)
         except PoError as error:
             self._notice(Advised(f"No backup of {session.name!r} was made: {error}", error.advice))
 
-    def create(self, session_id: str, policy: BackupPolicy | None = None) -> Backup:
+    def create(self, session_id: str) -> Backup:
         """Copy a session now; the oldest that is too many goes.
 
         Raises SessionNotFound, Busy, WriteFailed; Unreadable, since a damaged copy would take a sound one's place.
         """
-        self._storage.load(session_id)
-        return self._make(session_id, policy or self._policy, self._clock())
+        policy = self._policy()
+        load(self._storage, session_id)
+        return self._make(session_id, policy, self._clock())
 
     def ids(self) -> Sequence[str]:
         """Return the ids of all backups, newest first; cheap. Raises Unreadable."""
-        return self._storage.backup_ids()
+        return self._kept.backup_ids()
 
     def list(self, session_id: str | None = None) -> Sequence[Backup]:
         """Return the backups, of one session if given, newest first. Raises Unreadable."""
-        return self._storage.backups(session_id)
+        return self._kept.backups(session_id)
 
     def find(self, ref: str) -> Backup:
         """Return the backup that `ref` means: its id, its session's id or name, or 4 characters of either end of an id.
@@ -105,8 +112,8 @@ class Backups:
         Raises NotFound, AmbiguousSelector; Unreadable if it is there and cannot be read.
         """
         if archive_ids.is_one(ref):
-            self._storage.backed_up(ref)  # to say why, if it cannot be read
-        found = self._storage.backups(archive_ids.split(ref)[0] if archive_ids.is_one(ref) else None)
+            self._kept.backed_up(ref)  # to say why, if it cannot be read
+        found = self._kept.backups(archive_ids.split(ref)[0] if archive_ids.is_one(ref) else None)
         if one := selector.set_aside(ref, found, "backups"):
             return one
         raise no_backup(ref, (one.session.name for one in found))
@@ -120,19 +127,22 @@ class Backups:
         """
         if name is not None:
             return self._restore_as(backup, check_session_name(name))
-        with self._storage.turn(backup.session.id, "backup restore"), self._storage.names():
-            session, there = self._storage.backed_up(backup.id), self._there(backup)
+        with (
+            self._storage.turn(backup.session.id, "backup restore"),
+            self._storage.claim_name(backup.session.po_name, backup.session.name),
+        ):
+            session, there = self._kept.backed_up(backup.id), self._there(backup)
             owner = self._owner(session, there)
             if there == replace(session, po_name=owner):
                 return Restored(session.summary(), changed=False)
             self._check_free(backup, owner, session.name)
-            summary, trash_id = self._storage.put_back(backup.id, owner, timestamp(self._clock()))
+            summary, trash_id = self._kept.put_back(backup.id, owner, timestamp(self._clock()))
             return Restored(summary, changed=True, trash_id=trash_id)
 
     def _restore_as(self, backup: Backup, name: str) -> Restored:
-        session = self._storage.backed_up(backup.id)
+        session = self._kept.backed_up(backup.id)
         check_writable(session, session.version)
-        with self._storage.names():
+        with self._storage.claim_name(session.po_name, name):
             owner, now = self._owner(session, self._there(backup)), self._clock()
             self._check_free(backup, owner, name, but_itself=False)
             copy = replace(session, id=new_session_id(now), name=name, po_name=owner)
@@ -141,7 +151,7 @@ class Backups:
     def _there(self, backup: Backup) -> Session | None:
         """Return the session that a backup was made of, if it is there and can be read."""
         try:
-            return self._storage.load(backup.session.id)
+            return load(self._storage, backup.session.id)
         except (SessionNotFound, Unreadable):
             return None
 
@@ -152,7 +162,7 @@ class Backups:
     def _check_free(self, backup: Backup, po_name: str, name: str, *, but_itself: bool = True) -> None:
         """Raise Conflict if another session has a name."""
         try:
-            named = list(self._storage.summaries(po_name=po_name, name=name))
+            named = list(self._storage.list(po_name=po_name, name=name))
         except Unreadable as error:
             if but_itself and error.session_id == backup.session.id:
                 return
@@ -163,16 +173,16 @@ class Backups:
 
     def _make(self, session_id: str, policy: BackupPolicy, now: datetime) -> Backup:
         """Copy a session, then remove what is too many; that this fails is told and no more."""
-        made = self._storage.back_up(session_id, timestamp(now))
+        made = self._kept.back_up(session_id, timestamp(now))
         try:
             earlier = {time: id for time, id in self._times(session_id).items() if id != made.id}
             for time in policy.surplus(earlier, now):
                 with suppress(NotFound):  # somebody else was at it too
-                    self._storage.discard_backup(earlier[time])
+                    self._kept.discard_backup(earlier[time])
         except PoError as error:
             self._notice(f"An earlier backup is still there: {error}")
         return made
 
     def _times(self, session_id: str) -> dict[datetime, str]:
         """Return the ids of a session's backups by their times."""
-        return {archive_ids.moment_of(id): id for id in self._storage.backup_ids(session_id)}
+        return {archive_ids.moment_of(id): id for id in self._kept.backup_ids(session_id)}

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
 from po_sessions.errors import Advice, InvalidInput, NewerVersion, SessionNotFound, Unreadable
 from po_sessions.session import (
-    NAME_LENGTH,
     VERSION,
     Message,
     Session,
@@ -18,11 +16,9 @@ from po_sessions.session import (
     check_session_name,
     is_session_id,
 )
-from po_sessions.storage import SessionStorage
+from po_sessions.sessions.naming import UNNAMED
+from po_sessions.storage import SessionStore, load
 from po_sessions.text.strict_json import dumps
-
-UNNAMED = "Session"
-"""What a session without a name, or with one that cannot be one, is called."""
 
 
 class Imported(NamedTuple):
@@ -33,24 +29,6 @@ class Imported(NamedTuple):
     original: Session
     made: bool
     """False if it was here already."""
-
-
-class FreeNames:
-    """The names that sessions of one prompt object can still get."""
-
-    def __init__(self, taken: Iterable[str]) -> None:
-        self._taken = set(taken)
-        self._next: dict[str, int] = {}
-
-    def take(self, base: str) -> str:
-        """Return `base`, with the first number that makes it free, cut to the length that names may have."""
-        name, number = base, self._next.get(base, 2)
-        while name in self._taken:
-            end = f" {number}"
-            name, number = base[: NAME_LENGTH - len(end)].rstrip() + end, number + 1
-        self._taken.add(name)
-        self._next[base] = number
-        return name
 
 
 def check_importable(session: Session, po_name: str | None = None) -> None:
@@ -92,14 +70,14 @@ def carried_name(name: str) -> str:
         return UNNAMED
 
 
-def place_of(session: Session, storage: SessionStorage) -> tuple[str | None, SessionSummary | None]:
+def place_of(session: Session, storage: SessionStore) -> tuple[str | None, SessionSummary | None]:
     """Return the id that an imported session gets, None for any; also the session that is there if it is the same.
 
     The same is one that began at the same time and has all its messages, perhaps more by now.
     """
     for id in [*([session.id] if is_session_id(session.id) else []), _id_of(session)]:
         try:
-            there = storage.load(id)
+            there = load(storage, id)
         except SessionNotFound:
             return id, None
         except Unreadable:

@@ -17,7 +17,7 @@ from functools import partial
 from po_sessions.errors import Advice, Busy, InvalidInput, PoError, SessionNotFound, Unreadable
 from po_sessions.pointers import Pointers, PointerStore
 from po_sessions.session import UNKNOWN_TIME, VERSION, SessionSummary, timestamp
-from po_sessions.storage import SessionStorage
+from po_sessions.storage import LocalFiles, SessionStore, Trash, ability, load
 from po_sessions.text.sizes import format_size
 
 _GONE = "gone already"
@@ -156,7 +156,7 @@ def _ago(length: timedelta) -> str:
 
 
 def plan(
-    storage: SessionStorage, pointers: PointerStore, criteria: Criteria, now: datetime, po_name: str | None = None
+    storage: SessionStore, pointers: PointerStore, criteria: Criteria, now: datetime, po_name: str | None = None
 ) -> Selection:
     """Return what the criteria take of a prompt object's sessions, or of all; nothing is changed.
 
@@ -167,12 +167,21 @@ def plan(
     def spare(session: SessionSummary) -> str | None:
         return _veto(session, storage, current) or ("in use" if storage.turn_owner(session.id) else None)
 
-    return select(storage.weighed(po_name), criteria, now, spare)
+    return select(_candidates(storage, criteria, po_name), criteria, now, spare)
+
+
+def _candidates(storage: SessionStore, criteria: Criteria, po_name: str | None) -> Iterator[tuple[SessionSummary, int]]:
+    """Yield the sessions with their sizes in bytes, 0 where the store knows none. Raises InvalidInput."""
+    if files := ability(storage, LocalFiles):
+        return files.with_sizes(po_name)
+    if criteria.max_size is not None:
+        raise InvalidInput("This store does not know the sizes of its sessions.", advice=Advice("no_sizes"))
+    return ((one, 0) for one in storage.list(po_name=po_name))
 
 
 def carry_out(
     chosen: Iterable[Choice],
-    storage: SessionStorage,
+    storage: SessionStore,
     pointers: PointerStore,
     now: Callable[[], str],
     *,
@@ -196,7 +205,7 @@ def carry_out(
 
 
 def _remove(
-    one: Choice, storage: SessionStorage, pointers: PointerStore, now: Callable[[], str], *, purge: bool
+    one: Choice, storage: SessionStore, pointers: PointerStore, now: Callable[[], str], *, purge: bool
 ) -> Pruned:
     id = one.session.id
     try:
@@ -204,7 +213,10 @@ def _remove(
             if why := _veto(one.session, storage, _current_ids(pointers)) or _unreadable(id, storage):
                 return Pruned(one, spared=why)
             if not purge:
-                return Pruned(one, trash_id=storage.delete(id, now(), "prune"))
+                trash = ability(storage, Trash)
+                if trash is None:
+                    raise InvalidInput("This store has no trash.", advice=Advice("no_trash"))
+                return Pruned(one, trash_id=trash.delete(id, now(), "prune"))
             storage.purge(id, now(), "prune")
             return Pruned(one)
     except SessionNotFound:
@@ -215,12 +227,12 @@ def _remove(
         return Pruned(one, failure=error)
 
 
-def _veto(session: SessionSummary, storage: SessionStorage, current: set[str | None]) -> str | None:
+def _veto(session: SessionSummary, storage: SessionStore, current: set[str | None]) -> str | None:
     """Return what speaks against removing a session as it is stored now."""
     if session.id in current:
         return "current"
     try:
-        about = storage.about(session.id)
+        about = storage.head(session.id)
     except SessionNotFound:
         return _GONE
     except Unreadable:
@@ -236,10 +248,10 @@ def _veto(session: SessionSummary, storage: SessionStorage, current: set[str | N
     return None if same and about.active_at <= active_at(session) else "changed"
 
 
-def _unreadable(id: str, storage: SessionStorage) -> str | None:
+def _unreadable(id: str, storage: SessionStore) -> str | None:
     """Read the whole session: damage in its middle shows nowhere else."""
     try:
-        storage.load(id)
+        load(storage, id)
     except Unreadable:
         return "unreadable"
     return None

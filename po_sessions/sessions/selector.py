@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 from po_sessions.errors import Advice, AmbiguousSelector, NoCurrent, SessionNotFound
 from po_sessions.pointers import PointerStore
 from po_sessions.session import SessionSummary, is_session_id
-from po_sessions.storage import SessionStorage
+from po_sessions.storage import Maintenance, SessionStore, ability
 from po_sessions.text.suggest import nearest
 
 SHORTEST_FRAGMENT = 4
@@ -23,52 +23,53 @@ SHORTEST_TIME = len("143005.123Z")
 """What is shown of the id of something set aside: at least the time of day, in UTC; less could be anything."""
 
 
-def select(ref: str, storage: SessionStorage, pointers: PointerStore, po_name: str | None) -> SessionSummary:
+def select(ref: str, storage: SessionStore, pointers: PointerStore, po_name: str | None) -> SessionSummary:
     """Return the one session that `ref` means; names and `@…` are looked up in `po_name`.
 
     Raises SessionNotFound, AmbiguousSelector; NoCurrent for `@…` without a prompt object or with no such pointer.
     """
     found = _look(ref, storage, pointers, po_name)
     if found is None:
-        storage.refresh()
+        if maintained := ability(storage, Maintenance):
+            maintained.rescan()
         found = _look(ref, storage, pointers, po_name)
     if found is None:
         if po_name is None:
             raise SessionNotFound(ref, advice=Advice("no_po_to_look_in"))
         elsewhere = _elsewhere(ref, storage)
-        near = None if elsewhere else nearest(ref, (one.name for one in storage.summaries(po_name=po_name)))
+        near = None if elsewhere else nearest(ref, (one.name for one in storage.list(po_name=po_name)))
         advice = Advice("see_sessions", po_name=po_name, elsewhere=elsewhere, near=near)
         raise SessionNotFound(ref, advice=advice)
     return found
 
 
-def _look(ref: str, storage: SessionStorage, pointers: PointerStore, po_name: str | None) -> SessionSummary | None:
+def _look(ref: str, storage: SessionStore, pointers: PointerStore, po_name: str | None) -> SessionSummary | None:
     for id in (ref, ref.upper(), ref.lower()):  # no new session may have a name that looks like one
         if is_session_id(id):
             return _summary(id, storage)
     if po_name is not None:
         name = unicodedata.normalize("NFC", ref)
-        named = list(storage.summaries(po_name=po_name, name=name))
+        named = list(storage.list(po_name=po_name, name=name))
         if named:
             return _only(ref, named)
     if ref in ("@current", "@previous", "@last"):
         return _pointed(ref, storage, pointers, po_name)
     if len(ref) < SHORTEST_FRAGMENT:
         return None
-    return _only(ref, [found for id in storage.ids_matching(ref) if (found := _summary(id, storage))])
+    return _only(ref, [found for id in storage.find(ref) if (found := _summary(id, storage))])
 
 
-def _elsewhere(name: str, storage: SessionStorage) -> list[tuple[str, str]]:
+def _elsewhere(name: str, storage: SessionStore) -> list[tuple[str, str]]:
     """Return which prompt objects have a session with this name, each with its id; at most 3."""
-    found = islice(storage.summaries(name=unicodedata.normalize("NFC", name)), 3)
+    found = islice(storage.list(name=unicodedata.normalize("NFC", name)), 3)
     return [(one.po_name, one.id) for one in found]
 
 
-def _pointed(ref: str, storage: SessionStorage, pointers: PointerStore, po_name: str | None) -> SessionSummary | None:
+def _pointed(ref: str, storage: SessionStore, pointers: PointerStore, po_name: str | None) -> SessionSummary | None:
     if po_name is None:
         raise no_current_po()
     if ref == "@last":
-        return next((one for one in storage.summaries(po_name=po_name) if one.turn_count), None)
+        return next((one for one in storage.list(po_name=po_name) if one.turn_count), None)
     pointer = pointers.read().pointer(po_name)
     id = pointer.current if ref == "@current" else pointer.previous
     if id is None:
@@ -76,7 +77,7 @@ def _pointed(ref: str, storage: SessionStorage, pointers: PointerStore, po_name:
     return summary_at(id, ref[1:], storage, po_name)
 
 
-def summary_at(id: str, which: str, storage: SessionStorage, po_name: str) -> SessionSummary:
+def summary_at(id: str, which: str, storage: SessionStore, po_name: str) -> SessionSummary:
     """Return the session that a pointer names. Raises NoCurrent if it is gone."""
     found = _summary(id, storage)
     if found is None:
@@ -130,7 +131,7 @@ def no_current_po() -> NoCurrent:
     return NoCurrent("There is no current prompt object.", advice=Advice("no_current_po"))
 
 
-def _summary(id: str, storage: SessionStorage) -> SessionSummary | None:
+def _summary(id: str, storage: SessionStore) -> SessionSummary | None:
     try:
         return storage.summary(id)
     except SessionNotFound:

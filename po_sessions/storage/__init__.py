@@ -6,15 +6,16 @@ it is only from what it is given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import fields
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from po_sessions.session import End, Message, Session, SessionSummary
 
 if TYPE_CHECKING:
-    from po_sessions.storage.records import Backup, SessionStat, TrashEntry
+    from po_sessions.storage.records import Backup, HeldTurn, SessionStat, TrashEntry
 
 Notice = Callable[[str], None]
 """Takes one sentence about something that a user should know and that is no failure."""
@@ -23,60 +24,84 @@ Watch = Callable[[str, Collection[str]], Iterable[str]]
 """Takes what is being done, as a label, and the ids to do it to; gives them back, and may show how far that got."""
 
 
-class SessionStorage(Protocol):
-    """What every store can do. Methods raise WriteFailed if a change could not be made; then nothing has changed."""
+class SessionStore(Protocol):
+    """What every store can do. Methods raise WriteFailed if a change could not be made; then nothing has changed.
+
+    What a store may lack are abilities: `Trash`, `Backups`, `Maintenance`, `LocalFiles`; see `ability`.
+    """
 
     def create(self, session: Session) -> SessionSummary:
         """Add a session. Raises Conflict if its id is taken."""
 
-    def load(self, id: str) -> Session:
-        """Return a session with its history. Raises SessionNotFound, Unreadable."""
-
-    def reading(self, id: str) -> AbstractContextManager[Session]:
-        """Open a session, as it is now, whose history a store may read only when it is looked at, each time anew.
-
-        Good inside the block. Raises SessionNotFound, Unreadable; so does looking at the history.
-        """
+    def head(self, id: str) -> SessionStat:
+        """Return a session without its messages, read anew. Raises SessionNotFound, Unreadable."""
 
     def summary(self, id: str) -> SessionSummary:
-        """Return a session without its history. Raises SessionNotFound, Unreadable."""
+        """Return what a list shows of a session. Raises SessionNotFound, Unreadable."""
 
-    def append(self, id: str, message: Message, *, after: End | None = None) -> SessionSummary:
+    def reading(self, id: str) -> AbstractContextManager[Session]:
+        """Open a session as it is now; a store may read its history when it is looked at, each time anew.
+
+        Valid inside the block. Raises SessionNotFound, Unreadable; so does looking at the history.
+        """
+
+    def append(
+        self, id: str, message: Message, *, after: End | None = None, turn: HeldTurn | None = None
+    ) -> SessionSummary:
         """Add one message at the end, durably; return the session as it is then.
 
-        `after` is how the session has to end, looked at in the same step as the message is added. Raises
-        SessionNotFound, Busy, Unreadable (NewerVersion); Conflict if it ends otherwise, and then it is left as it is.
+        `after` is how the session has to end, checked in the same step. `turn` is the turn that the message belongs to,
+        which a store may use to refuse a holder whose time has run out. Raises SessionNotFound, Busy, Unreadable
+        (NewerVersion); Conflict if the session ends otherwise, and then it is left as it is.
         """
 
-    def update(self, id: str, change: Callable[[Session], Session]) -> SessionSummary:
-        """Replace a session by what `change` makes of it, durably and as one step; it may add messages.
+    def amend(self, id: str, change: Callable[[Session], Session]) -> SessionSummary:
+        """Replace a session's header by what `change` makes of it, durably and as one step; its history stays.
 
-        Raises SessionNotFound, Busy, Unreadable (NewerVersion), and what `change` raises.
-        """
-
-    def about(self, id: str) -> SessionStat:
-        """Return what there is to know of a session but its messages. Raises SessionNotFound, Unreadable."""
-
-    def delete(self, id: str, now: str, verb: str = "delete") -> str:
-        """Move a session to the trash; return the entry's id. Raises SessionNotFound, Busy.
-
-        A store that keeps a log of what was taken away names `verb` there; so do the methods below.
+        `change` is given the session, and returns one with the same history. Raises SessionNotFound, Busy, Unreadable
+        (NewerVersion), and what `change` raises.
         """
 
     def purge(self, id: str, now: str, verb: str = "delete") -> None:
-        """Remove a session and its backups for good. Raises SessionNotFound, Busy."""
+        """Remove a session and its backups for good. Raises SessionNotFound, Busy.
 
-    def cut(self, id: str, start: int, end: int, now: str) -> tuple[SessionSummary, str]:
-        """Move the messages of a session from number `start` (from 0) on, before `end`, to the trash.
-
-        Return the session, and the entry's id. Raises SessionNotFound, Busy, Unreadable (NewerVersion).
+        A store that keeps a log of deletions writes `verb` to it; so do the methods of the trash.
         """
 
-    def prompt_objects(self) -> AbstractContextManager[object]:
-        """Hold the files of the prompt objects: nobody else makes, renames or deletes one. Raises Busy.
+    def list(
+        self,
+        *,
+        po_name: str | None = None,
+        name: str | None = None,
+        beginning: str = "",
+        limit: int | None = None,
+    ) -> Iterator[SessionSummary]:
+        """Yield the sessions, of one prompt object and with one name if given; newest turn first, ties by id.
 
-        Held before the names, never while they are held.
+        `limit` is how many at most. Those whose name has this `beginning` are found without a look at all others.
+        Raises Unreadable if only a session that cannot be read has this name of this prompt object.
         """
+
+    def find(self, fragment: str) -> Sequence[str]:
+        """Return the ids that begin or end with `fragment`, whatever its case."""
+
+    def taken_names(self, po_name: str, beginning: str = "") -> set[str]:
+        """Return the names of a prompt object's sessions, those with this beginning, also of damaged ones."""
+
+    def claim_name(self, po_name: str, name: str) -> AbstractContextManager[str]:
+        """Hold a name of a prompt object, from looking it up to giving it to a session; yield the prompt object's name.
+
+        That is another than `po_name` if it was renamed. Raises Busy.
+        """
+
+    def turn(self, id: str, verb: str, *, wait: bool = True) -> AbstractContextManager[HeldTurn]:
+        """Hold a session for one turn, so that turns follow each other. `verb` tells others what for.
+
+        Raises Busy, with the owner, after the store's lock time-out; at once if it is not to `wait`.
+        """
+
+    def turn_owner(self, id: str) -> str | None:
+        """Return who holds a session for a turn now, or None."""
 
     def rename_po(
         self, old: str, new: str, move: Callable[[str, str], None], check: Callable[[], None] = lambda: None
@@ -95,49 +120,78 @@ class SessionStorage(Protocol):
     def resume_rename(self, move: Callable[[str, str], None]) -> None:
         """Finish a renaming that was interrupted, unless another process is at it; cheap where there is none."""
 
-    def trash(self) -> list[TrashEntry]:
-        """Return what is in the trash, newest first."""
+    def close(self) -> None:
+        """Write what the changes so far left to write, and let go of what is open; cheap where there is nothing.
 
-    def trashed(self, entry_id: str) -> Session:
-        """Return the session, or the undone messages as one, of an entry. Raises NotFound, Unreadable."""
+        The store can be used again afterwards. Never fails.
+        """
+
+
+@runtime_checkable
+class Trash(Protocol):
+    """A store that keeps what is deleted or undone until the trash is emptied."""
+
+    def delete(self, id: str, now: str, verb: str = "delete") -> str:
+        """Move a session to the trash; return the entry's id. Raises SessionNotFound, Busy."""
+
+    def cut(self, id: str, start: int, end: int, now: str) -> tuple[SessionSummary, str]:
+        """Move the messages of a session from number `start` (from 0) on, before `end`, to the trash.
+
+        Return the session, and the entry's id. Raises SessionNotFound, Busy, Unreadable (NewerVersion).
+        """
+
+    def trash(self) -> Sequence[TrashEntry]:
+        """Return what is in the trash, newest first."""
 
     def trash_entry(self, entry_id: str) -> TrashEntry:
         """Return one of what is in the trash. Raises NotFound."""
 
-    def trash_held(self, entry_id: str) -> AbstractContextManager[object]:
-        """Hold an entry, so that nobody else restores, removes or renames it. Raises NotFound, Busy."""
+    def trashed(self, entry_id: str) -> Session:
+        """Return the session, or the undone messages as one, of an entry. Raises NotFound, Unreadable."""
 
-    def restore(self, entry_id: str, name: str | None = None) -> None:
-        """Put a deleted session back as it was, damaged or not, or with another name; the entry stays.
+    def restore(self, entry_id: str, change: Callable[[Session], Session] | None = None) -> SessionSummary:
+        """Put what an entry holds back as a session and take it out of the trash, as one step; return the session.
 
-        Whoever calls this holds the entry. Raises NotFound, Unreadable, Conflict.
+        Without `change` it comes back as it was, damaged or not; with it, as what `change` makes of it. Raises
+        NotFound, Busy, Unreadable, Conflict; WriteFailed with the session's id if it is back and the entry stays.
+        """
+
+    def restore_messages(self, entry_id: str) -> SessionSummary:
+        """Add undone messages to the end of their session and take them out of the trash, as one step.
+
+        Raises as `restore` does; SessionNotFound, Conflict if the session has gone or does not end where they began.
         """
 
     def discard(self, entry_id: str) -> None:
         """Remove an entry from the trash for good. Raises NotFound."""
 
-    def trash_names(self, before: str | None = None) -> list[str]:
+    def trash_names(self, before: str | None = None) -> Sequence[str]:
         """Return the names of what the store put into the trash; if given, of what came `before` then.
 
         Raises Unreadable.
         """
 
-    def trash_others(self) -> list[str]:
+    def trash_others(self) -> Sequence[str]:
         """Return the names of what others put into the trash, which stays there. Raises Unreadable."""
 
-    def empty_trash(self, now: str, before: str | None = None) -> list[str]:
+    def empty_trash(self, now: str, before: str | None = None) -> Sequence[str]:
         """Remove for good what `trash_names` tells, and the backups of a session with its last trace; return the names.
 
         Raises Unreadable.
         """
 
+
+@runtime_checkable
+class Backups(Protocol):
+    """A store that keeps earlier copies of sessions."""
+
     def back_up(self, id: str, now: str) -> Backup:
         """Copy a session as it is. Raises SessionNotFound, Busy, Unreadable."""
 
-    def backup_ids(self, session_id: str | None = None) -> list[str]:
+    def backup_ids(self, session_id: str | None = None) -> Sequence[str]:
         """Return the ids of the backups, of one session if given, newest first; none is opened. Raises Unreadable."""
 
-    def backups(self, session_id: str | None = None) -> list[Backup]:
+    def backups(self, session_id: str | None = None) -> Sequence[Backup]:
         """Return the backups, of one session if given, newest first. Raises Unreadable."""
 
     def backed_up(self, backup_id: str) -> Session:
@@ -153,54 +207,49 @@ class SessionStorage(Protocol):
         one. Raises NotFound, Unreadable (NewerVersion), Busy.
         """
 
-    def summaries(
-        self, *, po_name: str | None = None, name: str | None = None, beginning: str = ""
-    ) -> Iterator[SessionSummary]:
-        """Yield the sessions, of one prompt object and with one name if given; newest turn first, ties by id.
 
-        Those whose name has this `beginning` are found without a look at all others. Raises Unreadable if no other than
-        a session that cannot be read has this name of this prompt object.
-        """
+@runtime_checkable
+class Maintenance(Protocol):
+    """A store that other programs may change behind its back."""
 
-    def taken_names(self, po_name: str, beginning: str = "") -> set[str]:
-        """Return the names of a prompt object's sessions, those with this beginning, also of damaged ones."""
+    def rescan(self) -> None:
+        """Look at every session for what other programs may have changed; worth it before reporting "not found"."""
 
-    def weighed(self, po_name: str | None = None) -> Iterator[tuple[SessionSummary, int]]:
-        """Yield the sessions as `summaries` does, each with the bytes that it takes."""
 
-    def ids_matching(self, fragment: str) -> list[str]:
-        """Return the ids that begin or end with `fragment`, whatever its case."""
+@runtime_checkable
+class LocalFiles(Protocol):
+    """A store that keeps each session in a file of its own."""
 
-    def turn(self, id: str, verb: str, *, wait: bool = True) -> AbstractContextManager[object]:
-        """Hold a session for one turn, so that turns follow each other. `verb` tells others what for.
+    def path(self, id: str) -> str:
+        """Return the file that holds a session. Raises SessionNotFound."""
 
-        Raises Busy, with the owner, after the store's lock time-out; at once if it is not to `wait`.
-        """
+    def with_sizes(self, po_name: str | None = None) -> Iterator[tuple[SessionSummary, int]]:
+        """Yield the sessions as `list` does, each with the size of its file in bytes."""
 
-    def turn_owner(self, id: str) -> str | None:
-        """Return who holds a session for a turn now, or None."""
 
-    def names(self) -> AbstractContextManager[object]:
-        """Hold the names, from looking one up to giving it to a session. Raises Busy."""
+def load(store: SessionStore, id: str) -> Session:
+    """Return a session with its history in memory. Raises SessionNotFound, Unreadable."""
+    with store.reading(id) as session:
+        kept = {field.name: getattr(session, field.name) for field in fields(Session) if field.init}
+        return Session(**{**kept, "history": tuple(session.history)})
 
-    def path(self, id: str) -> str | None:
-        """Return the file that holds a session, or None if the store has no files. Raises SessionNotFound."""
 
-    def refresh(self) -> None:
-        """Look at every session for what other programs may have changed; worth it before saying "not found"."""
+A = TypeVar("A")
 
-    def settle(self) -> None:
-        """Do what the changes since the last call left to do; cheap where there is nothing, and never fails."""
+
+def ability(store: SessionStore, kind: type[A]) -> A | None:
+    """Return the store as one that has an ability, or None if it lacks it."""
+    return store if isinstance(store, kind) else None
 
 
 _TABLE = {
-    "files": "po_sessions.storage.files.store:FileStorage",
-    "memory": "po_sessions.storage.memory:MemoryStorage",
+    "files": "po_sessions.storage.files.store:FileStore",
+    "memory": "po_sessions.storage.memory:MemoryStore",
 }
 
 
-def open_storage(kind: str, **arguments: Any) -> SessionStorage:
+def open_storage(kind: str, **arguments: Any) -> SessionStore:
     """Return a store of this kind (`files` or `memory`), imported now, made with `arguments`."""
     module, _, name = _TABLE[kind].partition(":")
-    made: SessionStorage = getattr(import_module(module), name)(**arguments)
+    made: SessionStore = getattr(import_module(module), name)(**arguments)
     return made

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
+from itertools import islice
 
 from po_sessions.errors import Advice, Busy, SessionNotFound
 from po_sessions.session import End, Message, Session, SessionSummary, check_kept, check_po_name, check_writable
@@ -14,6 +15,7 @@ from po_sessions.storage.files import codec
 from po_sessions.storage.records import (
     UNDONE_AT,
     Backup,
+    HeldTurn,
     SessionStat,
     TrashEntry,
     cut_apart,
@@ -21,10 +23,11 @@ from po_sessions.storage.records import (
     id_taken,
     no_backup,
     not_in_trash,
+    with_undone,
 )
 
 
-class MemoryStorage:
+class MemoryStore:
     """Sessions in this process, safe between its threads."""
 
     def __init__(self, *, lock_timeout: float = 60.0) -> None:
@@ -61,7 +64,14 @@ class MemoryStorage:
         """Return a session without its history. Raises SessionNotFound."""
         return self.load(id).summary()
 
-    def append(self, id: str, message: Message, *, after: End | None = None) -> SessionSummary:
+    def append(
+        self,
+        id: str,
+        message: Message,
+        *,
+        after: End | None = None,
+        turn: HeldTurn | None = None,  # noqa: ARG002 -- no thread outlives its turn
+    ) -> SessionSummary:
         """Add one message at the end. Raises SessionNotFound, NewerVersion; Conflict unless it ends like `after`."""
         with self._changed:
             session = self.load(id)
@@ -73,6 +83,10 @@ class MemoryStorage:
             self._sessions[id] = session
         return session.summary()
 
+    def amend(self, id: str, change: Callable[[Session], Session]) -> SessionSummary:
+        """Replace a session by what `change` makes of it. Raises SessionNotFound, NewerVersion."""
+        return self.update(id, change)
+
     def update(self, id: str, change: Callable[[Session], Session]) -> SessionSummary:
         """Replace a session by what `change` makes of it. Raises SessionNotFound, NewerVersion."""
         with self._changed:
@@ -83,7 +97,7 @@ class MemoryStorage:
             self._sessions[id] = after
         return after.summary()
 
-    def about(self, id: str) -> SessionStat:
+    def head(self, id: str) -> SessionStat:
         """Return what there is to know of a session but its messages. Raises SessionNotFound."""
         session = self.load(id)
         return codec.about(session, len(codec.encode(session)))
@@ -113,15 +127,11 @@ class MemoryStorage:
             self._sessions[id] = after
         return after.summary(), taken
 
-    def prompt_objects(self) -> AbstractContextManager[object]:
-        """Hold nothing: what is in memory is one process's."""
-        return nullcontext()
-
     def rename_po(
         self, old: str, new: str, move: Callable[[str, str], None], check: Callable[[], None] = lambda: None
     ) -> None:
         """Give a prompt object another name in all its sessions, also in the trash."""
-        with self.names():
+        with self._all_names():
             check()
             move(old, new)
             with self._changed:
@@ -142,7 +152,7 @@ class MemoryStorage:
         self._trash[id] = session
         return id
 
-    def trash(self) -> list[TrashEntry]:
+    def trash(self) -> Sequence[TrashEntry]:
         """Return what is in the trash, newest first."""
         found = [entry(id, session) for id, session in list(self._trash.items())]
         return sorted(found, key=lambda one: (one.trashed_at, one.id), reverse=True)
@@ -158,27 +168,27 @@ class MemoryStorage:
         """Return one of what is in the trash. Raises NotFound."""
         return entry(entry_id, self.trashed(entry_id))
 
-    def trash_others(self) -> list[str]:
+    def trash_others(self) -> Sequence[str]:
         """Return nothing: nobody else can put anything there."""
         return []
 
-    @contextmanager
-    def trash_held(self, entry_id: str) -> Iterator[None]:
-        """Hold an entry against other threads. Raises NotFound."""
+    def restore(self, entry_id: str, change: Callable[[Session], Session] | None = None) -> SessionSummary:
+        """Put a deleted session back, perhaps changed; the entry goes. Raises NotFound, Conflict."""
         with self._changed:
-            self.trashed(entry_id)
-            yield
+            session = self.trashed(entry_id)
+            summary = self.create(session if change is None else change(session))
+            del self._trash[entry_id]
+        return summary
 
-    def restore(self, entry_id: str, name: str | None = None) -> None:
-        """Put a deleted session back, perhaps with another name; the entry stays. Raises NotFound, Conflict."""
-        session = self.trashed(entry_id)
-        session = replace(session, name=name or session.name)
+    def restore_messages(self, entry_id: str) -> SessionSummary:
+        """Add undone messages to the end of their session; the entry goes. Raises NotFound, Conflict."""
         with self._changed:
-            if session.id in self._sessions:
-                raise id_taken(session.id)
-            self._sessions[session.id] = session
+            session = self.trashed(entry_id)
+            summary = self.update(session.id, lambda one: with_undone(one, entry(entry_id, session), session.history))
+            del self._trash[entry_id]
+        return summary
 
-    def empty_trash(self, now: str, before: str | None = None) -> list[str]:  # noqa: ARG002
+    def empty_trash(self, now: str, before: str | None = None) -> Sequence[str]:  # noqa: ARG002
         """Remove for good what `trash_names` tells, and a session's backups with its last trace; return the names."""
         with self._changed:
             gone = self.trash_names(before)
@@ -189,7 +199,7 @@ class MemoryStorage:
                     del self._backups[backup_id]
         return gone
 
-    def trash_names(self, before: str | None = None) -> list[str]:
+    def trash_names(self, before: str | None = None) -> Sequence[str]:
         """Return the names of everything in the trash, or of what came `before` then."""
         return sorted(one.id for one in self.trash() if before is None or one.trashed_at < before)
 
@@ -206,11 +216,11 @@ class MemoryStorage:
             self._backups[backup_id] = session
         return _backup(backup_id, session)
 
-    def backup_ids(self, session_id: str | None = None) -> list[str]:
+    def backup_ids(self, session_id: str | None = None) -> Sequence[str]:
         """Return the ids of the backups, newest first."""
         return [one.id for one in self.backups(session_id)]
 
-    def backups(self, session_id: str | None = None) -> list[Backup]:
+    def backups(self, session_id: str | None = None) -> Sequence[Backup]:
         """Return the backups, newest first."""
         found = [_backup(id, session) for id, session in list(self._backups.items())]
         found = [one for one in found if session_id in (None, one.session.id)]
@@ -240,38 +250,41 @@ class MemoryStorage:
             self._sessions[session.id] = session
         return session.summary(), taken
 
-    def summaries(
-        self, *, po_name: str | None = None, name: str | None = None, beginning: str = ""
+    def list(
+        self,
+        *,
+        po_name: str | None = None,
+        name: str | None = None,
+        beginning: str = "",
+        limit: int | None = None,
     ) -> Iterator[SessionSummary]:
         """Yield the sessions, newest turn first, ties by id."""
-        rows = [session.summary() for session in list(self._sessions.values())]
-        for row in sorted(rows, key=lambda row: (row.updated_at, row.id), reverse=True):
-            if po_name in (None, row.po_name) and name in (None, row.name) and row.name.startswith(beginning):
-                yield row
+        rows = [session.summary() for session in tuple(self._sessions.values())]
+        found = (
+            row
+            for row in sorted(rows, key=lambda row: (row.updated_at, row.id), reverse=True)
+            if po_name in (None, row.po_name) and name in (None, row.name) and row.name.startswith(beginning)
+        )
+        return islice(found, limit)
 
     def taken_names(self, po_name: str, beginning: str = "") -> set[str]:
         """Return the names of a prompt object's sessions that have this beginning."""
-        return {one.name for one in self.summaries(po_name=po_name, beginning=beginning)}
+        return {one.name for one in self.list(po_name=po_name, beginning=beginning)}
 
-    def weighed(self, po_name: str | None = None) -> Iterator[tuple[SessionSummary, int]]:
-        """Yield the sessions as `summaries` does, each with the bytes that its file would have."""
-        for one in self.summaries(po_name=po_name):
-            yield one, self.about(one.id).size
-
-    def ids_matching(self, fragment: str) -> list[str]:
+    def find(self, fragment: str) -> Sequence[str]:
         """Return the ids that begin or end with `fragment`, whatever its case."""
         ends = fragment.upper(), fragment.lower()
         return sorted(id for id in list(self._sessions) if id.startswith(ends) or id.endswith(ends))
 
     @contextmanager
-    def turn(self, id: str, verb: str, *, wait: bool = True) -> Iterator[None]:
+    def turn(self, id: str, verb: str, *, wait: bool = True) -> Iterator[HeldTurn]:
         """Hold a session for one turn. Raises Busy."""
         with self._changed:
             if not self._changed.wait_for(lambda: id not in self._owners, self._timeout if wait else 0):
                 raise Busy(f"The session {id} is in use by {self._owners[id]}.", advice=Advice("try_again"))
             self._owners[id] = f"thread {threading.get_ident()} ({verb})"
         try:
-            yield
+            yield HeldTurn(id)
         finally:
             with self._changed:
                 del self._owners[id]
@@ -282,8 +295,13 @@ class MemoryStorage:
         return self._owners.get(id)
 
     @contextmanager
-    def names(self) -> Iterator[None]:
-        """Hold the names. Raises Busy."""
+    def claim_name(self, po_name: str, name: str) -> Iterator[str]:  # noqa: ARG002 -- one lock for all names
+        """Hold the names of all sessions. Raises Busy."""
+        with self._all_names():
+            yield po_name
+
+    @contextmanager
+    def _all_names(self) -> Iterator[None]:
         if not self._names.acquire(timeout=self._timeout):
             raise Busy("The names of the sessions are in use.", advice=Advice("try_again"))
         try:
@@ -291,14 +309,7 @@ class MemoryStorage:
         finally:
             self._names.release()
 
-    def path(self, id: str) -> None:
-        """Return None: there are no files. Raises SessionNotFound."""
-        self.load(id)
-
-    def refresh(self) -> None:
-        """Do nothing: no other program can change this store."""
-
-    def settle(self) -> None:
+    def close(self) -> None:
         """Do nothing: a change leaves nothing to do."""
 
 

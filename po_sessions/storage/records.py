@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from po_sessions.errors import Advice, Conflict, NotFound
-from po_sessions.session import Session, SessionSummary
+from po_sessions.session import Message, Session, SessionSummary
 from po_sessions.storage import archive_ids
 from po_sessions.text.suggest import nearest
+
+
+class HeldTurn(NamedTuple):
+    """A session that is held for one turn."""
+
+    session_id: str
+    token: int = 0
+    """Grows from turn to turn in a store that can tell a late holder by it."""
+
 
 UNDONE_AT = "undone_at"
 """The key of undone messages in the trash: how many messages stand before them."""
@@ -19,8 +28,8 @@ class SessionStat(NamedTuple):
     """What a store knows of a session without its messages, read anew."""
 
     summary: SessionSummary
-    size: int
-    """In bytes, as it is stored."""
+    size: int | None
+    """In bytes, as it is stored; None if the store does not know."""
     version: int
     pinned: bool
     """Whether its key `pinned` says anything but no."""
@@ -61,6 +70,15 @@ def cut_apart(session: Session, start: int, end: int) -> tuple[Session, Session]
         replace(session, history=gone, extra={**session.extra, UNDONE_AT: start}),
         replace(session, history=(*before, *behind)),
     )
+
+
+def with_undone(session: Session, entry: TrashEntry, messages: Sequence[Message]) -> Session:
+    """Return a session with its undone messages at the end again. Raises Conflict if it has moved on since."""
+    if session.message_count != entry.undone_at:
+        raise Conflict(
+            f"{session.name!r} has {session.message_count} messages, and these came after the first {entry.undone_at}."
+        )
+    return replace(session, history=(*session.history, *messages))
 
 
 def without_undone(extra: Mapping[str, Any]) -> dict[str, Any]:

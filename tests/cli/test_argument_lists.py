@@ -195,7 +195,7 @@ def check(args: list[str], done: Any, world: World, place: Path) -> None:
 def assert_all_there(world: World, place: Path) -> None:
     """See that each session can be read, from the store or the trash."""
     store = open_storage("files", root=str(place / ".prompt_objects"), lock_timeout=5)
-    there = {one.id for one in store.summaries()}
+    there = {one.id for one in store.list()}
     trash = {one.session.id: one.id for one in store.trash()}
     for id in world.ids:
         session = store.load(id) if id in there else store.trashed(trash[id])

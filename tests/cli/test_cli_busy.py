@@ -110,7 +110,7 @@ def test_a_turn_goes_on_in_a_session_that_changes_its_names_meanwhile(root, po_p
     holder = subprocess.Popen([*command(), "send", "greeter", "Held"], stdout=subprocess.PIPE, text=True)
     store = open_storage("files", root=str(root))
     deadline = time.monotonic() + 20
-    while next(iter(store.summaries())).message_count < 3:
+    while next(iter(store.list())).message_count < 3:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     assert po_process("object", "rename", "greeter", "host").returncode == 0

@@ -101,27 +101,27 @@ def test_any_session_comes_back_into_an_empty_environment(one, tmp_path):
 def test_importing_the_same_again_adds_nothing(form, tea, store, po, tmp_path):
     file = str(tmp_path / "file")
     assert po("session", "export", "Tea", "--po", "greeter", "-f", form, "-o", file).exit_code == 0
-    before = list(store.summaries())
+    before = list(store.list())
     done = po("session", "import", file, file)
     assert (done.exit_code, done.stdout) == (0, f"{ID}\n{ID}\n")
-    assert list(store.summaries()) == before
+    assert list(store.list()) == before
     store.append(ID, Message("user", "More", NOW))
     assert po("session", "import", file).stdout == f"{ID}\n"
-    assert [one.message_count for one in store.summaries()] == [3]
+    assert [one.message_count for one in store.list()] == [3]
 
 
 def test_a_taken_id_gets_a_fresh_one_that_is_found_again(tea, store, po, root, tmp_path):
     file = tmp_path / "x.json"
     file.write_text(json.dumps(session(Message("user", "Another", NOW)).to_dict()))
     code, shown = on_terminal("session", "import", str(file))
-    made = next(one for one in open_storage("files", root=str(root)).summaries() if one.id != ID)
+    made = next(one for one in open_storage("files", root=str(root)).list() if one.id != ID)
     assert code == 0
     assert f"The id {ID} is taken or cannot be one, so 'Tea' is {made.id}." in shown
     assert f"The name 'Tea' is taken or cannot be one, so {made.id} is called 'Tea 2'." in shown
     assert store.load(ID) == tea
     code, shown = on_terminal("session", "import", str(file))
     assert f"'Tea 2' of greeter is here already: {made.id}." in shown
-    assert len(list(open_storage("files", root=str(root)).summaries())) == 2
+    assert len(list(open_storage("files", root=str(root)).list())) == 2
 
 
 def test_what_cannot_be_an_id_or_a_name_never_becomes_one(root, po, tmp_path):

@@ -443,6 +443,6 @@ def test_two_at_once_remove_each_session_once(root, store):
     ids = [id for one in told for id in gone(one)]
     assert (len(ids), len(set(ids))) == (count - 5, count - 5)
     assert len(store.trash()) == count - 5
-    assert len(list(store.summaries())) == 5
+    assert len(list(store.list())) == 5
     lines = (root / "deletions.log").read_text().splitlines()
     assert sorted(json.loads(line)["id"] for line in lines) == sorted(ids)

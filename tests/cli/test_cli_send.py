@@ -20,7 +20,7 @@ from support.stored import history
 from support.terminal import on_terminal, plain
 
 from po_sessions.errors import Advice, Busy, ModelError, ModelUnavailable, RateLimited, Unreachable, WeightsMissing
-from po_sessions.storage.files.store import FileStorage
+from po_sessions.storage.files.store import FileStore
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -251,7 +251,7 @@ def test_missing_weights_are_exit_8_and_leave_nothing(root, po, backend):
     missing = WeightsMissing("The weights are missing.", advice=Advice("fetch"))
     backend.script = Script(unavailable=missing)
     result = po("send", "greeter", "Hello")
-    assert (result.exit_code, result.stderr) == (8, "po: The weights are missing.\nRun 'po model pull' (93 MB).\n")
+    assert (result.exit_code, result.stderr) == (8, "po: The weights are missing.\nRun 'po model pull'.\n")
     assert po("session", "list").stdout == ""
 
 
@@ -354,14 +354,14 @@ def test_a_full_output_is_exit_9_and_the_reply_is_stored(root, po, po_process):
 
 @pytest.mark.parametrize("options", [[], ["--no-stream"], ["--json"]])
 def test_a_reply_that_cannot_be_stored_is_shown(options, root, po, backend, monkeypatch):
-    real = FileStorage.append
+    real = FileStore.append
 
     def busy(self, id, message, **more):
         if message.role == "assistant":
             raise Busy("The session is in use.")
         return real(self, id, message, **more)
 
-    monkeypatch.setattr(FileStorage, "append", busy)
+    monkeypatch.setattr(FileStore, "append", busy)
     result = po("send", "greeter", "Hello", *options)
     assert result.exit_code == 9
     if options == ["--json"]:

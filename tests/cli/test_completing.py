@@ -139,7 +139,7 @@ def test_every_session_of_the_list_is_offered(env, po_process):
         if number % 5 == 0:
             manager.delete(made)
         if number == 15:
-            manager.storage.settle()  # some in index.json, some in the log
+            manager.storage.close()  # some in index.json, some in the log
     listed = json.loads(po_process("session", "list", "--po", "greeter", "--json").stdout)
     assert names("session", "show", "--po", "greeter", "") == [one["name"] for one in listed]
 
@@ -181,7 +181,7 @@ def test_one_that_others_can_write_is_not_looked_into(many, env):
 @pytest.mark.parametrize("what", ["sessions", "sessions/index.json", "sessions/index.log", "state.toml", "objects"])
 @pytest.mark.parametrize("damage", ["missing", "garbage", "directory", "unreadable", "fifo"])
 def test_a_damaged_store_says_nothing(what, damage, many, env):
-    many.storage.settle()
+    many.storage.close()
     path = Path(env.root, what)
     if path.exists():
         path.rename(Path(env.root, "aside"))

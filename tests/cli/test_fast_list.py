@@ -74,8 +74,8 @@ def in_step(root: Path) -> None:
     """Have the index folded, and just compared with the files; what po changes from now on is believed for long."""
     store = open_storage("files", root=str(root))
     for _ in range(2):
-        store.refresh()
-        store.settle()
+        store.rescan()
+        store.close()
     seen(root / "sessions", took=1000.0, comparing_took=1000.0)
 
 
@@ -133,7 +133,7 @@ def own(name: str, change: Callable[[Environment], object]) -> None:
 
     def make(env: Environment, sessions: Path) -> None:
         change(env)
-        env.session_manager.storage.settle()
+        env.session_manager.storage.close()
 
     STATES[f"{name}, folded"] = make
     STATES[name] = lambda env, sessions: change(env)
@@ -171,7 +171,7 @@ def a_log_beside_a_large_index(env, sessions):
     assert (sessions / "index.json").stat().st_size > 400_000
     say(env, any_session(env), "More")
     env.session_manager.delete(env.session_manager.find("Default", "greeter"))
-    env.session_manager.storage.settle()
+    env.session_manager.storage.close()
     assert (sessions / "index.log").stat().st_size > 0
 
 
@@ -526,7 +526,7 @@ def test_a_log_is_merged_up_to_a_size_and_left_to_the_command_beyond(filled, roo
     assert listed
     log.write_bytes(log.read_bytes() + row)
     assert session_list.answer(str(root), []) is None
-    filled.session_manager.storage.settle()
+    filled.session_manager.storage.close()
     assert session_list.answer(str(root), []) == listed
 
 

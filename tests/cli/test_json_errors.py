@@ -18,7 +18,7 @@ from po_sessions.cli.app.root import EXIT_BUG
 from po_sessions.environment import Environment
 from po_sessions.errors import Busy, PoError, Several
 from po_sessions.session import Session
-from po_sessions.storage.files.store import FileStorage
+from po_sessions.storage.files.store import FileStore
 
 KEYS = {"code", "kind", "message", "hint", "retryable", "session_id"}
 SAID_BY_MODELS = [
@@ -125,14 +125,14 @@ def test_an_output_that_is_full(tea):
 
 
 def test_a_reply_that_is_not_stored(tea, po, monkeypatch):
-    real = FileStorage.append
+    real = FileStore.append
 
     def busy(self, id, message, **more):
         if message.role == "assistant":
             raise Busy("The session is in use.")
         return real(self, id, message, **more)
 
-    monkeypatch.setattr(FileStorage, "append", busy)
+    monkeypatch.setattr(FileStore, "append", busy)
     assert told(po("send", "greeter", "Hello", "-s", "Tea", "--json"), "reply_not_stored", tea)["reply"] == "Hello"
 
 

@@ -62,7 +62,7 @@ def store(root):
     store.cut(IDS[3], 4, 99, NOW)
     PointerFile(str(root)).change(lambda now: now.with_po("greeter").with_session("greeter", IDS[0]))
     PointerFile(str(root)).change(lambda now: now.with_session("greeter", IDS[1]))
-    store.settle()
+    store.close()
     return store
 
 
@@ -386,7 +386,7 @@ def test_what_is_harmed_is_found_repaired_and_not_lost(name, root, store, doctor
     assert lost(kept, contents(root)) == []
     assert {id: read for id, read in sound(root).items() if id in conversations} == conversations
     in_place = {path.stem for path in (root / "sessions").glob("01*.json")}
-    assert {one.id for one in open_storage("files", root=str(root)).summaries()} == in_place
+    assert {one.id for one in open_storage("files", root=str(root)).list()} == in_place
     kept_aside = [
         *(root / "quarantine").rglob("*"),
         root / ".gitignore",
@@ -425,8 +425,8 @@ def test_a_layout_of_others_is_none_of_its_business(root, store, doctor):
 def test_a_newer_version_is_remarked_and_left(root, store, doctor):
     edit(file(root, 1), b'"version":1', b'"version":9')
     before = file(root, 1).read_bytes()
-    store.refresh()
-    store.settle()
+    store.rescan()
+    store.close()
     code, (one,) = doctor("--repair")
     assert (code, one["kind"], one["fault"], one["done"]) == (0, "newer-version", False, None)
     assert file(root, 1).read_bytes() == before
@@ -434,7 +434,7 @@ def test_a_newer_version_is_remarked_and_left(root, store, doctor):
 
 def test_an_interrupted_turn_is_remarked(root, store, doctor, po):
     store.append(IDS[1], user("and?"))
-    store.settle()
+    store.close()
     code, (one,) = doctor()
     assert (code, one["kind"], one["fault"], one["session_id"]) == (0, "interrupted", False, IDS[1])
     assert one["hint"] == f"'po session retry {IDS[1]}' asks again."
@@ -444,8 +444,8 @@ def test_an_interrupted_turn_is_remarked(root, store, doctor, po):
 
 def test_backups_of_what_is_nowhere_else_are_remarked(root, store, doctor, po):
     file(root, 2).unlink()
-    store.refresh()
-    store.settle()
+    store.rescan()
+    store.close()
     code, (one,) = doctor()
     assert (code, one["kind"], one["session_id"]) == (0, "stray-backup", IDS[2])
     assert po(*one["hint"].split("'")[1].split()[1:]).exit_code == 0
@@ -470,14 +470,14 @@ def test_a_copy_that_differs_can_be_imported_from_the_quarantine(root, store, do
     line = one["done"][one["done"].index("'po session import ") + 1 : one["done"].rindex("' brings")]
     done = subprocess.run(["bash", "-c", line.replace("po ", f"{PO} ", 1)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert {"1.0 Hello", "1.0 HELLO"} <= {store.load(one.id).history[0].content for one in store.summaries()}
+    assert {"1.0 Hello", "1.0 HELLO"} <= {store.load(one.id).history[0].content for one in store.list()}
     assert doctor() == (0, [])
 
 
 def test_names_that_are_told_can_be_used(root, store, doctor, po):
     for number in (7, 8):
         store.create(session(id=f"{ULID[:-2]}8{number}", name="s1"))
-    store.settle()
+    store.close()
     for one in doctor()[1]:
         assert po(*[word.strip("'") for word in one["hint"].split("' ")[0].strip("'").split(" ", 4)][1:]).exit_code == 0
     assert doctor() == (0, [])
@@ -589,7 +589,7 @@ for n in itertools.count():
     store.create(Session(made, made, "greeter", now, now))
     store.update(made, lambda one: replace(one, name="n" + made))
     store.delete(made, now)
-    store.settle()
+    store.close()
 """
     writers = [
         subprocess.Popen([sys.executable, "-c", code, str(root), IDS[number], f"Q{number}"]) for number in (0, 1, 2)
@@ -628,7 +628,7 @@ def test_several_harms_at_once(seed, root, store, doctor):
     assert code == bool(left)
     assert lost(kept, contents(root)) == [], done
     assert {id: read for id, read in sound(root).items() if id in conversations} == conversations, done
-    for summary in list(open_storage("files", root=str(root)).summaries()):
+    for summary in list(open_storage("files", root=str(root)).list()):
         store.append(summary.id, assistant("after"))
 
 

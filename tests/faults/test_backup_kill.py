@@ -88,11 +88,11 @@ def test_a_killed_restoring_loses_neither_what_was_there_nor_the_session(tmp_pat
             assert now == old
         else:
             cut += 1
-        assert [one.message_count for one in store.summaries()] == [now.message_count]
+        assert [one.message_count for one in store.list()] == [now.message_count]
         store.append(ULID, user("next"))  # into a file of its own, whatever other names it had
         assert [store.trashed(one.id) for one in store.trash()] == trashed
         assert store.backed_up(backup.id) == old
-        store.settle()
+        store.close()
         store.empty_trash("2025-03-01T10:00:00.000Z")
     assert cut >= 3, "hardly any restoring was cut; kill earlier"
 

@@ -30,7 +30,7 @@ store = open_storage("files", root=root)
 for number in range(count):
     for id in ids:
         store.append(id, Message("user", f"{worker} {number}", "2025-01-03T10:00:00.000Z"))
-    store.settle()
+    store.close()
 """
 
 ENSURE = """
@@ -42,7 +42,7 @@ from po_sessions.storage import open_storage
 store, pointers = open_storage("files", root=sys.argv[1]), PointerFile(sys.argv[1])
 manager = SessionManager(store, pointers=pointers, clock=lambda: datetime.now(UTC))
 print(manager.begin("greeter").id)
-manager.storage.settle()
+manager.storage.close()
 """
 
 LIST = """
@@ -50,8 +50,8 @@ import sys
 from po_sessions.storage import open_storage
 store = open_storage("files", root=sys.argv[1])
 for _ in range(int(sys.argv[2])):
-    assert sorted(s.id for s in store.summaries()) == sorted(sys.argv[3:])
-    store.settle()
+    assert sorted(s.id for s in store.list()) == sorted(sys.argv[3:])
+    store.close()
 """
 
 
@@ -75,7 +75,7 @@ def test_one_session(workers, tmp_path):
     assert Counter(worker for worker, _ in history) == dict.fromkeys(map(str, range(workers)), count)
     for worker in range(workers):
         assert [int(n) for w, n in history if w == str(worker)] == list(range(count))
-    assert [one.message_count for one in store.summaries()] == [workers * count]
+    assert [one.message_count for one in store.list()] == [workers * count]
     json.loads((root / "sessions" / f"{ULID}.json").read_text())
 
 
@@ -96,7 +96,7 @@ def test_one_session_while_it_is_renamed(tmp_path):
     wait([*(start(APPEND, root, worker, 40, ULID) for worker in range(4)), start(RENAME, root, 60, ULID)])
     loaded = store.load(ULID)
     assert (loaded.message_count, loaded.name) == (160, "name 59")
-    assert [(one.message_count, one.name) for one in store.summaries()] == [(160, "name 59")]
+    assert [(one.message_count, one.name) for one in store.list()] == [(160, "name 59")]
 
 
 @pytest.mark.parametrize("workers", [2, 8, 32])
@@ -112,12 +112,12 @@ def test_many_sessions_while_others_list_and_fold(workers, tmp_path):
     listing = [start(LIST, root, 30, *ids) for _ in range(3)]
     wait([*(start(APPEND, root, w, count, *own[w]) for w in range(workers)), *listing])
     expected = count if workers == 32 else workers * count
-    assert {one.message_count for one in store.summaries()} == {expected}
+    assert {one.message_count for one in store.list()} == {expected}
     for id in ids:
         said = [(one.content or "").split() for one in store.load(id).history]
         for worker in range(workers):
             assert [int(n) for w, n in said if w == str(worker)] == (list(range(count)) if id in own[worker] else [])
-    store.settle()
+    store.close()
     rows = json.loads((root / "sessions" / "index.json").read_text())["sessions"]
     assert {row["id"]: row["message_count"] for row in rows} == dict.fromkeys(ids, expected)
     assert not Index(str(root / "sessions")).needs_folding()
@@ -138,7 +138,7 @@ for number in range(5):
     except Conflict:
         pass
     manager.create("greeter")
-    manager.storage.settle()
+    manager.storage.close()
 """
 
 
@@ -147,8 +147,8 @@ def test_a_name_is_given_once(workers, tmp_path):
     root = tmp_path / "store"
     made = "".join(wait([start(CREATE, root) for _ in range(workers)])).split()
     store = open_storage("files", root=str(root))
-    found = {one.name: one.id for one in store.summaries()}
-    assert len(list(store.summaries())) == len(found) == 5 + 5 * workers
+    found = {one.name: one.id for one in store.list()}
+    assert len(list(store.list())) == len(found) == 5 + 5 * workers
     assert sorted(made) == sorted(found[f"name {number}"] for number in range(5))
     numbered = {"Session"} | {f"Session {number}" for number in range(2, 5 * workers + 1)}
     assert set(found) == numbered | {f"name {number}" for number in range(5)}
@@ -188,7 +188,7 @@ def test_sends_at_once(to, root, monkeypatch):
     monkeypatch.setenv("PO_TEST_SCRIPT", '{"delay": 0.03}')  # long enough to get in between
     send_at_once(SENDERS, *(["--session", "s{}", "--create"] if to == "each its own" else []))
     store = open_storage("files", root=str(root))
-    asked = {one.name: turns(store.load(one.id).history) for one in store.summaries()}
+    asked = {one.name: turns(store.load(one.id).history) for one in store.list()}
     if to == "one":
         assert sorted(asked.pop("Default")) == sorted(f"message {number}" for number in range(SENDERS))
         assert asked == {}
@@ -201,7 +201,7 @@ def test_twenty_first_uses_make_one_default(tmp_path):
     root = tmp_path / "store"
     found = wait([start(ENSURE, root) for _ in range(20)])
     store = open_storage("files", root=str(root))
-    (only,) = store.summaries()
+    (only,) = store.list()
     assert (only.name, only.po_name) == ("Default", "greeter")
     assert set(found) == {f"{only.id}\n"}
     assert PointerFile(str(root)).read().pointer("greeter").current == only.id
@@ -218,8 +218,8 @@ for number in range(int(sys.argv[3])):
     if number % 4 == 0:
         store.delete(id, "2025-01-03T10:00:00.000Z")
     if number % 8 == 0:
-        assert id in {one.id for one in store.summaries()} or number % 4 == 0
-        store.settle()
+        assert id in {one.id for one in store.list()} or number % 4 == 0
+        store.close()
 """
 
 BRING = """
@@ -249,6 +249,6 @@ def test_creators_and_other_programs_at_once_leave_nothing_unseen(tmp_path):
     there = {path.stem for path in (root / "sessions").glob("01*.json")}
     assert len(there) == 1 + 3 * count * 3 // 4 + 2 * (count - (count + 2) // 3)
     deadline = time.monotonic() + 30
-    while (listed := {one.id for one in store.summaries()}) != there and time.monotonic() < deadline:
+    while (listed := {one.id for one in store.list()}) != there and time.monotonic() < deadline:
         time.sleep(0.1)  # until it is time to look at what may have come at the same instant
     assert listed == there

@@ -84,14 +84,14 @@ def fill(root: Path) -> None:
     store.append(TEA, Message("assistant", "yes", NOW))
     store.delete(GONE, NOW)
     PointerFile(str(root)).change(lambda state: state.with_po("greeter").with_session("greeter", TEA))
-    store.settle()
+    store.close()
     Path("one.json").write_text(json.dumps(Session(GONE[:-1] + "9", "In", "reader", NOW, NOW, (user("x"),)).to_dict()))
 
 
 def said(root: Path) -> set[str]:
     """Return all messages that are anywhere in an environment."""
     store = open_storage("files", root=str(root))
-    held = [store.load(one.id) for one in store.summaries()]
+    held = [store.load(one.id) for one in store.list()]
     held += [store.trashed(one.id) for one in store.trash()]
     held += [store.backed_up(id) for id in store.backup_ids()]
     return {f"{one.id} {message.content}" for one in held for message in one.history}
@@ -350,7 +350,7 @@ def test_a_clock_that_goes_back(root):
     assert times == [late] * 4
     for _ in range(2):
         assert next(iter(manager.list())).id == first.id
-        manager.storage.settle()
+        manager.storage.close()
     assert manager.load(first.id).updated_at == late
     assert len({manager.backups.create(first.id).id for _ in range(4)}) == 4
     for _ in range(4):
@@ -480,4 +480,4 @@ def test_a_renaming_that_somebody_else_began(old, new, cloned, po, backend, tmp_
         result = po(*args)
         assert result.exit_code in ((0, 3) if fine else (7,)), (args, result.output)
     assert everything_around(cloned, tmp_path) == before
-    assert len(open_storage("files", root=str(cloned)).ids_matching("")) == 5
+    assert len(open_storage("files", root=str(cloned)).find("")) == 5

@@ -54,5 +54,5 @@ def test_a_killed_writer_loses_nothing_that_it_acknowledged(tmp_path):
             os.unlink(store.path(ULID))
             store.create(session())
             written = 0
-        store.settle()
-        assert [one.message_count for one in store.summaries()] == [written]
+        store.close()
+        assert [one.message_count for one in store.list()] == [written]

@@ -109,7 +109,7 @@ def test_making_one_waits_for_the_others(root, env):
     from po_sessions.errors import Busy
 
     other = Environment.open(root, lock_timeout=0)
-    with env.session_manager.storage.prompt_objects():
+    with env.definitions.held():
         for do in (
             lambda: other.create_prompt_object(Definition("x")),
             lambda: other.delete_prompt_object("reader"),

@@ -47,7 +47,7 @@ def test_a_killed_pruning_loses_nothing_and_is_finished_by_the_next(root, po_pro
         assert {one["id"] for one in listed} == set(here)
     assert cut >= 3, "hardly any pruning was cut; kill earlier"
     assert po_process(*args).returncode == 0
-    assert list(store.summaries()) == []
+    assert list(store.list()) == []
     assert {one.session.id for one in store.trash()} == set(made)
     # A cut between the two names of a file leaves it in both places, and then it goes into the trash a second time.
     assert Counter(one.session.id for one in store.trash()).most_common(1)[0][1] <= 2

@@ -232,7 +232,7 @@ def test_a_listing_is_in_order_after_a_turn_that_was_never_written_whole(filled,
     """The index had been told of it, so the session's place was among the newest; its time is an older one."""
     store = open_storage("files", root=str(filled))
     store.append(COFFEE, user("later"))
-    store.settle()
+    store.close()
     assert po("session", "list", "--ids").stdout.split() == [COFFEE, TEA]
     then, seen = 1_700_000_000, filled / "sessions" / ".locks" / "seen"
     before = (filled / "sessions" / f"{TEA}.json").read_bytes()

@@ -81,8 +81,8 @@ def fresh(prepared: Path, tmp_path: Path) -> Path:
     shutil.rmtree(tmp_path / "x", ignore_errors=True)
     root = Path(shutil.copytree(prepared, tmp_path / "x" / ".prompt_objects", symlinks=True))
     manager = open_(root).session_manager
-    manager.storage.refresh()
-    manager.storage.settle()
+    manager.storage.rescan()
+    manager.storage.close()
     manager.append(IDS[1], Message("user", "More", NOW))
     return root
 
@@ -100,7 +100,7 @@ def stopped(name: str, root: Path, at: int) -> Iterator[bool]:
             with Stops(at).active():
                 env = open_(root)
                 OPERATIONS[name](env)
-                env.session_manager.storage.settle()
+                env.session_manager.storage.close()
         finally:
             os._exit(0)
     _, status = os.waitpid(pid, os.WUNTRACED)
@@ -130,10 +130,10 @@ READERS: dict[str, Callable[[Environment], object]] = {
     "read the same session": lambda env: read_one(env, IDS[0]),
     "read others": lambda env: [read_one(env, id) for id in IDS[1:]],
     "pointers": lambda env: env.session_manager.pointers.read(),
-    "trash": lambda env: env.session_manager.trash(),
+    "trash": lambda env: env.session_manager.trash.list(),
     "list early": lambda env: session_list.answer(env.root, ["--all"]),
     "complete": lambda env: complete.answer(["zsh", "--root", env.root, "session", "show", ""]),
-    "fold": lambda env: env.session_manager.storage.settle(),
+    "fold": lambda env: env.session_manager.storage.close(),
 }
 
 
@@ -174,9 +174,9 @@ def test_changes_of_other_sessions_go_on(name: str, prepared: Path, tmp_path: Pa
             manager.storage.create(manager.load(other).__class__("01ARZ3NDEKTSV4RRFFQ6999999", "x", "reader", NOW, NOW))
             manager.storage.delete(other, NOW)
         manager = open_(root).session_manager
-        [entry] = [one for one in manager.trash() if one.session.id == other and one.kind == "deleted"]
+        [entry] = [one for one in manager.trash.list() if one.session.id == other and one.kind == "deleted"]
         assert entry.session.message_count == count
-        manager.storage.refresh()
+        manager.storage.rescan()
         listed = {one.id for one in manager.list()}
         assert listed == {path.stem for path in (root / "sessions").glob("01*.json")}
         assert "01ARZ3NDEKTSV4RRFFQ6999999" in listed

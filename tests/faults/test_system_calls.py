@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from support.hints import hint_of
 from support.system_calls import ALL, IDS, NOW, OPERATIONS, Faults, Killed, open_, said
+from support.system_calls import prepared as prepared  # a fixture
 
 from po_sessions import folders
 from po_sessions.environment import Environment
@@ -40,7 +41,7 @@ def view(root: Path) -> dict[str, Any]:
     assert {id: one.summary() for id, one in sessions.items()} == listed, root
     assert {path.stem for path in (root / "sessions").glob("01*.json")} == set(listed)
     state = manager.pointers.read()
-    trash = sorted((one.session.id, one.kind, one.session.message_count) for one in manager.trash())
+    trash = sorted((one.session.id, one.kind, one.session.message_count) for one in manager.trash.list())
     found = {
         "sessions": {id: one.to_dict() for id, one in sessions.items()},
         "objects": sorted(one.name if isinstance(one, Definition) else str(one) for one in env.definitions),
@@ -50,7 +51,7 @@ def view(root: Path) -> dict[str, Any]:
     for id in listed:
         assert manager.append(id, Message("user", "after", NOW)).message_count == len(sessions[id].history) + 1
         json.loads((root / "sessions" / f"{id}.json").read_bytes())
-    manager.storage.settle()
+    manager.storage.close()
     assert not [one for one in said if "Repaired" not in one and "Finished renaming" not in one], said
     return found
 
@@ -67,7 +68,7 @@ def run(name: str, root: Path, faults: Faults) -> tuple[PoError | None, list[str
             OPERATIONS[name](env)
         except PoError as error:
             return error, said
-        env.session_manager.storage.settle()
+        env.session_manager.storage.close()
     return None, said
 
 
@@ -137,7 +138,7 @@ def test_a_process_is_killed_at_each_call(name: str, prepared: Path, tmp_path: P
 
     def seen(root: Path) -> dict[str, Any]:
         trash = Environment.open(root).session_manager
-        kept = {str(one.content) for entry in trash.trash() for one in trash.storage.trashed(entry.id).history}
+        kept = {str(one.content) for entry in trash.trash.list() for one in trash.storage.trashed(entry.id).history}
         return {**view(root), "kept": kept}
 
     before = seen(fresh())

@@ -51,7 +51,7 @@ class Subject(NamedTuple):
 def entry_of(actor: Actor, subject: Subject, kind: str) -> TrashEntry | None:
     """Return the newest thing of this kind in the trash."""
     found: list[TrashEntry] = []
-    actor.log.act("trash", lambda: found.extend(actor.manager.trash()))
+    actor.log.act("trash", lambda: found.extend(actor.manager.trash.list()))
     return next((one for one in found if (one.session.id, one.kind) == (subject.one.id, kind)), None)
 
 
@@ -95,8 +95,8 @@ VERBS: dict[str, tuple[tuple[str, ...], Callable[[Actor, Subject], None]]] = {
     "rename object": ((LIVE, GONE), lambda actor, subject: actor.rename_object("greeter", "host")),
     "delete object": (HERE, lambda actor, subject: actor.delete_object("greeter")),
     "doctor": ((LIVE, GONE), lambda actor, subject: actor.doctor()),
-    "settle": (HERE, lambda actor, subject: actor.settle()),
-    "refresh": (HERE, lambda actor, subject: actor.refresh()),
+    "settle": (HERE, lambda actor, subject: actor.close()),
+    "refresh": (HERE, lambda actor, subject: actor.rescan()),
 }
 
 
@@ -137,7 +137,7 @@ def world(directory: Path, name: str) -> Subject:
         actor.send(manager.find(title, "greeter"))  # so that pruning takes the other one
     if name == GONE:
         actor.delete(one)
-    actor.settle()
+    actor.close()
     return Subject(one, exported, backup, directory)
 
 
@@ -151,13 +151,13 @@ class Pair:
         shutil.copytree(subject.directory, directory)
         manager = Environment.open(self.root).session_manager
         list(manager.list())  # since copies are other files than those that the index tells of
-        manager.storage.settle()
+        manager.storage.close()
         self.by_turns = "append" not in (first, second)
 
     def _do(self, verb: str, worker: str, timeout: float) -> None:
         actor = Actor(self.root, Log(self.logs, worker), timeout=timeout, by_turns=False)
         VERBS[verb][1](actor, self.subject)
-        actor.settle()
+        actor.close()
 
     def run(self, at: int, *, waits: bool) -> tuple[str, bool, list[str]]:
         """Stop the first before call number `at`; return that call, or how many there are, and what is wrong.

@@ -43,7 +43,7 @@ def storage(request, tmp_path):
 
 @pytest.fixture
 def manager(storage, clock, said):
-    return SessionManager(storage, clock=clock, backup_policy=BackupPolicy(keep=3), notice=said.append)
+    return SessionManager(storage, clock=clock, backup_policy=lambda: BackupPolicy(keep=3), notice=said.append)
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def send(manager, backend):
     """Take a turn in a session."""
 
     def send(session, text="Hello"):
-        context = Context(session, manager, lambda _: ScriptedBackend(), default_model="scripted")
+        context = Context(session, manager, lambda _: ScriptedBackend(), default_model=lambda: "scripted")
         return GREETER.receive(text, context=context)
 
     return send
@@ -94,7 +94,7 @@ def test_the_newest_are_kept(manager, clock, send, tea):
 def test_with_keep_0_none_is_made_and_none_removed(storage, clock, send, tea, manager):
     for _ in range(3):
         manager.backups.create(tea.id)
-    off = SessionManager(storage, clock=clock, backup_policy=BackupPolicy(keep=0))
+    off = SessionManager(storage, clock=clock, backup_policy=lambda: BackupPolicy(keep=0))
     clock.now += 10 * DAY
     off.backups.before_turn(off.load(tea.id))
     assert len(manager.backups.list()) == 3
@@ -103,7 +103,7 @@ def test_with_keep_0_none_is_made_and_none_removed(storage, clock, send, tea, ma
 
 
 def test_asking_again_makes_one_too(manager, clock, tea, backend):
-    context = Context(tea, manager, lambda _: ScriptedBackend(), default_model="scripted")
+    context = Context(tea, manager, lambda _: ScriptedBackend(), default_model=lambda: "scripted")
     assert GREETER.retry(context=context).session.message_count == 2
     assert counts(manager) == [1]
 
@@ -157,14 +157,16 @@ def test_what_goes_wrong_with_a_backup_keeps_no_turn_from_happening(name, manage
     assert ("'Tea'" in sentence) == (name != "discard_backup")
 
 
-def test_a_policy_of_a_call_counts_before_the_managers(manager, clock, tea):
-    for _ in range(3):
-        manager.backups.create(tea.id)
-    clock.now += 2 * DAY
-    manager.backups.before_turn(manager.load(tea.id), BackupPolicy(keep=0))
-    assert len(manager.backups.ids()) == 3
-    manager.backups.create(tea.id, BackupPolicy(keep=2))
-    assert len(manager.backups.ids()) == 2
+def test_settings_that_are_wrong_keep_no_turn_from_happening_and_no_backup_is_removed(storage, clock, said, tea, send):
+    def wrong():
+        raise InvalidInput("'x' is no duration.", advice=Advice("duration_form"))
+
+    other = SessionManager(storage, clock=clock, backup_policy=wrong, notice=said.append)
+    other.backups.before_turn(other.load(tea.id))
+    assert said == ["No backup of 'Tea' was made: 'x' is no duration."]
+    assert said[0].advice == Advice("duration_form")
+    with pytest.raises(InvalidInput):
+        other.backups.create(tea.id)
 
 
 def test_nothing_is_copied_for_a_turn_that_cannot_begin(manager, tea, backend):
@@ -172,7 +174,7 @@ def test_nothing_is_copied_for_a_turn_that_cannot_begin(manager, tea, backend):
         def check(self, model, options):
             raise Unreachable("no")
 
-    context = Context(tea, manager, lambda _: Unavailable(), default_model="scripted")
+    context = Context(tea, manager, lambda _: Unavailable(), default_model=lambda: "scripted")
     with pytest.raises(Unreachable):
         GREETER.receive("Hello", context=context)
     assert counts(manager) == []
@@ -205,8 +207,8 @@ def test_restoring_keeps_what_was_there_in_the_trash(manager, tea):
     assert manager.storage.trashed(restored.trash_id) == there
     assert manager.load(tea.id) == manager.storage.backed_up(backup.id)
     again = manager.backups.restore(backup)
-    assert (again.changed, again.trash_id, len(manager.trash())) == (False, None, 1)
-    undone = manager.restore(manager.find_trashed(restored.trash_id), "Before")
+    assert (again.changed, again.trash_id, len(manager.trash.list())) == (False, None, 1)
+    undone = manager.trash.restore(manager.trash.find(restored.trash_id), "Before")
     assert manager.load(undone.id).history == there.history
 
 
@@ -229,7 +231,7 @@ def test_restoring_where_another_session_has_the_name_by_now(manager, tea):
     with pytest.raises(Conflict):
         manager.backups.restore(backup)
     assert manager.load(tea.id).name == "Green"
-    assert manager.trash() == []
+    assert manager.trash.list() == []
 
 
 def test_restoring_under_another_name_leaves_the_session_alone(manager, tea):
@@ -239,7 +241,7 @@ def test_restoring_under_another_name_leaves_the_session_alone(manager, tea):
         made = manager.backups.restore(backup, "Old").session
     assert made.id != tea.id
     assert manager.load(made.id) == replace(manager.storage.backed_up(backup.id), id=made.id, name="Old")
-    assert (manager.load(tea.id), manager.trash()) == (there, [])
+    assert (manager.load(tea.id), manager.trash.list()) == (there, [])
     for name, error in (("Old", Conflict), ("Tea", Conflict), ("@x", InvalidInput)):
         with pytest.raises(error):
             manager.backups.restore(backup, name)

@@ -132,7 +132,7 @@ def test_what_matches_nothing_is_not_found_and_makes_nothing(manager, ref):
 def test_a_name_that_another_program_wrote_is_found(tmp_path, clock):
     manager = SessionManager(open_storage("files", root=str(tmp_path / "store")), clock=clock)
     made = manager.create("greeter", "Tea")
-    manager.storage.settle()
+    manager.storage.close()
     list(manager.list())
     settled(tmp_path / "store")
     path = Path(manager.storage.path(made.id))

@@ -14,21 +14,21 @@ from support.named import NOW, OTHER, UUID, session
 
 from po_sessions.errors import Busy, Conflict, NewerVersion, NotFound, SessionNotFound
 from po_sessions.session import End, Message
+from po_sessions.storage import load
 
 
 def test_a_new_store_is_empty(store):
-    assert list(store.summaries()) == []
-    assert store.ids_matching("") == []
-    store.refresh()
-    store.settle()
+    assert list(store.list()) == []
+    assert store.find("") == []
+    store.close()
 
 
 def test_what_was_created_is_there(store):
     made = session(history=(user(), assistant()), metadata={"a": 1}, extra={"b": [None]})
     assert store.create(made) == made.summary()
-    assert store.load(ULID) == made
+    assert load(store, ULID) == made
     assert store.summary(ULID) == made.summary()
-    assert list(store.summaries()) == [made.summary()]
+    assert list(store.list()) == [made.summary()]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
@@ -37,7 +37,7 @@ def test_any_session_comes_back_whole(open_store, made):
     store = open_store()
     made = replace(made, id=str(ulid.ULID()))
     store.create(made)
-    assert store.load(made.id) == made
+    assert load(store, made.id) == made
     assert store.summary(made.id) == made.summary()
 
 
@@ -45,13 +45,13 @@ def test_an_id_is_taken_once(store):
     store.create(session())
     with pytest.raises(Conflict):
         store.create(session(name="Coffee"))
-    assert store.load(ULID).name == "Tea"
+    assert load(store, ULID).name == "Tea"
 
 
 @pytest.mark.parametrize("id", [OTHER, "nope", "", "../../etc/passwd", "index"])
 def test_what_is_not_there_is_not_found(store, id):
     store.create(session())
-    for ask in (store.load, store.summary, store.path, lambda id: store.append(id, user())):
+    for ask in (lambda id: load(store, id), store.summary, store.head, lambda id: store.append(id, user())):
         with pytest.raises(SessionNotFound):
             ask(id)
 
@@ -60,11 +60,11 @@ def test_appending(store):
     store.create(session())
     for number in range(5):
         summary = store.append(ULID, replace(user(f"m{number}"), created_at=f"2025-01-03T11:00:0{number}.000Z"))
-        assert summary == store.load(ULID).summary() == store.summary(ULID)
-    loaded = store.load(ULID)
+        assert summary == load(store, ULID).summary() == store.summary(ULID)
+    loaded = load(store, ULID)
     assert [message.content for message in loaded.history] == [f"m{number}" for number in range(5)]
     assert loaded.updated_at == "2025-01-03T11:00:04.000Z"
-    assert list(store.summaries()) == [loaded.summary()]
+    assert list(store.list()) == [loaded.summary()]
 
 
 @pytest.mark.parametrize(
@@ -83,9 +83,9 @@ def test_what_does_not_end_as_it_should_is_not_appended_to(end, store):
     store.create(made)
     with pytest.raises(Conflict, match="'Tea' does not end as it did"):
         store.append(ULID, user("c"), after=end)
-    assert store.load(ULID) == made
+    assert load(store, ULID) == made
     store.append(ULID, user("c"), after=End(2, assistant("b")))
-    assert store.load(ULID).message_count == 3
+    assert load(store, ULID).message_count == 3
 
 
 def test_what_is_empty_and_should_be_is_appended_to(store):
@@ -106,8 +106,8 @@ def test_updating(store):
     made = session(history=(user("a"), assistant("b")), metadata={"x": 1}, extra={"y": 2})
     store.create(made)
     assert store.update(ULID, lambda one: replace(one, name="Green tea")) == replace(made, name="Green tea").summary()
-    assert store.load(ULID) == replace(made, name="Green tea")
-    assert [one.name for one in store.summaries()] == ["Green tea"]
+    assert load(store, ULID) == replace(made, name="Green tea")
+    assert [one.name for one in store.list()] == ["Green tea"]
     assert store.append(ULID, user("c")).message_count == 3
     with pytest.raises(SessionNotFound):
         store.update(OTHER, lambda one: one)
@@ -119,28 +119,28 @@ def test_an_update_never_touches_messages_or_the_id(change, store):
     store.create(made)
     with pytest.raises(ValueError, match="may not touch"):
         store.update(ULID, change)
-    assert store.load(ULID) == made
+    assert load(store, ULID) == made
 
 
 def test_a_newer_version_can_be_read_and_not_written(store):
     store.create(session(version=99, extra={"future": True}))
-    assert store.load(ULID).version == 99
+    assert load(store, ULID).version == 99
     with pytest.raises(NewerVersion):
         store.append(ULID, user())
     with pytest.raises(NewerVersion):
         store.update(ULID, lambda one: replace(one, name="x"))
-    assert (store.load(ULID).history, store.load(ULID).name) == ((), "Tea")
+    assert (load(store, ULID).history, load(store, ULID).name) == ((), "Tea")
 
 
 def test_listing_is_newest_turn_first_and_ties_go_by_id(store):
     store.create(session(ULID, "a", updated_at="2025-01-03T10:00:00.000Z"))
     store.create(session(OTHER, "b", updated_at="2025-01-03T10:00:00.000Z"))
     store.create(session(UUID, "c", updated_at="2025-01-02T10:00:00.000Z"))
-    assert [one.name for one in store.summaries()] == ["b", "a", "c"]
+    assert [one.name for one in store.list()] == ["b", "a", "c"]
     store.append(UUID, Message("user", "x", "2025-01-05T10:00:00.000Z"))
-    assert [one.name for one in store.summaries()] == ["c", "b", "a"]
-    store.settle()
-    assert [one.name for one in store.summaries()] == ["c", "b", "a"]
+    assert [one.name for one in store.list()] == ["c", "b", "a"]
+    store.close()
+    assert [one.name for one in store.list()] == ["c", "b", "a"]
 
 
 def test_listing_by_prompt_object_and_name(store):
@@ -148,26 +148,26 @@ def test_listing_by_prompt_object_and_name(store):
     store.create(session(OTHER, "Tea", "reader"))
     store.create(session(UUID, 'He said "Tea"', "reader"))
     for _ in range(2):
-        assert [one.id for one in store.summaries(po_name="reader", name="Tea")] == [OTHER]
-        assert {one.id for one in store.summaries(po_name="reader")} == {OTHER, UUID}
-        assert {one.id for one in store.summaries(name="Tea")} == {ULID, OTHER}
-        assert [one.id for one in store.summaries(name='He said "Tea"')] == [UUID]
-        assert {one.id for one in store.summaries(beginning="Te")} == {ULID, OTHER}
-        assert [one.id for one in store.summaries(po_name="reader", beginning='He said "')] == [UUID]
-        assert list(store.summaries(beginning="ea")) == []
-        assert list(store.summaries(po_name="nobody")) == []
-        store.settle()
+        assert [one.id for one in store.list(po_name="reader", name="Tea")] == [OTHER]
+        assert {one.id for one in store.list(po_name="reader")} == {OTHER, UUID}
+        assert {one.id for one in store.list(name="Tea")} == {ULID, OTHER}
+        assert [one.id for one in store.list(name='He said "Tea"')] == [UUID]
+        assert {one.id for one in store.list(beginning="Te")} == {ULID, OTHER}
+        assert [one.id for one in store.list(po_name="reader", beginning='He said "')] == [UUID]
+        assert list(store.list(beginning="ea")) == []
+        assert list(store.list(po_name="nobody")) == []
+        store.close()
 
 
 def test_ids_by_either_end(store):
     for id in (ULID, OTHER, UUID):
         store.create(session(id, id))
-    assert store.ids_matching("01ARZ3") == [ULID, OTHER]
-    assert store.ids_matching("G5FAV") == [ULID]
-    assert store.ids_matching("174000") == [UUID]
-    assert store.ids_matching("Q69G") == []
-    assert store.ids_matching("01arz3") == [ULID, OTHER]
-    assert store.ids_matching("123E4567-E89B") == [UUID]
+    assert store.find("01ARZ3") == [ULID, OTHER]
+    assert store.find("G5FAV") == [ULID]
+    assert store.find("174000") == [UUID]
+    assert store.find("Q69G") == []
+    assert store.find("01arz3") == [ULID, OTHER]
+    assert store.find("123E4567-E89B") == [UUID]
 
 
 def test_a_turn_that_does_not_wait(open_store):
@@ -228,7 +228,7 @@ def test_turns_follow_each_other(store):
     assert "send" in store.turn_owner(ULID)
     with pytest.raises(Busy, match=r"in use by .*send"), store.turn(ULID, "retry"):
         pass
-    assert store.load(ULID).name == "Tea"  # readers do not wait
+    assert load(store, ULID).name == "Tea"  # readers do not wait
     with store.turn(OTHER, "send"):
         pass  # nor do other sessions
     leave.set()
@@ -239,12 +239,12 @@ def test_turns_follow_each_other(store):
 
 
 def test_names_are_held_by_one(store):
-    with store.names():
+    with store.claim_name("greeter", "x"):
         seen = []
 
         def ask():
             try:
-                with store.names():
+                with store.claim_name("greeter", "x"):
                     seen.append("held")
             except Busy:
                 seen.append("busy")
@@ -259,10 +259,10 @@ def test_deleting_moves_to_the_trash(store):
     made = session(history=(user("a"), assistant("b")), metadata={"x": 1}, extra={"y": 2})
     store.create(made)
     entry_id = store.delete(ULID, NOW)
-    assert list(store.summaries()) == []
-    assert store.ids_matching("") == []
+    assert list(store.list()) == []
+    assert store.find("") == []
     with pytest.raises(SessionNotFound):
-        store.load(ULID)
+        load(store, ULID)
     (entry,) = store.trash()
     assert (entry.id, entry.kind, entry.trashed_at, entry.session) == (entry_id, "deleted", NOW, made.summary())
     assert store.trashed(entry_id) == made
@@ -283,7 +283,7 @@ def test_nothing_in_the_trash_is_overwritten(store):
 def test_purging_leaves_nothing(store):
     store.create(session())
     store.purge(ULID, NOW)
-    assert (list(store.summaries()), store.trash()) == ([], [])
+    assert (list(store.list()), store.trash()) == ([], [])
     store.create(session())
     for ask in (
         lambda id: store.purge(id, NOW),
@@ -300,7 +300,7 @@ def test_truncating_moves_the_rest_to_the_trash(store):
     summary, entry_id = store.cut(ULID, 2, 9, NOW)
     kept = replace(made, history=made.history[:2])
     assert summary == kept.summary() == store.summary(ULID)
-    assert store.load(ULID) == kept
+    assert load(store, ULID) == kept
     (entry,) = store.trash()
     assert (entry.id, entry.kind, entry.undone_at) == (entry_id, "undone", 2)
     assert store.trashed(entry_id).history == made.history[2:]
@@ -329,9 +329,9 @@ def test_renaming_a_prompt_object_in_its_sessions(store):
     moved = []
     store.rename_po("old", "new", lambda *names: moved.append(names))
     assert moved == [("old", "new")]
-    assert [(one.id, one.po_name) for one in store.summaries(po_name="new")] == [(ULID, "new")]
-    assert list(store.summaries(po_name="old")) == []
-    assert store.load(OTHER).po_name == "other"
+    assert [(one.id, one.po_name) for one in store.list(po_name="new")] == [(ULID, "new")]
+    assert list(store.list(po_name="old")) == []
+    assert load(store, OTHER).po_name == "other"
     store.resume_rename(lambda *names: moved.append(names))
     assert len(moved) == 1
 
@@ -390,11 +390,11 @@ def test_putting_back_moves_what_is_there_to_the_trash(store):
     backup = store.back_up(ULID, NOW)
     store.append(ULID, user("c"))
     store.update(ULID, lambda one: replace(one, name="Coffee"))
-    there = store.load(ULID)
+    there = load(store, ULID)
     summary, entry_id = store.put_back(backup.id, "greeter", NOW)
     assert summary == made.summary() == store.summary(ULID)
-    assert list(store.summaries()) == [made.summary()]
-    assert store.load(ULID) == made == store.backed_up(backup.id)
+    assert list(store.list()) == [made.summary()]
+    assert load(store, ULID) == made == store.backed_up(backup.id)
     assert store.trashed(entry_id) == there
     assert store.append(ULID, user("d")).message_count == 3
     assert store.trashed(entry_id) == there
@@ -407,14 +407,14 @@ def test_putting_back_a_session_that_went(store):
     backup = store.back_up(ULID, NOW)
     store.discard(store.delete(ULID, NOW))
     assert store.put_back(backup.id, "greeter", NOW) == (made.summary(), None)
-    assert (store.load(ULID), store.trash()) == (made, [])
+    assert (load(store, ULID), store.trash()) == (made, [])
 
 
 def test_putting_back_for_another_prompt_object(store):
     store.create(session(history=(user("a"),)))
     backup = store.back_up(ULID, NOW)
-    assert store.put_back(backup.id, "host", NOW)[0].po_name == store.load(ULID).po_name == "host"
-    assert [one.id for one in store.summaries(po_name="host")] == [ULID]
+    assert store.put_back(backup.id, "host", NOW)[0].po_name == load(store, ULID).po_name == "host"
+    assert [one.id for one in store.list(po_name="host")] == [ULID]
     assert store.backed_up(backup.id).po_name == "greeter"
 
 
@@ -423,11 +423,11 @@ def test_a_newer_version_is_backed_up_and_put_back_as_it_is(store):
     store.create(made)
     backup = store.back_up(ULID, NOW)
     assert store.put_back(backup.id, "greeter", NOW)[0] == made.summary()
-    assert store.load(ULID) == made
+    assert load(store, ULID) == made
     count = len(store.trash())
     with pytest.raises(NewerVersion):
         store.put_back(backup.id, "host", NOW)
-    assert (store.load(ULID), len(store.trash())) == (made, count)
+    assert (load(store, ULID), len(store.trash())) == (made, count)
 
 
 def test_purging_takes_the_backups_too(store):

@@ -33,7 +33,7 @@ from po_sessions.sessions import selector
 from po_sessions.sessions.backups import BackupPolicy
 from po_sessions.sessions.manager import SessionManager
 from po_sessions.sessions.pruning import Criteria
-from po_sessions.storage import SessionStorage, open_storage
+from po_sessions.storage import SessionStore, open_storage
 from po_sessions.storage.files import appending, parsing
 from po_sessions.storage.files.index import Index
 from po_sessions.storage.files.publish import SUMMARY_FIELDS
@@ -109,19 +109,19 @@ class Stores(RuleBasedStateMachine):
 
     def id(self, number: int) -> str:
         """Return the id of a session that is there, or for a high number of any."""
-        there = [one.id for one in self.memory.summaries()]
+        there = [one.id for one in self.memory.list()]
         return there[number] if number < len(there) else IDS[number % len(IDS)]
 
     def pointer_file(self) -> PointerFile:
         return PointerFile(str(self.root), current_name=self.files[0].po_name)
 
-    def opened(self) -> SessionStorage:
+    def opened(self) -> SessionStore:
         return open_storage("files", root=str(self.root), lock_timeout=0.2, notice=self.said.append)
 
     def teardown(self) -> None:
         shutil.rmtree(self.root)
 
-    def both(self, act: Callable[[SessionStorage], Any], pick: Callable[[Any], Any] = lambda made: made) -> Any:
+    def both(self, act: Callable[[SessionStore], Any], pick: Callable[[Any], Any] = lambda made: made) -> Any:
         """Do the same to both; see that the same comes of it."""
         self.files.reverse()
         expected, found = outcome(lambda: pick(act(self.memory))), outcome(lambda: pick(act(self.files[0])))
@@ -175,7 +175,7 @@ class Stores(RuleBasedStateMachine):
     def read(self, number: int) -> None:
         id = self.id(number)
 
-        def look(store: SessionStorage) -> object:
+        def look(store: SessionStore) -> object:
             with store.reading(id) as opened:
                 return (
                     opened.to_dict(),
@@ -189,7 +189,7 @@ class Stores(RuleBasedStateMachine):
     @rule(old=pos, new=pos)
     def rename_po(self, old: str, new: str) -> None:
         # What may only be read keeps its name in files, which no store in memory has to care for.
-        held = [*(self.memory.load(one.id) for one in self.memory.summaries())]
+        held = [*(self.memory.load(one.id) for one in self.memory.list())]
         held += [self.memory.trashed(one.id) for one in self.memory.trash()]
         if old != new and not any(one.version > 1 and one.po_name == old for one in held):
             for store in (self.memory, self.files[0]):
@@ -208,7 +208,8 @@ class Stores(RuleBasedStateMachine):
     @rule(number=st.integers(0, 5), name=st.none() | names)
     def restore(self, number: int, name: str | None) -> None:
         if entry := self.nth(self.memory.trash(), number):
-            self.both(lambda store: store.restore(entry.id, name))
+            change = None if name is None else lambda one: replace(one, name=name)
+            self.both(lambda store: store.restore(entry.id, change))
 
     @rule(number=st.integers(0, 5))
     def discard(self, number: int) -> None:
@@ -242,7 +243,7 @@ class Stores(RuleBasedStateMachine):
     def turn(self, number: int, message: Message) -> None:
         id = self.id(number)
 
-        def act(store: SessionStorage) -> Any:
+        def act(store: SessionStore) -> Any:
             with store.turn(id, "send"):
                 store.append(id, message)
                 return store.turn_owner(id) is not None, store.append(id, message)
@@ -254,9 +255,9 @@ class Stores(RuleBasedStateMachine):
     def name_if_free(self, number: int, name: str, po: str) -> None:
         id = self.id(number)
 
-        def act(store: SessionStorage) -> Any:
-            with store.names():
-                if not list(store.summaries(po_name=po, name=name)):
+        def act(store: SessionStore) -> Any:
+            with store.claim_name(po, name):
+                if not list(store.list(po_name=po, name=name)):
                     return store.update(id, lambda one: replace(one, name=name, po_name=po))
             return None
 
@@ -275,11 +276,11 @@ class Stores(RuleBasedStateMachine):
 
     @rule()
     def settle(self) -> None:
-        self.both(lambda store: store.settle())
+        self.both(lambda store: store.close())
 
     @rule()
     def refresh(self) -> None:
-        self.both(lambda store: store.refresh())
+        self.files[0].rescan()
 
     @rule()
     def another_process(self) -> None:
@@ -332,7 +333,7 @@ class Stores(RuleBasedStateMachine):
     def time_passes(self) -> None:
         """The directory has last changed long ago, and was looked at since."""
         then, seen = 1_700_000_000, self.sessions / ".locks" / "seen"
-        list(self.files[0].summaries())
+        list(self.files[0].list())
         if seen.exists():
             os.utime(self.sessions, (then, then))
             seen.write_text(json.dumps({**json.loads(seen.read_text()), "mtime": then * 10**9}))
@@ -382,7 +383,7 @@ class Stores(RuleBasedStateMachine):
             return
         shutil.copyfile(source, target)
         self.said.clear()
-        assert list(self.opened().summaries()) == list(self.memory.summaries())
+        assert list(self.opened().list()) == list(self.memory.list())
         assert [one for one in self.said if str(target) in one and "not its name" in one]
         assert outcome(lambda: self.files[0].load(other))[0] is Unreadable
         assert outcome(lambda: self.files[0].append(other, Message("user", "x")))[0] is Unreadable
@@ -417,7 +418,7 @@ class Stores(RuleBasedStateMachine):
             assert replace(after, history=(), updated_at="") == replace(before, history=(), updated_at="")
             self.memory._sessions[id] = after
             if after.updated_at > before.updated_at:  # its messages are newer than it said: the next listing finds out
-                list(self.files[0].summaries())
+                list(self.files[0].list())
         else:
             assert refused == outcome(lambda: self.memory.append(id, message))
         finally:
@@ -426,7 +427,7 @@ class Stores(RuleBasedStateMachine):
     @rule(number=st.integers(0, 5))
     def killed_while_deleting(self, number: int) -> None:
         """The file has its second name in the trash, and still its first."""
-        if one := self.nth(list(self.memory.summaries()), number):
+        if one := self.nth(list(self.memory.list()), number):
             self.both(lambda store: store.restore(store.delete(one.id, TIMES[0])))
 
     # What is seen
@@ -435,21 +436,21 @@ class Stores(RuleBasedStateMachine):
     def brought_in_step(self) -> None:
         """What is in step is listed before Typer is imported."""
         for _ in range(2):
-            self.files[0].refresh()
-            self.files[0].settle()
-        ids = "".join(f"{one.id}\n" for one in self.memory.summaries()).encode()
+            self.files[0].rescan()
+            self.files[0].close()
+        ids = "".join(f"{one.id}\n" for one in self.memory.list()).encode()
         assert session_list.answer(str(self.root), ["--all", "--ids"]) == (ids or None)
 
     def nothing_else_is_listed_early(self) -> None:
         """It has to come before anything that brings the index in step."""
-        ids = "".join(f"{one.id}\n" for one in self.memory.summaries()).encode()
+        ids = "".join(f"{one.id}\n" for one in self.memory.list()).encode()
         assert session_list.answer(str(self.root), ["--all", "--ids"]) in (None, ids)
         state = self.pointers.read()
         current = {pointer.current for pointer in state.pointers.values()}
         for args, po in ([], state.po_name), (["--all"], None), *((["--po", po], po) for po in POS):
             said = session_list.answer(str(self.root), args)
             if said is not None:
-                marked = [("*" if one.id in current else "-", one) for one in self.memory.summaries(po_name=po)]
+                marked = [("*" if one.id in current else "-", one) for one in self.memory.list(po_name=po)]
                 rows = [(mark, one.id, one.po_name, one.name, str(one.message_count)) for mark, one in marked]
                 shown = [tuple(line.split("\t")[:5]) for line in said.decode().splitlines()]
                 assert shown == [tuple(cell.replace("\t", " ") for cell in row) for row in rows]
@@ -459,15 +460,15 @@ class Stores(RuleBasedStateMachine):
         self.nothing_else_is_listed_early()
         self.files.reverse()
         found, expected = self.files[0], self.memory
-        listed = list(expected.summaries())
-        assert list(found.summaries()) == listed
+        listed = list(expected.list())
+        assert list(found.list()) == listed
         for po in POS:
-            assert list(found.summaries(po_name=po)) == list(expected.summaries(po_name=po))
-            assert [one for one, _ in found.weighed(po)] == [one for one, _ in expected.weighed(po)]
+            assert list(found.list(po_name=po)) == list(expected.list(po_name=po))
+            assert [one for one, _ in found.with_sizes(po)] == list(expected.list(po_name=po))
         for name in NAMES:
-            assert list(found.summaries(name=name)) == list(expected.summaries(name=name))
+            assert list(found.list(name=name)) == list(expected.list(name=name))
         for fragment in ("", "01AR", "5FAV", "4000", "123e"):
-            assert found.ids_matching(fragment) == expected.ids_matching(fragment)
+            assert found.find(fragment) == expected.find(fragment)
         for id in IDS:
             self.the_same_is_seen_of(id)
         self.both(lambda store: store.trash())
@@ -482,8 +483,8 @@ class Stores(RuleBasedStateMachine):
     def the_same_is_seen_of(self, id: str) -> None:
         self.both(lambda store: store.load(id))
         self.both(lambda store: store.summary(id))
-        self.both(lambda store: store.about(id), self.bare_about)
-        self.both(lambda store: store.path(id), lambda _: None)
+        self.both(lambda store: store.head(id), self.bare_about)
+        assert outcome(lambda: bool(self.files[0].path(id))) == outcome(lambda: bool(self.memory.summary(id)))
         self.both(lambda store: store.backup_ids(id))
 
     @staticmethod
@@ -530,7 +531,7 @@ class Managed(RuleBasedStateMachine):
             self.storage,
             pointers=self.pointers,
             clock=self.clock,
-            backup_policy=BackupPolicy(timedelta(hours=2), keep=2),
+            backup_policy=lambda: BackupPolicy(timedelta(hours=2), keep=2),
             notice=self.said.append,
         )
 
@@ -556,7 +557,7 @@ class Managed(RuleBasedStateMachine):
         return self.texts(self.storage.load(one.id) for one in self.manager.list())
 
     def in_trash(self) -> set[str]:
-        return self.texts(self.storage.trashed(one.id) for one in self.manager.trash())
+        return self.texts(self.storage.trashed(one.id) for one in self.manager.trash.list())
 
     def in_backups(self, session_id: str | None = None) -> set[str]:
         return self.texts(self.storage.backed_up(id) for id in self.storage.backup_ids(session_id))
@@ -592,7 +593,7 @@ class Managed(RuleBasedStateMachine):
 
     @rule(po=pos, name=st.sampled_from(["Default", "Tea", "Ünï\u200dcode"]))
     def ensure(self, po: str, name: str) -> None:
-        there = next(self.storage.summaries(po_name=po, name=name), None)
+        there = next(self.storage.list(po_name=po, name=name), None)
         found, made = self.manager.ensure(po, name)
         assert (made, self.manager.ensure(po, name)) == (there is None, (found, False))
         assert there in (None, found)
@@ -682,16 +683,20 @@ class Managed(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, 9), name=st.none() | names)
     def restore(self, number: int, name: str | None) -> None:
-        trash = self.manager.trash()
+        trash = self.manager.trash.list()
         if trash:
-            self.refused(Conflict, InvalidInput, by=lambda: self.manager.restore(trash[number % len(trash)], name))
+            self.refused(
+                Conflict,
+                InvalidInput,
+                by=lambda: self.manager.trash.restore(trash[number % len(trash)], name),
+            )
 
     @rule(hours=st.sampled_from([None, 1, 40]))
     def empty_trash(self, hours: int | None) -> None:
         age = None if hours is None else timedelta(hours=hours)
-        deleted = {one.session.id for one in self.manager.trash()} - {one.id for one in self.manager.list()}
+        deleted = {one.session.id for one in self.manager.trash.list()} - {one.id for one in self.manager.list()}
         victims = self.in_trash().union(*map(self.in_backups, deleted))
-        self.purging(victims, lambda: self.manager.empty_trash(age))
+        self.purging(victims, lambda: self.manager.trash.empty(age))
 
     @rule(number=st.integers(0, 9))
     def back_up(self, number: int) -> None:

@@ -46,7 +46,7 @@ class Actor:
                 lock_timeout=self._timeout,
                 notice=self.log.notice,
                 model_paths=ModelPaths(cache="/nonexistent", runtime="/tmp"),
-                backup_policy=BackupPolicy(timedelta(milliseconds=20), keep=3),
+                backup_policy=lambda: BackupPolicy(timedelta(milliseconds=20), keep=3),
             )
             self.manager = self.env.session_manager
 
@@ -197,7 +197,7 @@ class Actor:
 
     def restore(self, entry: TrashEntry, name: str | None = None) -> None:
         def do() -> dict[str, Any]:
-            return {"made": [self.manager.restore(entry, name).id]}
+            return {"made": [self.manager.trash.restore(entry, name).id]}
 
         undone = entry.undone_at is not None
         verb = "restore" if name is None else "restore as"
@@ -205,7 +205,7 @@ class Actor:
 
     def empty(self, older_than: timedelta | None) -> None:
         age = None if older_than is None else older_than.total_seconds()
-        self.log.act("empty", lambda: {"gone": list(self.manager.empty_trash(older_than))}, age=age)
+        self.log.act("empty", lambda: {"gone": list(self.manager.trash.empty(older_than))}, age=age)
 
     def back_up(self, one: SessionSummary) -> None:
         self.log.act("back up", lambda: {"backup": self.manager.backups.create(one.id).id, "there": True}, ids=[one.id])
@@ -230,10 +230,10 @@ class Actor:
         self.log.act("read", do, ids=[one.id])
 
     def refresh(self) -> None:
-        self.log.act("refresh", self.manager.storage.refresh)
+        self.log.act("refresh", self.manager.storage.rescan)
 
     def settle(self) -> None:
-        self.log.act("settle", self.manager.storage.settle)
+        self.log.act("settle", self.manager.storage.close)
 
     def doctor(self) -> None:
         def do() -> dict[str, Any]:

@@ -32,7 +32,7 @@ def begin(root: Path, logs: Path) -> None:
         for _ in range(2):
             actor.send(one)
         actor.back_up(one)
-    actor.settle()
+    actor.close()
 
 
 class Crowd:
@@ -60,7 +60,7 @@ class Crowd:
         verbs, weights = list(self._weights), list(self._weights.values())
         for verb in self._rng.choices(verbs, weights, k=steps):
             verb()
-        self._actor.settle()
+        self._actor.close()
 
     def _some(self) -> SessionSummary | None:
         """Return a session that is there, or was a while ago."""
@@ -126,7 +126,7 @@ class Crowd:
 
     def _restore(self) -> None:
         entries: list[TrashEntry] = []
-        self._actor.log.act("trash", lambda: entries.extend(self._actor.manager.trash()))
+        self._actor.log.act("trash", lambda: entries.extend(self._actor.manager.trash.list()))
         if entries:
             entry = self._rng.choice(entries[:4])
             self._actor.restore(entry, self._rng.choice([None, None, None, f"as {self._rng.randrange(1000)}"]))

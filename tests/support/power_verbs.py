@@ -42,7 +42,7 @@ class World:
             clock=lambda: next(self._moments),
             lock_timeout=1,
             model_paths=ModelPaths(cache=f"{self.base}/cache", runtime="/tmp"),
-            backup_policy=BackupPolicy(keep=2),
+            backup_policy=lambda: BackupPolicy(keep=2),
         )
 
     def mark(self, *_: object) -> None:
@@ -82,7 +82,7 @@ def fresh(world: World) -> None:
     manager.switch(manager.find(ALPHA, None))
     torn = Path(world.root, "sessions", f"{TORN}.json")
     torn.write_bytes(torn.read_bytes()[:-20])
-    manager.storage.settle()
+    manager.storage.close()
 
 
 def used(world: World) -> None:
@@ -95,7 +95,7 @@ def used(world: World) -> None:
         manager.backups.create(ALPHA)
         append(world, world.env(), text=f"Since backup {number}")
     manager.backups.create(LONG)
-    manager.storage.settle()
+    manager.storage.close()
 
 
 def broken(world: World) -> None:
@@ -127,7 +127,7 @@ def summary(env: Environment, id: str) -> Any:
 
 
 def entry(env: Environment, kind: str) -> Any:
-    return next(one for one in env.session_manager.trash() if one.kind == kind)
+    return next(one for one in env.session_manager.trash.list() if one.kind == kind)
 
 
 def append(world: World, env: Environment, id: str = ALPHA, text: str = "More") -> None:
@@ -202,10 +202,10 @@ VERBS: dict[str, Step] = {
     "restore a damaged one": lambda world, env: world.po("--root", world.root, "trash", "restore", OTHER),
     "undo": lambda world, env: env.session_manager.undo(summary(env, ALPHA)),
     "cut from the middle": lambda world, env: env.session_manager.storage.cut(ALPHA, 1, 2, NOW),
-    "restore": lambda world, env: env.session_manager.restore(entry(env, "deleted")),
-    "restore under another name": lambda world, env: env.session_manager.restore(entry(env, "deleted"), "Back"),
-    "restore messages": lambda world, env: env.session_manager.restore(entry(env, "undone")),
-    "restore messages as a session": lambda world, env: env.session_manager.restore(entry(env, "undone"), "Back"),
+    "restore": lambda world, env: env.session_manager.trash.restore(entry(env, "deleted")),
+    "restore under another name": lambda world, env: env.session_manager.trash.restore(entry(env, "deleted"), "Back"),
+    "restore messages": lambda world, env: env.session_manager.trash.restore(entry(env, "undone")),
+    "restore messages as a session": lambda world, env: env.session_manager.trash.restore(entry(env, "undone"), "Back"),
     "duplicate": lambda world, env: env.session_manager.duplicate(summary(env, LONG), to="reader"),
     "adopt": lambda world, env: env.session_manager.adopt(summary(env, ALPHA), "reader"),
     "import": import_,
@@ -213,7 +213,7 @@ VERBS: dict[str, Step] = {
     "rename a prompt object": lambda world, env: env.rename_prompt_object("greeter", "host"),
     "delete a prompt object": lambda world, env: env.delete_prompt_object("reader"),
     "create a prompt object": lambda world, env: env.definitions.create(Definition("new")),
-    "empty the trash": lambda world, env: env.session_manager.empty_trash(),
+    "empty the trash": lambda world, env: env.session_manager.trash.empty(),
     "prune": prune,
     "prune for good": lambda world, env: prune(world, env, purge=True),
     "back up": lambda world, env: env.session_manager.backups.create(ALPHA),
@@ -262,7 +262,7 @@ class Scenario:
             env = world.env()
             VERBS[verb](world, env)
             world.mark()
-            env.session_manager.storage.settle()
+            env.session_manager.storage.close()
 
 
 _APART = {

@@ -42,7 +42,7 @@ def look(base: str, root: str) -> Things:
             raise Fault(f"DISAGREES: the list says of {id}: {listed.get(id)}, and its file: {session.summary()}")
     if strange := listed.keys() - {os.path.basename(name).removesuffix(".json") for _, name in things}:
         raise Fault(f"DISAGREES: the list has {sorted(strange)}")
-    for entry in manager.trash():
+    for entry in manager.trash.list():
         with suppress(Unreadable):  # and so it is one of the other files there
             things["trash", entry.id] = {"kind": entry.kind, **manager.storage.trashed(entry.id).to_dict()}
     for backup in manager.backups.list():
@@ -142,7 +142,7 @@ def use(root: str, things: Things, touched: Collection[str], chance: int) -> Non
             raise Fault(f"NOT GOING ON: {id} has other than {count + 1} messages")
         json.loads(_read(f"{root}/sessions/{id}.json"))
     for id in _one_of([id for kind, id in things if kind == "trash"], chance):
-        back = manager.restore(manager.find_trashed(id), "Back from the trash")
+        back = manager.trash.restore(manager.trash.find(id), "Back from the trash")
         _check_back(manager.load(back.id).to_dict(), things["trash", id])
     for id in _one_of([id for kind, id in things if kind == "backup"], chance):
         backup = next(one for one in manager.backups.list(id.partition(".")[0]) if one.id == id)
@@ -150,7 +150,7 @@ def use(root: str, things: Things, touched: Collection[str], chance: int) -> Non
         _check_back(manager.load(back.id).to_dict(), things["backup", id])
     if os.path.isdir(root):
         manager.ensure("greeter", "After the cut")
-    manager.storage.settle()
+    manager.storage.close()
 
 
 def _one_of(ids: Sequence[str], chance: int) -> Sequence[str]:

@@ -192,8 +192,8 @@ class World:
         (self.root / ".gitignore").write_bytes(b"/*\n!/objects/\n")
         for path in self.root.rglob("*"):
             path.chmod(0o700 if path.is_dir() else 0o600)
-        storage.refresh()
-        storage.settle()
+        storage.rescan()
+        storage.close()
         manager.rename(manager.find(BETA, None), "beta")  # for a line in the log
         assert {one.id for one in manager.list()} == {*IDS} - {GONE}
         come = Session("01ARZ3NDEKTSV4RRFFQ6901000", "come", "reader", NOW, NOW, (Message("user", "come-says-0", NOW),))

@@ -90,7 +90,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     manager.undo(manager.find(IDS[1], None))
     torn = root / "sessions" / f"{IDS[2]}.json"
     torn.write_bytes(torn.read_bytes()[:-20])
-    manager.storage.settle()
+    manager.storage.close()
     return root
 
 
@@ -99,7 +99,7 @@ def summary(env: Environment, number: int) -> Any:
 
 
 def entry(env: Environment, kind: str) -> Any:
-    found = [one for one in env.session_manager.trash() if one.kind == kind]
+    found = [one for one in env.session_manager.trash.list() if one.kind == kind]
     if not found:
         raise NotFound(f"Nothing in the trash matches {kind}.")  # as the command line says
     return found[0]
@@ -132,9 +132,9 @@ OPERATIONS: dict[str, Callable[[Environment], object]] = {
     "delete": lambda env: env.session_manager.delete(summary(env, 0)),
     "purge": lambda env: env.session_manager.delete(summary(env, 1), purge=True),
     "undo": lambda env: env.session_manager.undo(summary(env, 0)),
-    "restore": lambda env: env.session_manager.restore(entry(env, "deleted")),
-    "restore under another name": lambda env: env.session_manager.restore(entry(env, "deleted"), "Back"),
-    "restore messages": lambda env: env.session_manager.restore(entry(env, "undone")),
+    "restore": lambda env: env.session_manager.trash.restore(entry(env, "deleted")),
+    "restore under another name": lambda env: env.session_manager.trash.restore(entry(env, "deleted"), "Back"),
+    "restore messages": lambda env: env.session_manager.trash.restore(entry(env, "undone")),
     "duplicate": lambda env: env.session_manager.duplicate(summary(env, 0), to="reader"),
     "adopt": lambda env: env.session_manager.adopt(summary(env, 0), "reader"),
     "import": lambda env: list(env.session_manager.import_(IMPORTED[:1], format_name="json")),
@@ -149,9 +149,9 @@ OPERATIONS: dict[str, Callable[[Environment], object]] = {
     "read backwards": lambda env: read(env, IDS[0], reversed),
     "read a torn end": lambda env: read(env, IDS[2]),
     "load": lambda env: env.session_manager.load(IDS[0]),
-    "refresh": lambda env: env.session_manager.storage.refresh(),
+    "refresh": lambda env: env.session_manager.storage.rescan(),
     "doctor": repaired,
-    "settle": lambda env: env.session_manager.storage.settle(),
+    "settle": lambda env: env.session_manager.storage.close(),
 }
 
 

@@ -269,4 +269,4 @@ def agreement(root: Path, removed: set[str]) -> Iterator[str]:
         for id in {*pointer} - {None} - set(listed) - removed:
             yield f"POINTER: {name} points at {id}, which nothing removed"
     yield from (f"NOTICE: {one}" for one in notices if not one.startswith("Finished renaming"))
-    manager.storage.settle()
+    manager.storage.close()

@@ -14,6 +14,7 @@ from po_sessions.session import DEFAULT_NAME, Session, SessionSummary, check_ses
 
 if TYPE_CHECKING:
     from po_sessions.turns.prompt_object import Context, PromptObject
+from po_sessions.sessions.naming import check_free
 
 
 def is_exact(ref: str) -> bool:
@@ -39,7 +40,7 @@ def target(run: Invocation, po_name: str, named: str | None, *, new: bool, creat
         if not new:
             return find(run, ref, po_name)
         if named is not None:
-            manager.check_free(po_name, named)
+            check_free(manager.storage, po_name, named)
     except SessionNotFound:
         if not create or is_exact(ref or ""):
             raise

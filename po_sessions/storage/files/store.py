@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from po_sessions import atomic, folders, locks, tree
@@ -27,7 +28,16 @@ from po_sessions.storage.files.publish import (
 )
 from po_sessions.storage.files.rename_journal import Renaming
 from po_sessions.storage.files.trash import Trash
-from po_sessions.storage.records import UNDONE_AT, SessionStat, TrashEntry, cut_apart, id_taken, not_in_trash
+from po_sessions.storage.records import (
+    UNDONE_AT,
+    HeldTurn,
+    SessionStat,
+    TrashEntry,
+    cut_apart,
+    id_taken,
+    not_in_trash,
+    with_undone,
+)
 from po_sessions.text.strict_json import dumps
 
 if TYPE_CHECKING:
@@ -40,7 +50,7 @@ _ROUNDS = 3
 """How often an append finds a file that it cannot extend, and makes it anew, before it gives up."""
 
 
-class FileStorage:
+class FileStore:
     """Sessions in the directory `root`, which need not be there before the first change."""
 
     def __init__(
@@ -73,7 +83,7 @@ class FileStorage:
             timeout=lock_timeout,
             notice=notice,
             prepare=self._make_dirs,
-            names=self.names,
+            names=self._names,
             carry=self._carry_name,
         )
 
@@ -115,7 +125,7 @@ class FileStorage:
         with self._files.opened(id) as fd:
             return self._files.parsed(fd, self._files.path(id))
 
-    def about(self, id: str) -> SessionStat:
+    def head(self, id: str) -> SessionStat:
         """Return what its file says of a session but its messages. Raises SessionNotFound, Unreadable."""
         with self._files.opened(id) as fd:
             size, found = os.fstat(fd).st_size, self._files.tail(fd, self._files.path(id))
@@ -132,7 +142,14 @@ class FileStorage:
         """Return a session without its history. Raises SessionNotFound, Unreadable."""
         return self._renamed(_summary(self._read_row(id)))
 
-    def append(self, id: str, message: Message, *, after: End | None = None) -> SessionSummary:
+    def append(
+        self,
+        id: str,
+        message: Message,
+        *,
+        after: End | None = None,
+        turn: HeldTurn | None = None,  # noqa: ARG002 -- its lock ends with its process
+    ) -> SessionSummary:
         """Add one message at the end, durably; the cost does not depend on the history.
 
         Raises SessionNotFound, Busy, Unreadable (NewerVersion); Conflict if the session does not end like `after`.
@@ -159,6 +176,10 @@ class FileStorage:
                 _, repaired = self._rewrite(id, fd, keep)
             self._tell_repaired(path, repaired)
         raise WriteFailed(f"{path} changes whenever it is written.", advice=Advice("written_by_others"))
+
+    def amend(self, id: str, change: Callable[[Session], Session]) -> SessionSummary:
+        """Replace a session's header by what `change` makes of it. Raises as `append` does, and as `change`."""
+        return self.update(id, change)
 
     def update(self, id: str, change: Callable[[Session], Session]) -> SessionSummary:
         """Replace a session by what `change` makes of it, in a new file. Raises as `append` does, and as `change`."""
@@ -216,29 +237,58 @@ class FileStorage:
         self._deletions.add("undo", now, described_at(self._trash.path(entry_id)), trash_id=entry_id, purged=False)
         return summary, entry_id
 
-    def restore(self, entry_id: str, name: str | None = None) -> None:
-        """Put a deleted session's file back as it is, damaged or not, or made anew with another name; the entry stays.
+    def restore(self, entry_id: str, change: Callable[[Session], Session] | None = None) -> SessionSummary:
+        """Put a deleted session's file back as it is, damaged or not, or made anew by `change`; the entry goes.
 
-        Raises NotFound, Unreadable, Conflict.
+        Raises NotFound, Busy, Unreadable, Conflict; WriteFailed with the session's id if it is back and the entry
+        stays.
         """
-        one = self._trash.entry(entry_id)
-        owner = self.po_name(one.session.po_name) if one.session.po_name else ""
-        if name is not None or (owner != one.session.po_name and not one.damage):
-            parsed = self._trash.parse(entry_id)
-            summary = self.create(replace(parsed.session, name=name or parsed.session.name))
-            self._tell_repaired(self._files.path(summary.id), self._keep_torn(summary.id, parsed))
-            return
+        with self._trash.held(entry_id, timeout=self._timeout):
+            one = self._trash.entry(entry_id)
+            owner = self.po_name(one.session.po_name) if one.session.po_name else ""
+            if change is not None or (owner != one.session.po_name and not one.damage):
+                parsed = self._trash.parse(entry_id)
+                summary = self.create(parsed.session if change is None else change(parsed.session))
+                self._tell_repaired(self._files.path(summary.id), self._keep_torn(summary.id, parsed))
+            else:
+                summary = one.session
+                self._put_back(one)
+            self._discard(entry_id, summary)
+        return summary
+
+    def _put_back(self, one: TrashEntry) -> None:
+        """Bring the file of an entry to its session's place."""
         self._make_dirs()
-        source, path = self._trash.path(entry_id), self._files.path(one.session.id)
+        source, path = self._trash.path(one.id), self._files.path(one.session.id)
         try:
             fd = atomic.open_regular(source)
         except FileNotFoundError:
-            raise not_in_trash(entry_id) from None
+            raise not_in_trash(one.id) from None
         try:
             with atomic.writing(path):
                 self._bring(one, source, path, fd)
         finally:
             os.close(fd)
+
+    def _discard(self, entry_id: str, summary: SessionSummary) -> None:
+        """Remove an entry whose session is back."""
+        try:
+            self._trash.discard(entry_id)
+        except WriteFailed as error:
+            error.session_id = summary.id
+            raise
+
+    def restore_messages(self, entry_id: str) -> SessionSummary:
+        """Add undone messages to the end of their session, if it ends where they began; the entry goes.
+
+        Raises as `restore` does; SessionNotFound, Conflict if the session has gone or moved on.
+        """
+        with self._trash.held(entry_id, timeout=self._timeout):
+            one = self._trash.entry(entry_id)
+            messages = self._trash.load(entry_id).history
+            summary = self.update(one.session.id, lambda session: with_undone(session, one, messages))
+            self._discard(entry_id, summary)
+        return summary
 
     def _bring(self, one: TrashEntry, source: str, path: str, fd: int) -> None:
         """Bring a file out of the trash to a session's place, by a second name or, from another file system, a copy."""
@@ -257,13 +307,7 @@ class FileStorage:
                 atomic.sync(copy)
                 self._bring(one, temporary, path, copy)
 
-    @contextmanager
-    def trash_held(self, entry_id: str) -> Iterator[None]:
-        """Hold an entry, so that nobody else restores, removes or renames it. Raises NotFound, Busy."""
-        with self._trash.held(entry_id, timeout=self._timeout):
-            yield
-
-    def trash(self) -> list[TrashEntry]:
+    def trash(self) -> Sequence[TrashEntry]:
         """Return what is in the trash, newest first; `notice` hears of what cannot be read."""
         return self._trash.entries()
 
@@ -279,15 +323,15 @@ class FileStorage:
         """Remove an entry for good. Raises NotFound, WriteFailed."""
         self._trash.discard(entry_id)
 
-    def trash_names(self, before: str | None = None) -> list[str]:
+    def trash_names(self, before: str | None = None) -> Sequence[str]:
         """Return the names of what po put into the trash, or of what came `before` then. Raises Unreadable."""
         return self._trash.names(before)
 
-    def trash_others(self) -> list[str]:
+    def trash_others(self) -> Sequence[str]:
         """Return the names of the files in the trash that po did not put there. Raises Unreadable."""
         return self._trash.others()
 
-    def empty_trash(self, now: str, before: str | None = None) -> list[str]:
+    def empty_trash(self, now: str, before: str | None = None) -> Sequence[str]:
         """Remove for good what `trash_names` tells, and the backups of a session with its last trace; return the names.
 
         Raises Unreadable, WriteFailed.
@@ -324,11 +368,11 @@ class FileStorage:
                 raise not_its_own(path, summary.id)
             return self._backups.take(self._renamed(summary), fd, now)
 
-    def backup_ids(self, session_id: str | None = None) -> list[str]:
+    def backup_ids(self, session_id: str | None = None) -> Sequence[str]:
         """Return the ids of the backups, newest first; none is opened. Raises Unreadable."""
         return self._backups.ids(session_id)
 
-    def backups(self, session_id: str | None = None) -> list[Backup]:
+    def backups(self, session_id: str | None = None) -> Sequence[Backup]:
         """Return the backups, newest first; `notice` hears of what cannot be read. Raises Unreadable."""
         return self._backups.entries(session_id)
 
@@ -414,15 +458,20 @@ class FileStorage:
 
     # Many sessions
 
-    def summaries(
-        self, *, po_name: str | None = None, name: str | None = None, beginning: str = ""
+    def list(
+        self,
+        *,
+        po_name: str | None = None,
+        name: str | None = None,
+        beginning: str = "",
+        limit: int | None = None,
     ) -> Iterator[SessionSummary]:
         """Yield the sessions, of one prompt object and with one name if given; newest turn first, ties by id."""
-        for summary, _ in self._rows(po_name, name, beginning):
+        for summary, _ in islice(self._rows(po_name, name, beginning), limit):
             yield summary
 
-    def weighed(self, po_name: str | None = None) -> Iterator[tuple[SessionSummary, int]]:
-        """Yield the sessions as `summaries` does, each with the size of its file."""
+    def with_sizes(self, po_name: str | None = None) -> Iterator[tuple[SessionSummary, int]]:
+        """Yield the sessions as `list` does, each with the size of its file."""
         return self._rows(po_name)
 
     def _rows(
@@ -467,28 +516,28 @@ class FileStorage:
         rows = [row for row in self._catalogue.rows(needle) if row["name"].startswith(beginning)]
         return {row["name"] for row in rows if po_name == (new if row["po_name"] == old else row["po_name"])}
 
-    def ids_matching(self, fragment: str) -> list[str]:
+    def find(self, fragment: str) -> Sequence[str]:
         """Return the ids that begin or end with `fragment`, whatever its case."""
         return self._catalogue.ids_matching(fragment)
 
-    def refresh(self) -> None:
+    def rescan(self) -> None:
         """Compare every file with the index."""
         self._catalogue.look(closely=True)
 
-    def settle(self) -> None:
+    def close(self) -> None:
         """Fold the index if it is worth it; it is a cache, so a store that cannot be written is no failure."""
         self._catalogue.settle()
 
     # Locks
 
     @contextmanager
-    def turn(self, id: str, verb: str, *, wait: bool = True) -> Iterator[None]:
+    def turn(self, id: str, verb: str, *, wait: bool = True) -> Iterator[HeldTurn]:
         """Hold a session for one turn. Raises Busy, with the owner."""
         self._make_dirs()
         timeout = self._timeout if wait else 0
         try:
             with locks.owned(self._lock_path(id), verb, timeout=timeout, what=f"The session {id}"):
-                yield
+                yield HeldTurn(id)
         except Busy as error:
             error.session_id = id
             raise
@@ -499,8 +548,13 @@ class FileStorage:
         return (locks.owner(path) or "another process") if locks.is_held(path) else None
 
     @contextmanager
-    def names(self) -> Iterator[None]:
+    def claim_name(self, po_name: str, name: str) -> Iterator[str]:  # noqa: ARG002 -- one lock for all names
         """Hold the names of all sessions, compared with their files not long ago. Raises Busy."""
+        with self._names():
+            yield self.po_name(po_name)
+
+    @contextmanager
+    def _names(self) -> Iterator[None]:
         self._make_dirs()
         busy = "The names of the sessions are in use by another process."
         with locks.locked(os.path.join(self._locks, "names"), timeout=self._timeout, busy=lambda: busy):
@@ -527,10 +581,6 @@ class FileStorage:
 
     # A prompt object's other name
 
-    def prompt_objects(self) -> AbstractContextManager[object]:
-        """Hold the files of the prompt objects, before the names. Raises Busy."""
-        return self._renaming.alone()
-
     def rename_po(
         self, old: str, new: str, move: Callable[[str, str], None], check: Callable[[], None] = lambda: None
     ) -> None:
@@ -547,14 +597,16 @@ class FileStorage:
 
     def _carry_name(self, old: str, new: str) -> None:
         """Give a prompt object its other name in the sessions and the trash."""
-        for row in list(self._catalogue.rows(b'"po_name":' + dumps(old))):
-            if row["po_name"] == old:
+        owners = {row["id"]: row["po_name"] for row in self._catalogue.rows(b"")}
+        for id in self._catalogue.ids_matching(""):
+            if owners.get(id, old) == old:  # what could not be read may be its session
                 try:
-                    self.update(row["id"], lambda one: one)  # read with its new name
+                    self.update(id, lambda one: one)  # read with its new name
                 except SessionNotFound:
                     continue
                 except Unreadable as error:
-                    self._notice(f"{error} It keeps the prompt object {old}.")
+                    kept = old if id in owners else "that it names"
+                    self._notice(f"{error} It keeps the prompt object {kept}.")
         self._trash.rename_po(old, new, timeout=self._timeout)
 
     def _renamed(self, one: S) -> S:

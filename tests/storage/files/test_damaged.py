@@ -22,7 +22,7 @@ from po_sessions.errors import Unreadable
 from po_sessions.layout import primitives
 from po_sessions.storage.files import appending, codec, parsing, torn
 from po_sessions.storage.files.index import Index
-from po_sessions.storage.files.store import FileStorage
+from po_sessions.storage.files.store import FileStore
 
 GIB = 1 << 30
 
@@ -32,7 +32,7 @@ GIB = 1 << 30
 
 def later(env: Environment) -> None:
     """Have the index folded, and the clock that files get their times from go on."""
-    env.session_manager.storage.settle()
+    env.session_manager.storage.close()
     time.sleep(0.02)
 
 
@@ -203,27 +203,27 @@ def test_files_are_not_compared_again_before_a_hundred_times_as_long(root, env, 
 
 
 def test_a_row_written_before_its_file_is_believed_and_then_exact(tmp_path, monkeypatch):
-    store = FileStorage(str(tmp_path / "store"))
+    store = FileStore(str(tmp_path / "store"))
     store.create(session(user("a")))
-    assert len(list(store.summaries())) == 1  # the first look at all files
+    assert len(list(store.list())) == 1  # the first look at all files
     store.append(ULID, assistant("b"))
     row = next(store._index.rows())
     assert "written" in row
     monkeypatch.setattr(appending, "read_tail", lambda fd: pytest.fail("read again"))
-    assert len(list(store.summaries())) == 1
-    store.settle()
+    assert len(list(store.list())) == 1
+    store.close()
     row = next(store._index.rows())
     assert row["changed"] == os.stat(store.path(ULID)).st_ctime_ns
     assert "written" not in row
 
 
 def test_rows_of_an_earlier_version_are_read_again(tmp_path):
-    store = FileStorage(str(tmp_path / "store"))
+    store = FileStore(str(tmp_path / "store"))
     store.create(session(user("a")))
-    store.settle()
+    store.close()
     index = tmp_path / "store" / "sessions" / "index.json"
     index.write_bytes(re.sub(rb'"changed":\d+,', b"", index.read_bytes()).replace(b'"preview":"a"', b'"preview":"b"'))
-    assert [one.preview for one in FileStorage(str(tmp_path / "store")).summaries()] == ["a"]
+    assert [one.preview for one in FileStore(str(tmp_path / "store")).list()] == ["a"]
 
 
 def test_a_line_of_the_log_that_a_fold_did_not_see_is_written_again(tmp_path, monkeypatch):
@@ -275,17 +275,17 @@ class Counted:
 
 
 @pytest.fixture
-def store(tmp_path) -> FileStorage:
+def store(tmp_path) -> FileStore:
     """A store with a session that is to be damaged, and a sound one."""
-    made = FileStorage(str(tmp_path / "store"), lock_timeout=0.2)
+    made = FileStore(str(tmp_path / "store"), lock_timeout=0.2)
     made.create(session(user("Hello"), assistant("Hi")))
     made.create(named(OTHER, "sound"))
-    made.settle()
+    made.close()
     return made
 
 
-def again(store: FileStorage, heard: list[str] | None = None) -> FileStorage:
-    return FileStorage(store._root, lock_timeout=0.2, notice=(heard if heard is not None else []).append)
+def again(store: FileStore, heard: list[str] | None = None) -> FileStore:
+    return FileStore(store._root, lock_timeout=0.2, notice=(heard if heard is not None else []).append)
 
 
 def written_at(path: Path, data: bytes, at: int) -> None:
@@ -333,7 +333,7 @@ def test_what_is_no_session_is_not_read_whole_however_large(harm, store, monkeyp
     counted = Counted(monkeypatch)
     for _ in range(2):
         heard: list[str] = []
-        assert [one.id for one in again(store, heard).summaries()] == [OTHER]
+        assert [one.id for one in again(store, heard).list()] == [OTHER]
         assert len(heard) == 1
     with pytest.raises(Unreadable):
         again(store).load(ULID)
@@ -361,11 +361,11 @@ def test_what_takes_long_to_read_is_read_once(harm, store, monkeypatch):
     harm(Path(store.path(ULID)))
     # A listing that believes the last look yields what was changed in place where its old row stands.
     store._index.directory.forget()
-    first = list(again(store).summaries())
+    first = list(again(store).list())
     counted = Counted(monkeypatch)
-    store.settle()
+    store.close()
     for _ in range(3):
-        assert list(again(store).summaries()) == first
+        assert list(again(store).list()) == first
     if first[0].id == ULID:
         assert again(store).summary(ULID) == first[0]
     assert counted.bytes < 1 << 20
@@ -375,11 +375,11 @@ def test_many_damaged_files_are_read_once(store, monkeypatch):
     for number in range(100):
         Path(store.path(OTHER)).with_name(f"01ARZ3NDEKTSV4RRFFQ68{number:05}.json").write_bytes(b"{" * 100_000)
     heard: list[str] = []
-    list(again(store, heard).summaries())
+    list(again(store, heard).list())
     assert len(heard) == 100
     counted = Counted(monkeypatch)
     heard.clear()
-    list(again(store, heard).summaries())
+    list(again(store, heard).list())
     assert len(heard) == 100
     assert counted.bytes < 1_000_000
 
@@ -391,7 +391,7 @@ def test_an_index_of_zeros_is_not_read_whole(harm, store, monkeypatch):
     os.truncate(path, 0 if harm == "zeros" else 26)
     written_at(path, b"\n]}\n" if harm != "zeros" else b"\0", GIB)
     counted = Counted(monkeypatch)
-    assert {one.id for one in again(store).summaries()} == {ULID, OTHER}
+    assert {one.id for one in again(store).list()} == {ULID, OTHER}
     assert counted.bytes < 8 << 20
     assert abs(path.stat().st_size - len(data)) < 100
 
@@ -402,17 +402,17 @@ def test_a_log_beyond_measure_is_dropped_and_the_index_made_anew(store, monkeypa
     os.truncate(log, GIB)
     store.create(named("01ARZ3NDEKTSV4RRFFQ6900009", "new"))  # its row is behind all that
     counted = Counted(monkeypatch)
-    assert {one.name for one in again(store).summaries()} == {session().name, "sound", "new"}
+    assert {one.name for one in again(store).list()} == {session().name, "sound", "new"}
     assert not log.exists()
     assert counted.bytes < 1 << 20
 
 
 MEASURE = """
 import resource, sys
-from po_sessions.storage.files.store import FileStorage
+from po_sessions.storage.files.store import FileStore
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-store = FileStorage(sys.argv[1])
-for one in store.summaries():
+store = FileStore(sys.argv[1])
+for one in store.list():
     print(one.id, one.message_count, one.turn_count, one.preview)
     with store.reading(one.id) as opened:
         list(opened.history[:1])

@@ -17,7 +17,7 @@ from po_sessions.pointers import PointerFile
 from po_sessions.session import Session
 from po_sessions.storage.files.index import Index
 from po_sessions.storage.files.publish import link_new
-from po_sessions.storage.files.store import FileStorage
+from po_sessions.storage.files.store import FileStore
 
 NOW = "2025-01-03T10:00:00.000Z"
 
@@ -30,7 +30,7 @@ def root(tmp_path):
 @pytest.fixture
 def opened(root):
     """Open the store as the next command would."""
-    return lambda **more: FileStorage(str(root), lock_timeout=0.2, **more)
+    return lambda **more: FileStore(str(root), lock_timeout=0.2, **more)
 
 
 @pytest.fixture
@@ -38,28 +38,28 @@ def store(opened):
     """A store with one session, looked at, and in need of no other look for a long time."""
     made = opened()
     made.create(named(ULID, "a"))
-    made.settle()
-    made.refresh()
-    made.settle()
+    made.close()
+    made.rescan()
+    made.close()
     took(made, 1000.0)
     return made
 
 
-def seen(store: FileStorage) -> Path:
+def seen(store: FileStore) -> Path:
     return Path(store._index.directory.path) / ".locks" / "seen"
 
 
-def took(store: FileStorage, seconds: float) -> None:
+def took(store: FileStore, seconds: float) -> None:
     """Make it as if the last look had taken so long."""
     path = seen(store)
     path.write_text(json.dumps({**json.loads(path.read_text()), "took": seconds}))
 
 
-def names(store: FileStorage) -> set[str]:
-    return {one.name for one in store.summaries()}
+def names(store: FileStore) -> set[str]:
+    return {one.name for one in store.list()}
 
 
-def put(store: FileStorage, one: Session) -> None:
+def put(store: FileStore, one: Session) -> None:
     """Put a file there as another program would."""
     Path(store._index.directory.path, f"{one.id}.json").write_text(json.dumps(one.to_dict()))
 
@@ -85,7 +85,7 @@ OWN = {
     "put back": lambda s: s.put_back(s.back_up(ULID, NOW).id, "greeter", NOW),
     "turn": lambda s: s.turn(ULID, "send").__enter__(),
     "pointers": lambda s: PointerFile(s._root).change(lambda now: now.with_po("greeter")),
-    "settle": lambda s: s.settle(),
+    "settle": lambda s: s.close(),
 }
 
 
@@ -99,7 +99,7 @@ def test_own_changes_need_no_look(what, store, opened, monkeypatch):
         assert names(opened()) == expected
     monkeypatch.undo()
     assert {path.stem for path in Path(store._index.directory.path).glob("01*.json")} == {
-        one.id for one in opened().summaries()
+        one.id for one in opened().list()
     }
 
 
@@ -188,7 +188,7 @@ def test_of_two_looks_the_one_that_began_last_counts(store, opened):
 
 def test_a_look_takes_out_no_row_whose_file_is_just_coming(store, opened):
     def late(temporary: str, path: str) -> None:
-        opened().refresh()
+        opened().rescan()
         link_new(OTHER)(temporary, path)
 
     store._files.publish(named(OTHER, "b"), late)
@@ -201,7 +201,7 @@ def test_a_copy_of_a_store_is_looked_at(store, root, tmp_path):
     (copy / "sessions" / f"{OTHER}.json").write_text(json.dumps(named(OTHER, "b").to_dict()))
     about = os.stat(root / "sessions")
     os.utime(copy / "sessions", ns=(about.st_atime_ns, about.st_mtime_ns))  # as rsync does
-    assert names(FileStorage(str(copy))) == {"a", "b"}
+    assert names(FileStore(str(copy))) == {"a", "b"}
 
 
 def test_where_the_time_cannot_be_set_it_is_believed_two_seconds_later(store, opened, monkeypatch):
@@ -257,7 +257,7 @@ def test_whoever_waits_for_many_files_to_be_read_can_be_told(store, opened, root
     assert given == [("Reading what changed", [OTHER]), ("Reading the sessions", [ULID, OTHER])]
 
 
-@pytest.mark.parametrize("mend", [FileStorage.settle, lambda store: list(store.summaries())])
+@pytest.mark.parametrize("mend", [FileStore.close, lambda store: list(store.list())])
 def test_a_file_that_could_not_be_read_when_the_index_was_made_anew_is_looked_at_again(mend, store, opened, root):
     path = Path(store.path(ULID))
     sound = path.read_bytes()
@@ -283,7 +283,7 @@ def test_what_could_not_be_kept_is_taken_in_by_the_next_command(store, opened, m
 def test_what_goes_while_it_is_listed_costs_no_look(store, opened, monkeypatch):
     put(store, named(OTHER, "b"))
     assert names(opened()) == {"a", "b"}
-    listing = opened().summaries()
+    listing = opened().list()
     next(listing)
     for id in (ULID, OTHER):
         opened().delete(id, NOW)

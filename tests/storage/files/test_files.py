@@ -58,7 +58,7 @@ def test_files_are_private_whatever_the_umask(umask, root, store):
         with store.turn(ULID, "send"):
             store.append(ULID, user())
             modes = {path: stat.S_IMODE(path.stat().st_mode) for path in [root, *root.rglob("*")]}
-        store.settle()
+        store.close()
     finally:
         os.umask(before)
     modes |= {path: stat.S_IMODE(path.stat().st_mode) for path in [root, *root.rglob("*")]}
@@ -69,10 +69,10 @@ def test_files_are_private_whatever_the_umask(umask, root, store):
 
 def test_the_index_agrees_with_the_files_after_each_change(root, store):
     store.create(session())
-    store.settle()
+    store.close()
     for message in (user(), assistant()):
         summary = store.append(ULID, message)
-        store.settle()
+        store.close()
         (row,) = rows(root)
         about = (root / "sessions" / f"{ULID}.json").stat()
         assert (row["message_count"], row["size"], row["inode"]) == (summary.message_count, about.st_size, about.st_ino)
@@ -83,7 +83,7 @@ def test_the_index_agrees_with_the_files_after_each_change(root, store):
 def test_the_index_is_only_a_cache(harm, root, store, again):
     for id in (ULID, OTHER, UUID):
         store.create(named(id, id))
-    store.settle()
+    store.close()
     path = root / "sessions" / "index.json"
     data = path.read_bytes()
     path.unlink()
@@ -91,9 +91,9 @@ def test_the_index_is_only_a_cache(harm, root, store, again):
         path.mkdir()
     elif harm != "missing":
         path.write_bytes({"empty": b"", "garbage": b'{"version":1,"sessions":[\n{"id"]}\n', "cut": data[:-20]}[harm])
-    assert {one.id for one in again().summaries()} == {ULID, OTHER, UUID}
-    again().settle()
-    assert {one.id for one in again().summaries()} == {ULID, OTHER, UUID}
+    assert {one.id for one in again().list()} == {ULID, OTHER, UUID}
+    again().close()
+    assert {one.id for one in again().list()} == {ULID, OTHER, UUID}
 
 
 def test_a_torn_line_of_the_log_never_runs_into_the_next(root, store, again):
@@ -102,7 +102,7 @@ def test_a_torn_line_of_the_log_never_runs_into_the_next(root, store, again):
         log.write(b'\n{"id":"01A')
     store.create(named(OTHER, "b"))
     assert {row["name"] for row in Index(str(root / "sessions")).rows()} == {"a", "b"}
-    assert {one.name for one in again().summaries()} == {"a", "b"}
+    assert {one.name for one in again().list()} == {"a", "b"}
 
 
 @pytest.mark.parametrize(
@@ -116,8 +116,8 @@ def test_a_torn_line_of_the_log_never_runs_into_the_next(root, store, again):
 def test_a_row_of_the_wrong_kind_does_no_harm(place, row, root, store, again):
     store.create(named(ULID, "a"))
     store.create(named(OTHER, "b"))
-    store.settle()
-    list(store.summaries())
+    store.close()
+    list(store.list())
     line = json.dumps(row).encode()
     path = root / "sessions" / place
     if place == "index.log":
@@ -125,35 +125,35 @@ def test_a_row_of_the_wrong_kind_does_no_harm(place, row, root, store, again):
     else:
         path.write_bytes(path.read_bytes().replace(b'[\n{"id"', b"[\n" + line + b'\n,{"id"'))
     settled(root)
-    assert {one.name for one in again().summaries()} == {"a", "b"}
-    again().settle()
-    assert {one.name for one in again().summaries()} == {"a", "b"}
+    assert {one.name for one in again().list()} == {"a", "b"}
+    again().close()
+    assert {one.name for one in again().list()} == {"a", "b"}
     assert {row["name"] for row in rows(root)} == {"a", "b"}
 
 
 @pytest.mark.parametrize("seen", ["", "[]", "5", '{"mtime":"x"}', '{"mtime":5,"boot":"x","problems":5}', "{}", "\0"])
 def test_a_look_of_the_wrong_kind_does_no_harm(seen, root, store, again):
     store.create(named(ULID, "a"))
-    list(again().summaries())
+    list(again().list())
     (root / "sessions" / ".locks" / "seen").write_text(seen)
-    assert [one.name for one in again().summaries()] == ["a"]
+    assert [one.name for one in again().list()] == ["a"]
 
 
 def test_a_log_that_cannot_be_used_is_no_reason_to_list_nothing(root, store, again):
     store.create(named(ULID, "a"))
-    store.settle()
+    store.close()
     (root / "sessions" / "index.log").mkdir()
-    assert [one.name for one in again().summaries()] == ["a"]
+    assert [one.name for one in again().list()] == ["a"]
 
 
 def test_a_reader_never_puts_an_older_row_behind_a_newer_one(root, store, again, monkeypatch):
     """A reader that saw the log before the file was written must not record what it then read."""
     store.create(session(user("a")))
-    store.settle()
+    store.close()
     real = appending.write_append
 
     def listed_meanwhile(fd, path, append):
-        assert [one.message_count for one in again().summaries()] == [1]
+        assert [one.message_count for one in again().list()] == [1]
         real(fd, path, append)
 
     monkeypatch.setattr(appending, "write_append", listed_meanwhile)
@@ -165,12 +165,12 @@ def test_a_reader_never_puts_an_older_row_behind_a_newer_one(root, store, again,
 def test_readers_do_not_wait_for_the_log(root, store, again):
     store.create(named(ULID, "a"))
     store.create(named(OTHER, "b"))
-    store.settle()
+    store.close()
     for path in (root / "sessions").glob("01*.json"):
         path.write_text(json.dumps(json.loads(path.read_text()), indent=1))
     with locks.locked(str(root / "sessions" / "index.log"), timeout=1):
         began = time.monotonic()
-        assert len(list(open_storage("files", root=str(root), lock_timeout=30).summaries())) == 2
+        assert len(list(open_storage("files", root=str(root), lock_timeout=30).list())) == 2
         assert time.monotonic() - began < 10
 
 
@@ -209,21 +209,21 @@ def test_a_file_that_cannot_be_extended_however_often_it_is_made_is_given_up(sto
 
 def test_a_name_is_found_beside_a_lone_surrogate(store):
     store.create(named(ULID, "Café", history=(user("\ud800"),)))
-    store.settle()
-    assert [one.id for one in store.summaries(po_name="greeter", name="Café")] == [ULID]
+    store.close()
+    assert [one.id for one in store.list(po_name="greeter", name="Café")] == [ULID]
 
 
 def test_a_file_mended_in_place_is_listed_again(root, store, again):
     store.create(named(ULID, "a"))
-    store.settle()
+    store.close()
     path = Path(store.path(ULID))
     sound = path.read_bytes()
     path.write_bytes(b"")
-    assert list(again().summaries()) == []
+    assert list(again().list()) == []
     settled(root)
     path.write_bytes(sound)
     settled(root)
-    assert [one.name for one in again().summaries()] == ["a"]
+    assert [one.name for one in again().list()] == ["a"]
 
 
 def test_a_fold_that_was_cut_is_finished(root, store, again):
@@ -231,9 +231,9 @@ def test_a_fold_that_was_cut_is_finished(root, store, again):
     log = root / "sessions" / "index.log"
     log.rename(log.with_name("index.log.1"))
     store.create(named(OTHER, "b"))
-    assert {one.name for one in again().summaries()} == {"a", "b"}
-    again().settle()
-    again().settle()
+    assert {one.name for one in again().list()} == {"a", "b"}
+    again().close()
+    again().close()
     assert {row["name"] for row in rows(root)} == {"a", "b"}
     assert not log.exists()
     assert not log.with_name("index.log.1").exists()
@@ -241,16 +241,16 @@ def test_a_fold_that_was_cut_is_finished(root, store, again):
 
 def test_files_that_others_bring_change_and_take_away_are_noticed(root, store, again):
     store.create(named(ULID, "a"))
-    store.settle()
-    assert [one.name for one in again().summaries()] == ["a"]
+    store.close()
+    assert [one.name for one in again().list()] == ["a"]
     foreign = root / "sessions" / f"{OTHER}.json"
     foreign.write_text(json.dumps(named(OTHER, "b").to_dict(), indent=2))
-    assert {one.name for one in again().summaries()} == {"a", "b"}
+    assert {one.name for one in again().list()} == {"a", "b"}
     foreign.write_text(json.dumps(named(OTHER, "bee").to_dict(), indent=2))
-    assert {one.name for one in again().summaries()} == {"a", "bee"}
+    assert {one.name for one in again().list()} == {"a", "bee"}
     foreign.unlink()
-    again().settle()
-    assert {one.name for one in again().summaries()} == {"a"}
+    again().close()
+    assert {one.name for one in again().list()} == {"a"}
 
 
 def test_a_file_of_another_layout_is_rewritten_at_the_first_write(root, store):
@@ -297,7 +297,7 @@ def make_symlink(path: Path) -> None:
 def test_a_bad_file_is_named_not_written_to_and_the_others_are_listed(harm, complaint, store, again, said):
     store.create(session(user("a")))
     store.create(named(UUID, "fine"))
-    store.settle()
+    store.close()
     path = Path(store.path(ULID))
     harm(path)
     before = path.read_bytes() if path.is_file() else None
@@ -310,34 +310,34 @@ def test_a_bad_file_is_named_not_written_to_and_the_others_are_listed(harm, comp
     for _ in range(2):
         heard: list[str] = []
         listed = again(notice=heard.append)
-        assert [one.name for one in listed.summaries()] == ["fine"]
+        assert [one.name for one in listed.list()] == ["fine"]
         assert len(heard) == 1
         assert str(path) in heard[0]
-        listed.settle()
+        listed.close()
 
 
 def test_a_directory_in_which_nothing_came_or_went_is_not_looked_through(root, store, again, monkeypatch):
     store.create(session())
-    store.settle()
-    list(again().summaries())
+    store.close()
+    list(again().list())
     settled(root)
     monkeypatch.setattr(os, "scandir", lambda path: pytest.fail("looked through"))
-    assert len(list(again().summaries())) == 1
+    assert len(list(again().list())) == 1
     os.utime(root / "sessions")
     with pytest.raises(pytest.fail.Exception):
-        list(again().summaries())
+        list(again().list())
 
 
 def test_after_a_restart_every_file_is_looked_at(root, store, again, monkeypatch):
     store.create(session(user("a")))
-    store.settle()
-    list(again().summaries())
+    store.close()
+    list(again().list())
     row = rows(root)[0]
     index = root / "sessions" / "index.json"
     index.write_bytes(index.read_bytes().replace(b'"preview":"a"', b'"preview":"b"').replace(b'"size":3', b'"size":4'))
     monkeypatch.setattr("po_sessions.layout.index.boot_id", lambda: "another")
-    again().refresh()
-    again().settle()
+    again().rescan()
+    again().close()
     assert rows(root)[0] == row
 
 
@@ -345,7 +345,7 @@ def test_what_is_no_session_file_is_told(root, store, again, said):
     store.create(session())
     (root / "sessions" / f"{ULID} (1).json").write_text("{}")
     (root / "sessions" / "notes.txt").write_text("mine")
-    assert len(list(store.summaries())) == 1
+    assert len(list(store.list())) == 1
     assert len(said) == 1
     assert "sync client" in said[0]
 
@@ -374,7 +374,7 @@ def test_a_full_disk_while_appending_leaves_the_file_as_it_was(root, store, monk
         store.append(ULID, user("b"))
     assert failed
     assert path.read_bytes() == before
-    assert [one.message_count for one in store.summaries()] == [1]
+    assert [one.message_count for one in store.list()] == [1]
     assert store.append(ULID, user("b")).message_count == 2
 
 
@@ -447,6 +447,6 @@ def test_lock_files_of_killed_processes_do_no_harm(root, store):
 
 
 def test_a_renaming_begins_when_nobody_is_making_a_session(store, root):
-    with store.names(), pytest.raises(Busy):
+    with store.claim_name("greeter", "x"), pytest.raises(Busy):
         open_storage("files", root=str(root), lock_timeout=0.1).rename_po("coordinator", "new", lambda *_: None)
     assert not (root / "sessions" / ".rename").exists()

@@ -8,22 +8,22 @@ import pytest
 from support.named import session
 
 from po_sessions import bounded
-from po_sessions.storage.files.store import FileStorage
+from po_sessions.storage.files.store import FileStore
 
 IDS = [f"01ARZ3NDEKTSV4RRFFQ69G{number:04}" for number in range(5)]
 
 
 @pytest.fixture
-def store(tmp_path) -> FileStorage:
-    store = FileStorage(str(tmp_path / "store"))
+def store(tmp_path) -> FileStore:
+    store = FileStore(str(tmp_path / "store"))
     for id in IDS:
         store.create(session(id, f"Name {id}"))
     return store
 
 
-OPERATIONS: dict[str, Callable[[FileStorage], object]] = {
-    "list": lambda store: list(store.summaries()),
-    "list of a prompt object": lambda store: list(store.summaries(po_name="greeter")),
+OPERATIONS: dict[str, Callable[[FileStore], object]] = {
+    "list": lambda store: list(store.list()),
+    "list of a prompt object": lambda store: list(store.list(po_name="greeter")),
     "taken names": lambda store: store.taken_names("greeter"),
     "read": lambda store: store.load(IDS[0]),
 }
@@ -46,8 +46,8 @@ def test_an_operation_looks_for_the_journal_once(what, store, monkeypatch):
 
 def test_a_rename_in_progress_holds_for_every_session_of_a_listing(store, tmp_path):
     (tmp_path / "store" / "sessions" / ".rename").write_text('{"version":1,"old":"greeter","new":"host"}')
-    assert {one.po_name for one in store.summaries()} == {"host"}
-    assert len(list(store.summaries(po_name="host"))) == len(IDS)
-    assert list(store.summaries(po_name="greeter")) == []
+    assert {one.po_name for one in store.list()} == {"host"}
+    assert len(list(store.list(po_name="host"))) == len(IDS)
+    assert list(store.list(po_name="greeter")) == []
     assert len(store.taken_names("host")) == len(IDS)
     assert store.taken_names("greeter") == set()

@@ -56,6 +56,11 @@ HINTS: Mapping[str, Hint | Callable[..., Hint]] = {
     "name_taken": _name_taken,
     "id_taken": lambda session_id: Hint("Run ", Command("session show", session_id), " to see it."),
     "owned_by_another": _owned_by_another,
+    # What a store lacks
+    "no_trash": Hint("Add --purge to remove it for good."),
+    "no_backups": Hint("Run ", Command("session export"), " to keep a copy."),
+    "no_files": Hint("Run ", Command("session export"), " to write one."),
+    "no_sizes": Hint("Choose by age, or by --keep-last."),
     # What a session holds
     "fewer_turns": lambda session_id: Hint("Run ", Command("session show", session_id), " to see them."),
     "no_summary": lambda session_id: Hint("Run ", Command("session compact", session_id), " to add one."),

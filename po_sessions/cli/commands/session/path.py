@@ -14,11 +14,11 @@ def path(ctx: typer.Context, ref: Ref = None, po: Po = None) -> None:
     run: Invocation = ctx.obj
     manager = run.environment().session_manager
     session = manager.find(run.session_ref(ref), run.known_po(po))
-    file = manager.storage.path(session.id)
+    file = manager.path(session.id)
     if run.out.as_json:
         run.out.json({"version": 1, "id": session.id, "path": file})
     else:
-        run.out.line(str(file))
+        run.out.line(file)
 
 
 ABOUT = Verb(

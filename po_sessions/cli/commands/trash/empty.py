@@ -29,15 +29,15 @@ def empty(
     """
     run: Invocation = ctx.obj
     length = None if older_than is None else parse_duration(older_than)
-    manager = run.environment().session_manager
-    names = manager.storage.trash_names(manager.trashed_before(length))
+    trash = run.environment().session_manager.trash
+    names = trash.names(length)
     if names:
         given = ["--older-than", str(older_than)] if length else []
         command = Words("po", "trash", "empty", *given, "--yes")
         run.confirm(f"Remove {counted(len(names), 'thing')} in the trash for good?", yes=yes, command=command)
-    gone = manager.empty_trash(length) if names else []
+    gone = trash.empty(length) if names else []
     run.out.note(f"Removed {counted(len(gone), 'thing')} for good.")
-    if others := manager.storage.trash_others():
+    if others := trash.others():
         run.out.note(f"Still in {run.environment().root}/trash: {trash_others.named(others)}; {trash_others.NOT_OURS}.")
     if run.out.as_json:
         run.out.json([{"version": 1, "name": name} for name in gone])

@@ -24,15 +24,15 @@ def list_(ctx: typer.Context, ids: Ids = False, template: Format = None, null: N
     """
     run: Invocation = ctx.obj
     face = Face(run.out, _FIELDS, ids=ids, template=template, null=null)
-    found = run.environment().session_manager.trash()
+    trash = run.environment().session_manager.trash
+    found = trash.list()
     if face.printed(found, _to_json):
         return None
     entries = {f"{one.id}.json" for one in found}
-    storage = run.environment().session_manager.storage
-    others = [name for name in storage.trash_names() if name not in entries]
+    others = [name for name in trash.names() if name not in entries]
     for names, what in (
         (others, Hint(Command("trash empty"), " removes all.")),
-        (storage.trash_others(), Hint(f"{trash_others.NOT_OURS}.")),
+        (trash.others(), Hint(f"{trash_others.NOT_OURS}.")),
     ):
         if names:
             run.out.note(Hint(f"Also in {run.environment().root}/trash: {trash_others.named(names)}; ") + what)

@@ -32,9 +32,9 @@ def restore(
     Prints the id of the session.
     """
     run: Invocation = ctx.obj
-    manager = run.environment().session_manager
-    entry = manager.find_trashed(ref)
-    session = manager.restore(entry, as_)
+    trash = run.environment().session_manager.trash
+    entry = trash.find(ref)
+    session = trash.restore(entry, as_)
     back = f"{counted(entry.session.message_count, 'message')} of " if entry.undone_at is not None else ""
     run.out.note(f"Restored {back}{session.name!r} of {session.po_name}.")
     session_rows.remark_orphaned(run, session)
