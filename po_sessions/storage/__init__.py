@@ -242,7 +242,7 @@ def ability(store: SessionStore, kind: type[A]) -> A | None:
     return store if isinstance(store, kind) else None
 
 
-_TABLE = {
+KINDS = {
     "files": "po_sessions.storage.files.store:FileStore",
     "memory": "po_sessions.storage.memory:MemoryStore",
 }
@@ -250,6 +250,6 @@ _TABLE = {
 
 def open_storage(kind: str, **arguments: Any) -> SessionStore:
     """Return a store of this kind (`files` or `memory`), imported now, made with `arguments`."""
-    module, _, name = _TABLE[kind].partition(":")
+    module, _, name = KINDS[kind].partition(":")
     made: SessionStore = getattr(import_module(module), name)(**arguments)
     return made

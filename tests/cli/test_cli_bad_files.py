@@ -130,10 +130,11 @@ def full(root: Path, po) -> Path:
     """Three sessions, each also in the trash and in a backup; the second is current, its index folded."""
     store = open_storage("files", root=str(root))
     for id, name in ((BAD, "bad"), (FINE, "fine"), (OTHER, "other")):
-        store.create(Session(id, name, "greeter", NOW, NOW, (user("one"), assistant("two"), user("three"))))
+        session = Session(id, name, "greeter", NOW, NOW, (user("one"), assistant("two"), user("three")))
+        store.create(session)
         store.back_up(id, NOW)
-        store.restore(store.delete(id, NOW))
-        store.update(id, lambda one: one)  # a file of its own
+        store.delete(id, NOW)
+        store.create(session)
         store.append(id, assistant("four"))
     (root / "objects" / "bad.md").write_text("---\ndescription: soon bad\n---\nHello\n")
     assert po("session", "switch", FINE).exit_code == 0
