@@ -115,7 +115,7 @@ def test_what_is_too_long_is_seen(tmp_path):
 
 def test_the_reader_of_files_imports_only_what_is_in_the_interpreter():
     """Imports under TYPE_CHECKING are for the type checker; all others are built in, or `os`, which is loaded."""
-    allowed = {"os", "time", "itertools", "_datetime", "_json", "po_sessions"}
+    allowed = {"os", "time", "_json", "po_sessions"}
     found = set()
     for path in (PACKAGE / "layout").glob("*.py"):
         tree = ast.parse(path.read_text())

@@ -7,7 +7,6 @@ command leaves the answer to the commands.
 
 import os
 import time
-from itertools import islice
 
 from po_sessions.layout import lines, primitives
 
@@ -223,7 +222,9 @@ def rows(
     if fd is None:
         raise Damaged
     try:
-        stored = islice(stored_lines(fd, needle), farthest)
+        stored = stored_lines(fd, needle)
+        if farthest is not None:
+            stored = (line for _, line in zip(range(farthest), stored, strict=False))
         yield from merged(changes, stored if keep is None else filter(keep, stored), _exact)
     finally:
         os.close(fd)

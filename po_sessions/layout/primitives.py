@@ -9,18 +9,17 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from datetime import datetime
     from typing import Any
 
     encode_basestring: Any
     make_scanner: Any
-else:  # what `datetime` and `json` are made of, which take a millisecond and half a start
-    from _datetime import datetime
+else:  # what `json` is made of, which takes half a start
     from _json import encode_basestring, make_scanner
 
 _ULID = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _HEX = "0123456789abcdef"
 _BARE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
+_LAST_DAYS = {"02": "28", "04": "30", "06": "30", "09": "30", "11": "30"}
 _JOINERS = dict.fromkeys((0x200C, 0x200D))
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _BLOCK = 1 << 16
@@ -182,11 +181,17 @@ def is_time(value: object) -> bool:
     if not (isinstance(value, str) and len(value) == 24 and value.isascii()):
         return False
     marks = value[4] + value[7] + value[10] + value[13] + value[16] + value[19] + value[23]
-    try:
-        datetime.fromisoformat(value)
-    except ValueError:
+    digits = value[:4] + value[5:7] + value[8:10] + value[11:13] + value[14:16] + value[17:19] + value[20:23]
+    if marks != "--T::.Z" or not digits.isdecimal():
         return False
-    return marks == "--T::.Z" and value[11:13] < "24"
+    year, month, day = value[:4], value[5:7], value[8:10]
+    last = "29" if month == "02" and _is_leap(int(year)) else _LAST_DAYS.get(month, "31")
+    is_date = year > "0000" and "01" <= month <= "12" and "01" <= day <= last
+    return is_date and value[11:13] < "24" and value[14:16] < "60" and value[17:19] < "60"
+
+
+def _is_leap(year: int) -> bool:
+    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
 
 
 def session(path: str, id: str) -> "tuple[str, str, int] | None":
