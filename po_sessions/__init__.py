@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from po_sessions.environment import Environment
-    from po_sessions.errors import PoError
+    from po_sessions.errors import Advice, PoError
     from po_sessions.models import Chunk, ModelBackend, ModelPaths, Reply
     from po_sessions.prompt_objects.definition import Definition
     from po_sessions.session import Message, Session, SessionSummary, Turn
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Advice": "errors",
     "Answer": "turns.prompt_object",
     "Chunk": "models",
     "Context": "turns.prompt_object",
@@ -61,6 +62,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Advice",
     "Answer",
     "Chunk",
     "Context",

@@ -78,7 +78,7 @@ def test_an_upward_import_is_seen(tmp_path):
 LONGEST_FILE, LONGEST_FUNCTION = 400, 60
 """In lines; of a function, with its parameters and its docstring."""
 
-STILL_TOO_LONG = {"session.py", "sessions/manager.py", "storage/files/store.py"}
+STILL_TOO_LONG = {"session.py", "storage/files/store.py"}
 """What was too long when the limits came, outside of `cli/`, where nothing is. No entry may be added."""
 
 

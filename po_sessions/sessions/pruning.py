@@ -48,9 +48,9 @@ class Criteria:
                 "Nothing says which sessions are to go.",
                 advice=Advice("no_criterion"),
             )
-        for number, option in ((self.keep_last, "--keep-last"), (self.max_size, "--max-size")):
+        for name, number in (("keep_last", self.keep_last), ("max_size", self.max_size)):
             if number is not None and number < 1:
-                raise InvalidInput(f"{option} {number} keeps nothing.", advice=Advice("number_from_1"))
+                raise InvalidInput(f"{name}={number} keeps nothing.", advice=Advice("number_from_1"))
 
     def cutoff(self, now: datetime) -> str | None:
         """Return the time since before which a session has to be idle, as stored times are written."""

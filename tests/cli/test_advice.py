@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,9 +64,52 @@ def test_the_library_has_no_command_lines():
         (str(path.relative_to(PACKAGE)), line)
         for path in library()
         for line in path.read_text().splitlines()
-        if re.search(r"'po |\bRun '|\bhint=|--(po|root|model|session|new|option|format|timeout)\b", line)
+        if re.search(
+            r"'po |\bRun '|\bhint=|--(po|root|model|session|new|option|format|timeout|keep-last|max-size)\b", line
+        )
     ]
     assert found == []
+
+
+FIELDS = {
+    "delay": 1.0,
+    "elsewhere": [("po", "id")],
+    "errors": (),
+    "failure": "Down.",
+    "first": None,
+    "has_name": True,
+    "lacks_owner": True,
+    "llm": ["llm"],
+    "names": ["one"],
+    "near": "that",
+    "paths": ["x"],
+    "reason": "Gone.",
+    "then": None,
+}
+"""What stands for the fields that are not text."""
+
+
+def made(reason: str) -> Hint:
+    """Return the hint of a reason with fields of any value."""
+    hint = hints.table()[reason]
+    if isinstance(hint, Hint):
+        return hint
+    return hint(**{name: FIELDS.get(name, "x y") for name in inspect.signature(hint).parameters})
+
+
+@pytest.mark.parametrize("reason", sorted(hints.table()))
+def test_each_hint_is_a_sentence_whose_commands_are_there(reason, po):
+    hint = made(reason)
+    text = hint.text()
+    assert not text or text[-1] in ".?!", text
+    for command in (part for part in hint.parts if isinstance(part, Command)):
+        verb, *options = command.line(None).partition(" -- ")[0].split(" --")
+        words = shlex.split(verb)[1:]
+        shown = po(*words, *(word for option in options for word in shlex.split(f"--{option}")), "--help")
+        assert shown.exit_code == 0, shown.stderr
+        path = command.verb.partition(" --")[0].split()[:2]
+        for word, named in zip(path, shown.stdout.split()[2:4], strict=False):
+            assert named in (word, "[OPTIONS]"), shown.stdout
 
 
 ROOT = "/a 'b'"

@@ -7,7 +7,7 @@ from typing import Any
 
 from typer.exceptions import TyperException
 
-from po_sessions.cli.app.hints import Hint, Words, meant
+from po_sessions.cli.app.hints import Command, Hint, Words, meant
 from po_sessions.errors import InvalidInput
 from po_sessions.text.suggest import nearest
 
@@ -16,18 +16,20 @@ def usage_error(error: TyperException, args: list[str]) -> InvalidInput:
     """Return what is wrong with the arguments `args`."""
     ctx: Any = getattr(error, "ctx", None)
     message = error.format_message().strip() or "No command was given."
-    hints = [f"Run '{ctx.command_path if ctx else 'po'} --help' to see how it is used."]
+    path = ctx.command_path.split()[1:] if ctx else []
+    first, help_ = "", Command(" ".join([*path, "--help"]))
     if hasattr(error, "possibilities"):
         message, at = _no_such_option(error, args)
         if ctx and at is not None and (line := _with_dashes(ctx, args, at)):
-            hints.insert(0, f"If it is no option, put '--' in front: {line}\n")
+            first = f"If it is no option, put '--' in front: {line}\n"
     elif found := re.fullmatch(r"Got unexpected extra argument\(s\) \((.*)\)", message, re.DOTALL):
         message = f"There are more arguments than it takes: {found[1]}"
-        hints.insert(0, "One that has spaces needs quotes. ")
+        first = "One that has spaces needs quotes. "
     elif ctx and message == "Missing command.":
-        hints.insert(0, f"One of {', '.join(getattr(ctx.command, 'commands', ()))}. ")
+        first = f"One of {', '.join(getattr(ctx.command, 'commands', ()))}. "
     message = message.replace("is not a valid int", "is not a whole number")
-    return InvalidInput(message if message[-1] in ".?!" else f"{message}.", advice=Hint("".join(hints)))
+    hint = Hint(first, "Run ", help_, " to see how it is used.")
+    return InvalidInput(message if message[-1] in ".?!" else f"{message}.", advice=hint)
 
 
 def _no_such_option(error: Any, args: list[str]) -> tuple[str, int | None]:

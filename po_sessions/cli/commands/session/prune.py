@@ -59,6 +59,8 @@ def prune(
     run: Invocation = ctx.obj
     if older_than is not None and before is not None:
         raise InvalidInput("--older-than and --before contradict each other.", advice=Hint("Give one of them."))
+    if keep_last is not None and keep_last < 1:
+        raise InvalidInput(f"--keep-last {keep_last} keeps nothing.", advice=Hint("Give a number from 1 on."))
     criteria = Criteria(
         older_than=None if older_than is None else parse_duration(older_than),
         before=None if before is None else parse_moment(before),
