@@ -18,6 +18,7 @@ from po_sessions.session import (
 )
 from po_sessions.sessions.naming import UNNAMED
 from po_sessions.storage import SessionStore, load
+from po_sessions.storage.records import without_undone
 from po_sessions.text.strict_json import dumps
 
 
@@ -85,6 +86,26 @@ def place_of(session: Session, storage: SessionStore) -> tuple[str | None, Sessi
         if holds(normal(there), normal(session)):
             return id, there.summary()
     return None, None
+
+
+def imported(session: Session, id: str, name: str, po_name: str, format_name: str, now: str) -> Session:
+    """Return what is stored of a session that came from elsewhere; its metadata report where it came from."""
+    about = {
+        "id": session.id,
+        "name": session.name,
+        "po_name": session.po_name,
+        "format": format_name,
+        "at": now,
+        **{key: session.metadata[key] for key in ("imported_from",) if key in session.metadata},
+    }
+    return replace(
+        normal(session),
+        id=id,
+        name=name,
+        po_name=po_name,
+        metadata={**session.metadata, "imported_from": about},
+        extra=without_undone(session.extra),
+    )
 
 
 def holds(there: Session, session: Session) -> bool:

@@ -30,11 +30,10 @@ from po_sessions.session import (
     timestamp,
 )
 from po_sessions.sessions import selector
-from po_sessions.sessions.importing import Imported, carried_name, normal, place_of
+from po_sessions.sessions.importing import Imported, carried_name, imported, place_of
 from po_sessions.sessions.naming import UNNAMED, FreeNames, check_free, claimed, named
 from po_sessions.storage import Backups as BackupStore
 from po_sessions.storage import LocalFiles, Notice, SessionStore, Trash, ability, load
-from po_sessions.storage.records import without_undone
 
 if TYPE_CHECKING:
     from po_sessions.sessions.backups import BackupPolicy, Backups
@@ -187,29 +186,17 @@ class SessionManager:
 
     def _import(self, session: Session, po_name: str, format_name: str, names: dict[str, FreeNames]) -> Imported:
         """Import one session; `names` is kept from one to the next."""
-        id, there = place_of(session, self.storage)
-        if there is not None:
-            return Imported(there, session, made=False)
         if po_name not in names:
             names[po_name] = FreeNames(self.storage.taken_names(self.storage.po_name(po_name)))
-        about = {
-            "id": session.id,
-            "name": session.name,
-            "po_name": session.po_name,
-            "format": format_name,
-            "at": self.now(),
-            **{key: session.metadata[key] for key in ("imported_from",) if key in session.metadata},
-        }
-        with claimed(self.storage, po_name, carried_name(session.name), names[po_name]) as (owner, name):
-            copy = replace(
-                normal(session),
-                id=id or new_session_id(self._clock()),
-                name=name,
-                po_name=owner,
-                metadata={**session.metadata, "imported_from": about},
-                extra=without_undone(session.extra),
-            )
-            return Imported(self.storage.create(copy), session, made=True)
+        while True:
+            id, there = place_of(session, self.storage)
+            if there is not None:
+                return Imported(there, session, made=False)
+            base = carried_name(session.name)
+            with claimed(self.storage, po_name, base, names[po_name]) as (owner, name), suppress(Conflict):
+                copy = imported(session, id or new_session_id(self._clock()), name, owner, format_name, self.now())
+                return Imported(self.storage.create(copy), session, made=True)
+            # Another process has made a session with this id since; it may be the same one.
 
     def adopt(self, session: SessionSummary, po_name: str) -> SessionSummary:
         """Give a session to a prompt object; its name gets a number if it is taken there.

@@ -251,7 +251,7 @@ def test_missing_weights_are_exit_8_and_leave_nothing(root, po, backend):
     missing = WeightsMissing("The weights are missing.", advice=Advice("fetch"))
     backend.script = Script(unavailable=missing)
     result = po("send", "greeter", "Hello")
-    assert (result.exit_code, result.stderr) == (8, "po: The weights are missing.\nRun 'po model pull'.\n")
+    assert (result.exit_code, result.stderr) == (8, "po: The weights are missing.\nRun 'po model pull' (93 MB).\n")
     assert po("session", "list").stdout == ""
 
 
