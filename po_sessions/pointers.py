@@ -57,7 +57,7 @@ class Pointers(NamedTuple):
 
     def renamed(self, now: Callable[[str], str]) -> Pointers:
         """Return the state in which each prompt object is called what `now` returns for its name."""
-        for name in (*self.pointers, *([self.po_name] if self.po_name else [])):
+        for name in {*self.pointers, *filter(None, [self.po_name])}:
             if (new := now(name)) != name:
                 return self.with_po_renamed(name, new)
         return self
