@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
-from po_sessions.errors import Advice, Conflict, InvalidInput, NewerVersion
+from po_sessions import schema
+from po_sessions.errors import Advice, InvalidInput
 from po_sessions.layout.primitives import FOOTER_AT, is_printable
-from po_sessions.text.strict_json import dumps, loads
+from po_sessions.schema import Parent, Totals
+from po_sessions.text.strict_json import dumps
 
 VERSION = 1
 """The version of the session format written here. Newer ones are readable, and read-only."""
@@ -31,6 +34,9 @@ NAME_LENGTH = 200
 PREVIEW_LENGTH = 80
 FOOTER_KEYS = ("updated_at", "preview", "message_count", "turn_count")
 """What stands behind the history, since it changes with every message; the counts last."""
+
+OWN_FOOTER_KEYS = ("totals", "spent")
+"""What only files have behind the history, since the messages tell it; one in front is from an earlier version."""
 
 STANDS_FOR = "stands_for"
 """The key of a summary: how many messages before it it stands for in what a model is sent."""
@@ -122,6 +128,14 @@ class Message:
     """All other keys. Ours: `model`, `usage`, `duration_ms`, `finish_reason`, and `error` (`kind`, `message`) in the
     reply of a failed turn, whose content is what had arrived."""
 
+    def __post_init__(self) -> None:
+        if self.role not in ROLES:
+            raise ValueError(f"a message has the role {self.role!r}")
+        if not isinstance(self.content, str | None):
+            raise ValueError("the content of a message is not text")
+        if not isinstance(self.created_at, str | None):
+            raise ValueError("the time of a message is not text")
+
     @property
     def failed(self) -> bool:
         """Whether this is the reply of a failed turn."""
@@ -158,12 +172,6 @@ class Message:
             raise ValueError("a message is not an object")
         rest = dict(data)
         role, content, created_at = rest.pop("role", None), rest.pop("content", None), rest.pop("created_at", None)
-        if role not in ROLES:
-            raise ValueError(f"a message has the role {role!r}")
-        if not isinstance(content, str | None):
-            raise ValueError("the content of a message is not text")
-        if not isinstance(created_at, str | None):
-            raise ValueError("the time of a message is not text")
         return cls(role, content, created_at, rest)
 
 
@@ -195,18 +203,36 @@ class SessionSummary:
     preview: str = ""
     """The first user's message on one line, cut to PREVIEW_LENGTH characters."""
     last_turn: TurnState = "empty"
+    tags: tuple[str, ...] = ()
+    pinned: bool = False
+    parent: Parent | None = None
+    totals: Totals | None = None
+    """The replies of each model; None where they have to be counted."""
+    spent: int = 0
+    """The tokens that its replies ever cost, also those that were undone."""
 
-    def with_message(self, message: Message) -> SessionSummary:
-        """Return the summary of the session with one more message."""
+    def with_message(self, message: Message, now: str = "") -> SessionSummary:
+        """Return the summary of the session with one more message.
+
+        The time of the last turn does not move back, unless it lies more than a day ahead of `now`.
+        """
         first = message.role == "user" and not self.turn_count
+        at = _time_or(message.created_at, self.updated_at)
         return replace(
             self,
-            updated_at=max(self.updated_at, _time_or(message.created_at, self.updated_at)),
+            updated_at=at if now and is_far_ahead(self.updated_at, now) else max(self.updated_at, at),
             message_count=self.message_count + 1,
             turn_count=self.turn_count + (message.role == "user"),
             preview=preview(message.content) if first else self.preview,
             last_turn=message.turn_state,
+            totals=None if self.totals is None else schema.with_message(self.totals, message),
+            spent=self.spent + schema.tokens_in(message),
         )
+
+
+def is_far_ahead(time: str, now: str) -> bool:
+    """Tell whether a time lies more than a day ahead of another, so that the clock must have been wrong."""
+    return time > now and datetime.fromisoformat(time) - datetime.fromisoformat(now) > timedelta(days=1)
 
 
 def _time_or(text: str | None, default: str) -> str:
@@ -236,6 +262,35 @@ class Session:
     version: int = VERSION
     extra: Mapping[str, Any] = field(default_factory=dict)
     """All other keys."""
+    parent: Parent | None = None
+    tags: Sequence[str] = ()
+    pinned: bool = False
+    """Whether it is never pruned."""
+    note: str | None = None
+    budget: int | None = None
+    """How many tokens it may spend."""
+    amended_at: str | None = None
+    """When one of the keys before the history was last changed."""
+    spent: int = field(default=0, compare=False)
+    """The tokens that its replies ever cost, where the history does not tell all of them."""
+
+    def __post_init__(self) -> None:
+        for key in ("id", "name", "po_name"):
+            value = getattr(self, key)
+            if not isinstance(value, str) or not value:
+                raise ValueError(f"{key!r} is missing or not text")
+        for key in ("created_at", "updated_at"):
+            object.__setattr__(self, key, _normal_time(getattr(self, key), key))
+        if type(self.version) is not int or self.version < 1:
+            raise ValueError("'version' is not a positive whole number")
+        if not isinstance(self.metadata, Mapping) or not isinstance(self.extra, Mapping):
+            raise ValueError("'metadata' is not an object")
+        if not isinstance(self.history, Sequence) or isinstance(self.history, str | bytes):
+            raise ValueError("'history' is not a list")
+        if isinstance(self.history, tuple | list) and not all(type(one) is Message for one in self.history):
+            raise ValueError("'history' has something that is not a message")
+        for key, check in _CHECKS.items():
+            object.__setattr__(self, key, check(getattr(self, key)))
 
     @property
     def message_count(self) -> int:
@@ -280,6 +335,7 @@ class Session:
             if last.role == "user":
                 first = first if turn_count else preview(last.content)
                 turn_count += 1
+        totals = schema.totals_of(self.history)
         return SessionSummary(
             id=self.id,
             name=self.name,
@@ -290,6 +346,11 @@ class Session:
             turn_count=turn_count,
             preview=first,
             last_turn=last.turn_state if last else "empty",
+            tags=tuple(self.tags),
+            pinned=self.pinned,
+            parent=self.parent,
+            totals=totals,
+            spent=max(self.spent, schema.tokens_of(totals)),
         )
 
     def head(self) -> dict[str, Any]:
@@ -301,6 +362,10 @@ class Session:
             "po_name": self.po_name,
             "created_at": self.created_at,
             **self.extra,
+            **({} if self.parent is None else {"parent": self.parent.to_dict()}),
+            **({"tags": list(self.tags)} if self.tags else {}),
+            **({"pinned": True} if self.pinned else {}),
+            **{key: value for key in _SINGLE if (value := getattr(self, key)) is not None},
             "metadata": dict(self.metadata),
         }
 
@@ -339,84 +404,56 @@ class Session:
         if not isinstance(data, dict):
             raise ValueError("it is not a JSON object")
         rest = dict(data)
-        for derived in (FOOTER_AT, *FOOTER_KEYS[1:]):
-            rest.pop(derived, None)
         history = rest.pop("history", None)
         if not isinstance(history, list):
             raise ValueError("'history' is not a list")
-        metadata = rest.pop("metadata", {})
-        if not isinstance(metadata, dict):
-            raise ValueError("'metadata' is not an object")
-        version = rest.pop("version", VERSION)
-        if type(version) is not int or version < 1:
-            raise ValueError("'version' is not a positive whole number")
-        texts = {key: rest.pop(key, None) for key in ("id", "name", "po_name")}
-        for key, value in texts.items():
-            if not isinstance(value, str) or not value:
-                raise ValueError(f"{key!r} is missing or not text")
-        created_at = _time(rest, "created_at", UNKNOWN_TIME)
-        messages = tuple(Message.from_dict(message) for message in history)
+        messages = tuple(map(Message.from_dict, history))
+        spent = schema.spent_by(rest, schema.tokens_of(schema.totals_of(messages)))
+        for derived in (FOOTER_AT, *OWN_FOOTER_KEYS, *FOOTER_KEYS[1:]):
+            rest.pop(derived, None)
+        created_at = _normal_time(rest.pop("created_at", UNKNOWN_TIME), "created_at")
         if "updated_at" not in rest:  # the messages tell, or nothing does
             rest["updated_at"] = max([created_at, *(_time_or(one.created_at, created_at) for one in messages)])
         return cls(
-            **texts,
+            **{key: rest.pop(key, None) for key in ("id", "name", "po_name")},
             created_at=created_at,
-            updated_at=_time(rest, "updated_at", created_at),
+            updated_at=rest.pop("updated_at"),
             history=messages,
-            metadata=metadata,
-            version=version,
+            metadata=rest.pop("metadata", {}),
+            version=rest.pop("version", VERSION),
+            pinned=bool(rest.pop("pinned", False)),
+            **_known(rest),
             extra=rest,
+            spent=spent,
         )
 
 
-def _time(data: dict[str, Any], key: str, default: str) -> str:
-    value = data.pop(key, default)
+def _known(rest: dict[str, Any]) -> dict[str, Any]:
+    """Take the keys of the schema out of others; one that has another meaning to another program stays there."""
+    found = {}
+    for key, check in (("parent", Parent.from_dict), *_CHECKS.items()):
+        if key in rest:
+            with suppress(ValueError):
+                found[key] = check(rest[key])
+                del rest[key]
+    return found
+
+
+def _check_amended(time: Any) -> str | None:
+    return None if time is None else _normal_time(time, "amended_at")
+
+
+_SINGLE = ("note", "budget", "amended_at")
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "tags": schema.check_tags,
+    "note": schema.check_text,
+    "budget": schema.check_count,
+    "amended_at": _check_amended,
+}
+
+
+def _normal_time(value: Any, key: str) -> str:
     try:
         return normal_time(value)
     except (TypeError, ValueError):
         raise ValueError(f"{key!r} is not a time") from None
-
-
-class End(NamedTuple):
-    """How a session ended when somebody looked at it, so that a later change can be refused if it ends otherwise."""
-
-    message_count: int
-    last: Message | None
-    """The last message, None if there was none."""
-
-    @classmethod
-    def of(cls, session: Session) -> End:
-        """Return how a session ends; of its history only the last message is read."""
-        return cls(session.message_count, session.history[-1] if session.message_count else None)
-
-    def check(self, session: SessionSummary, last: Message | None) -> None:
-        """Raise Conflict unless a session, whose `last` message this is, still ends like this."""
-        if session.message_count != self.message_count or not _same(self.last, last):
-            raise Conflict(
-                f"{session.name!r} does not end as it did when the model was asked: its file was replaced, or another "
-                "program wrote to it.",
-                advice=Advice("ends_otherwise", session_id=session.id),
-            )
-
-
-def _same(one: Message | None, other: Message | None) -> bool:
-    """Tell whether two messages are stored alike; halves of a character, put together by JSON, make no difference."""
-    if one is None or other is None or one == other:
-        return one == other
-    return bool(loads(dumps(one.to_dict())) == loads(dumps(other.to_dict())))
-
-
-def check_writable(session: Session | SessionSummary, version: int) -> None:
-    """Raise NewerVersion if a session of this version may only be read."""
-    if version > VERSION:
-        raise NewerVersion(
-            f"The session {session.name!r} has version {version}, and this po writes {VERSION}; it can be read, "
-            "not changed.",
-            advice=Advice("upgrade"),
-        )
-
-
-def check_kept(before: Session, after: Session) -> None:
-    """Raise ValueError unless a change leaves a session's id and its messages as they are; it may add messages."""
-    if before.id != after.id or before.history != after.history[: len(before.history)]:
-        raise ValueError("a change may not touch a session's id or its messages")

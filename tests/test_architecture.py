@@ -19,7 +19,9 @@ LAYERS = [
     {"atomic"},
     {"bounded"},
     {"locks", "tree"},
+    {"schema"},
     {"session", "pointers", "settings", "mending"},
+    {"changes"},
     {"storage", "formats", "prompt_objects", "models"},  # they never import each other
     {"sessions"},
     {"turns", "doctor"},

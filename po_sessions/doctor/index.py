@@ -14,6 +14,7 @@ from po_sessions.errors import Advice, PoError, WriteFailed
 from po_sessions.layout.index import Damaged
 from po_sessions.session import is_session_id
 from po_sessions.storage.files.index import Row
+from po_sessions.storage.files.publish import SUMMARY_FIELDS, TOTALS
 from po_sessions.text.strict_json import loads
 
 _SHOWN = 3
@@ -55,6 +56,8 @@ def _differs(row: Row | None, wanted: Row | None) -> bool:
     """Tell whether a row is not what it should be; it may have more keys."""
     if row is None or wanted is None:
         return row is not wanted
+    if row.get(TOTALS) is None:  # it is of an earlier version, or its file's footer is
+        wanted = {key: wanted[key] for key in (*SUMMARY_FIELDS, "size", "inode")}
     return any(row.get(key) != value for key, value in wanted.items())
 
 

@@ -6,7 +6,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from po_sessions import atomic, folders, locks
 from po_sessions.doctor.finding import Finding, Repair
@@ -32,7 +32,12 @@ class _Examined:
 
     @property
     def counts_wrong(self) -> bool:
-        return self.footer is not None and self.footer != self.session.summary()
+        if self.footer is None:
+            return False
+        found = self.session.summary()
+        if self.footer.totals is None:  # it is of an earlier version: they are counted by the next write
+            found = replace(found, totals=None, spent=self.footer.spent)
+        return self.footer != found
 
 
 def check(store: Store) -> Iterator[Finding]:

@@ -7,15 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from po_sessions.changes import check_writable
 from po_sessions.errors import Advice, Advised, Conflict, NotFound, PoError, SessionNotFound, Unreadable
-from po_sessions.session import (
-    Session,
-    SessionSummary,
-    check_session_name,
-    check_writable,
-    new_session_id,
-    timestamp,
-)
+from po_sessions.session import Session, SessionSummary, check_session_name, new_session_id, timestamp
 from po_sessions.sessions import selector
 from po_sessions.storage import Backups as BackupStore
 from po_sessions.storage import Notice, SessionStore, archive_ids, load

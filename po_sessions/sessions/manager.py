@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from po_sessions.changes import End, check_writable
 from po_sessions.errors import (
     Advice,
     Conflict,
@@ -20,12 +21,10 @@ from po_sessions.errors import (
 from po_sessions.pointers import MemoryPointers, PointerStore
 from po_sessions.session import (
     DEFAULT_NAME,
-    End,
     Message,
     Session,
     SessionSummary,
     check_session_name,
-    check_writable,
     new_session_id,
     timestamp,
 )

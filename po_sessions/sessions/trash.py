@@ -7,8 +7,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from po_sessions.changes import check_writable
 from po_sessions.errors import Advice, Advised, Conflict, NotFound, SessionNotFound, Unreadable, WriteFailed
-from po_sessions.session import Session, SessionSummary, check_session_name, check_writable, new_session_id, timestamp
+from po_sessions.session import Session, SessionSummary, check_session_name, new_session_id, timestamp
 from po_sessions.sessions import selector
 from po_sessions.sessions.importing import holds
 from po_sessions.sessions.naming import named

@@ -12,7 +12,8 @@ from dataclasses import fields
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
-from po_sessions.session import End, Message, Session, SessionSummary
+from po_sessions.changes import End
+from po_sessions.session import Message, Session, SessionSummary
 
 if TYPE_CHECKING:
     from po_sessions.storage.records import Backup, HeldTurn, SessionStat, TrashEntry
@@ -75,10 +76,12 @@ class SessionStore(Protocol):
         name: str | None = None,
         beginning: str = "",
         limit: int | None = None,
+        complete: bool = False,
     ) -> Iterator[SessionSummary]:
         """Yield the sessions, of one prompt object and with one name if given; newest turn first, ties by id.
 
-        `limit` is how many at most. Those whose name has this `beginning` are found without a look at all others.
+        `limit` is how many at most. With `complete`, each has its tags, its parent and its totals, which a store may
+        have to read first. Those whose name has this `beginning` are found without a look at all others.
         Raises Unreadable if only a session that cannot be read has this name of this prompt object.
         """
 

@@ -6,10 +6,12 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import islice
 
+from po_sessions.changes import End, check_kept, check_writable
 from po_sessions.errors import Advice, Busy, SessionNotFound
-from po_sessions.session import End, Message, Session, SessionSummary, check_kept, check_po_name, check_writable
+from po_sessions.session import Message, Session, SessionSummary, check_po_name, timestamp
 from po_sessions.storage import archive_ids
 from po_sessions.storage.files import codec
 from po_sessions.storage.records import (
@@ -78,8 +80,10 @@ class MemoryStore:
             check_writable(session, session.version)
             if after is not None:
                 after.check(session.summary(), End.of(session).last)
-            updated_at = session.summary().with_message(message).updated_at
-            session = replace(session, history=(*session.history, message), updated_at=updated_at)
+            made = session.summary().with_message(message, timestamp(datetime.now(UTC)))
+            session = replace(
+                session, history=(*session.history, message), updated_at=made.updated_at, spent=made.spent
+            )
             self._sessions[id] = session
         return session.summary()
 
@@ -257,6 +261,7 @@ class MemoryStore:
         name: str | None = None,
         beginning: str = "",
         limit: int | None = None,
+        complete: bool = False,  # noqa: ARG002
     ) -> Iterator[SessionSummary]:
         """Yield the sessions, newest turn first, ties by id."""
         rows = [session.summary() for session in tuple(self._sessions.values())]

@@ -66,9 +66,10 @@ def entry(id: str, session: Session) -> TrashEntry:
 def cut_apart(session: Session, start: int, end: int) -> tuple[Session, Session]:
     """Return the messages from `start` on, before `end`, as what goes to the trash, and the session without them."""
     before, gone, behind = session.history[:start], session.history[start:end], session.history[end:]
+    spent = session.summary().spent
     return (
         replace(session, history=gone, extra={**session.extra, UNDONE_AT: start}),
-        replace(session, history=(*before, *behind)),
+        replace(session, history=(*before, *behind), spent=spent),
     )
 
 

@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from po_sessions.changes import End
 from po_sessions.errors import (
     Advice,
     Conflict,
@@ -19,7 +20,7 @@ from po_sessions.errors import (
 )
 from po_sessions.models import Chunk, ModelBackend, Reply, check_unasked
 from po_sessions.prompt_objects.definition import Definition, Limit
-from po_sessions.session import STANDS_FOR, End, Message, Session, SessionSummary, Turn
+from po_sessions.session import STANDS_FOR, Message, Session, SessionSummary, Turn
 from po_sessions.sessions.manager import SessionManager
 from po_sessions.turns.idempotency import KEY, answer_in, begun
 from po_sessions.turns.window import Window, window

@@ -41,7 +41,10 @@ messages = st.builds(
     extras,
 )
 
-known = set(session().to_dict())
+known = {
+    *session().to_dict(),
+    *("parent", "tags", "pinned", "note", "budget", "amended_at", "footer_at", "totals", "spent"),
+}
 
 sessions = st.builds(
     Session,

@@ -13,8 +13,9 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
+from po_sessions.changes import End, check_kept, check_writable
 from po_sessions.errors import Busy, SessionNotFound
-from po_sessions.session import End, Message, Session, SessionSummary, check_kept, check_po_name, check_writable
+from po_sessions.session import Message, Session, SessionSummary, check_po_name
 from po_sessions.storage.records import HeldTurn, SessionStat, id_taken
 
 ROWS: dict[str, dict[str, str]] = {}

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from po_sessions import atomic
+from po_sessions import atomic, schema
+from po_sessions.changes import End, check_writable
 from po_sessions.errors import Advice, PoError, WriteFailed
 from po_sessions.layout import lines
 from po_sessions.layout.primitives import FOOTER_AT, is_po_name
-from po_sessions.session import FOOTER_KEYS, End, Message, Session, SessionSummary, check_writable
+from po_sessions.session import (
+    FOOTER_KEYS,
+    OWN_FOOTER_KEYS,
+    UNKNOWN_TIME,
+    Message,
+    Session,
+    SessionSummary,
+    normal_time,
+    timestamp,
+)
 from po_sessions.storage.files.codec import (
     END,
     LONGEST_HEAD,
     about,
     encoded_footer,
     first_line,
+    footer_keys,
     line_start,
     read_footer,
     read_header,
@@ -24,6 +36,9 @@ from po_sessions.storage.files.codec import (
 )
 from po_sessions.storage.records import SessionStat
 from po_sessions.text.strict_json import dumps
+
+_OWN = {FOOTER_AT, *OWN_FOOTER_KEYS}
+_IN_SUMMARY = {"tags", "pinned", "parent"}
 
 
 class Tail(NamedTuple):
@@ -67,7 +82,7 @@ def read_tail(fd: int) -> Tail | None:
         footer_at = line_start(fd, size - len(END), LONGEST_HEAD)
         data = os.pread(fd, size - footer_at, footer_at)
         footer = read_footer(data)
-        if FOOTER_AT in head or footer.get(FOOTER_AT, footer_at) != footer_at:
+        if not _OWN.isdisjoint(head) or footer.get(FOOTER_AT, footer_at) != footer_at:
             return None
         # A longer one, written by hand, would leave a rest behind the next.
         if data != encoded_footer(footer):
@@ -86,31 +101,45 @@ def read_tail(fd: int) -> Tail | None:
     return Tail(head, footer, footer_at, size, summary, len(opening), last, data)
 
 
-def is_counted(fd: int, tail: Tail) -> bool:
-    """Tell whether a file has as many messages as its footer says.
+def counted(fd: int, tail: Tail) -> Tail | None:
+    """Return a sound file with its totals; None if it has not as many messages as its footer says.
 
-    One whose footer has its offset needs no look. Of another, which an earlier version wrote, all lines are read, once:
-    the append that follows gives it the offset.
+    One whose footer has its offset and its totals needs no look. Of another, to which an earlier version wrote, all
+    lines are read, once: the append that follows writes both.
     """
-    if FOOTER_AT in tail.footer:
-        return True
+    if FOOTER_AT in tail.footer and tail.summary.totals is not None:
+        return tail
     found = lines.forwards(lambda size, at: os.pread(fd, size, at), tail.history_at, tail.footer_at)
-    count = 0
     try:
-        for count, line in enumerate(found, 1):
-            read_message(line, first=count == 1)
+        count, totals = 0, schema.NO_TOTALS
+        for line in found:
+            message = read_message(line, first=count == 0)
+            count, totals = count + 1, schema.with_message(totals, message)
     except (ValueError, OSError):
-        return False
-    return count == tail.summary.message_count
+        return None
+    if count != tail.summary.message_count:
+        return None
+    spent = schema.spent_by(tail.footer, schema.tokens_of(totals))
+    return tail._replace(summary=replace(tail.summary, totals=totals, spent=spent))
 
 
 def _summary(head: dict[str, Any], footer: dict[str, Any], last: Message | None) -> SessionSummary:
-    summary = Session.from_dict({**head, "history": [], **footer}).summary()
-    return replace(
-        summary,
+    """Return what a file tells without its history. Raises ValueError."""
+    told: dict[str, Any] = {
         **{key: footer[key] for key in FOOTER_KEYS},
-        last_turn=last.turn_state if last else "empty",
-    )
+        "last_turn": last.turn_state if last else "empty",
+        "totals": schema.stored_totals(footer),
+    }
+    if not _IN_SUMMARY.isdisjoint(head):
+        return replace(Session.from_dict({**head, "history": [], **footer}).summary(), **told)
+    # Most have none of these, and every append comes by.
+    texts: dict[str, Any] = {key: head.get(key) for key in ("id", "name", "po_name")}
+    if not all(isinstance(text, str) and text for text in texts.values()) or head["version"] < 1:
+        raise ValueError("a key is missing")
+    if not isinstance(head.get("metadata", {}), dict) or not isinstance(head.get("created_at", ""), str):
+        raise ValueError("a key is not of its type")
+    created_at, spent = normal_time(head.get("created_at", UNKNOWN_TIME)), footer.get("spent")
+    return SessionSummary(**texts, created_at=created_at, spent=spent if type(spent) is int else 0, **told)
 
 
 def about_tail(tail: Tail) -> SessionStat:
@@ -132,18 +161,22 @@ class Append(NamedTuple):
 
 
 def plan_append(tail: Tail, message: Message, after: End | None = None) -> Append:
-    """Return what adds `message` to a sound file. Raises NewerVersion; Conflict if it does not end like `after`."""
+    """Return what adds `message` to a sound file that is `counted`.
+
+    Raises NewerVersion; Conflict if it does not end like `after`.
+    """
     check_writable(tail.summary, tail.head["version"])
     if after is not None:
         after.check(tail.summary, tail.last)
     Message.from_dict(message.to_dict())  # never write what could not be read
-    summary = tail.summary.with_message(message)
+    # The clock is only asked about a last turn that lies ahead of the message.
+    is_behind = (message.created_at or "") < tail.summary.updated_at
+    summary = tail.summary.with_message(message, timestamp(datetime.now(UTC)) if is_behind else "")
     old = tail.footer_text
     line = b"," * (tail.summary.message_count > 0) + dumps(message.to_dict())
     # The new footer begins where the old one ended or later, so that no cut of the write can mix the two.
     line = line.ljust(len(old) - 1) + b"\n"
-    at = {FOOTER_AT: tail.footer_at + len(line)}
-    data = line + encoded_footer({**at, **tail.footer, **at, **{key: getattr(summary, key) for key in FOOTER_KEYS}})
+    data = line + encoded_footer(footer_keys(summary, tail.footer_at + len(line), tail.footer))
     return Append(data, tail.footer_at, old, tail.footer_at + len(data), summary)
 
 

@@ -19,7 +19,7 @@ from po_sessions.layout.index import Damaged, is_of, sort_key
 from po_sessions.session import is_session_id
 from po_sessions.storage import Notice, Watch
 from po_sessions.storage.files.index import Index, Row
-from po_sessions.storage.files.publish import why_damaged
+from po_sessions.storage.files.publish import TOTALS, why_damaged
 
 _KEPT = ("name", "po_name", "created_at", "updated_at")
 """What is kept of a session whose file is damaged."""
@@ -43,9 +43,10 @@ class Catalogue:
         self._last: dict[str, Row] | None = None
         self._busy: set[str] = set()
 
-    def rows(self, needle: bytes = b"") -> Iterator[Row]:
+    def rows(self, needle: bytes = b"", *, complete: bool = False) -> Iterator[Row]:
         """Yield the rows, newest turn first, compared with their files; with `needle`, at least those that hold it.
 
+        With `complete`, those of earlier versions are read again from their files, each once, and kept: they lack keys.
         Those of damaged files are told.
         """
         if not folders.is_dir(self._path):
@@ -56,7 +57,7 @@ class Catalogue:
         for row in self._indexed(needle):
             while older and sort_key(older[-1]) > sort_key(row):
                 yield older.pop()
-            fresh = self._checked(row)
+            fresh = self._checked(row, complete=complete)
             if fresh is None or row["id"] in yielded:
                 continue
             yielded.add(row["id"])
@@ -181,7 +182,7 @@ class Catalogue:
         except Damaged:  # it cannot be written, or it is its log that is damaged
             yield from sorted(self._read_all([]), key=sort_key, reverse=True)
 
-    def _checked(self, row: Row) -> Row | None:
+    def _checked(self, row: Row, *, complete: bool) -> Row | None:
         """Return the row if its file is still the one it was taken from, a new row if not, None if there is none."""
         about = self._stat(row["id"])
         if about is None:
@@ -189,7 +190,7 @@ class Catalogue:
                 if not self._index.has_removed(row["id"]):  # not gone this moment: the index is of another store
                     self._directory.forget()
             return None
-        if is_of(row, about):
+        if is_of(row, about) and (TOTALS in row or not complete):
             return self._told(row)
         try:
             return self._told(self._taken_in(row["id"], lambda: row)[0])

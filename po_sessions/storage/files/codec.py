@@ -5,7 +5,7 @@
     {"version":1,"id":"…","name":"…","po_name":"…","created_at":"…","metadata":{},"history":[
     {"role":"user","content":"Hello","created_at":"…"}
     ,{"role":"assistant","content":"Hi there!",…}
-    ],"footer_at":226,"updated_at":"…","preview":"Hello","message_count":2,"turn_count":1
+    ],"footer_at":226,"totals":{…},"spent":35,"updated_at":"…","preview":"Hello","message_count":2,"turn_count":1
     }
 
 The header; one message a line, the comma leading; then the footer: what changes, and the offset where it begins, so
@@ -20,17 +20,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
 from po_sessions.layout.primitives import FOOTER_AT
-from po_sessions.session import FOOTER_KEYS, Message, Session, normal_time
+from po_sessions.session import FOOTER_KEYS, OWN_FOOTER_KEYS, Message, Session, SessionSummary, normal_time
 from po_sessions.storage.records import SessionStat
 from po_sessions.text.strict_json import dumps, loads
 
 _HEADER_END = b',"history":[\n'
 END = b"\n}\n"
+_OWN = {FOOTER_AT, *OWN_FOOTER_KEYS, *FOOTER_KEYS}
 _BLOCK = 4096
 _LARGEST_BLOCK = 1 << 20
 LONGEST_HEAD = 16 << 20
@@ -40,7 +41,18 @@ LONGEST_HEAD = 16 << 20
 def encode(session: Session) -> bytes:
     """Return a whole file."""
     before = b"".join(session.encoded_history())
-    return before + encoded_footer({FOOTER_AT: len(before), **session.footer()})
+    return before + encoded_footer(footer_keys(session.summary(), len(before)))
+
+
+def footer_keys(summary: SessionSummary, at: int, others: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the keys of a footer that begins at this offset, `others` that are not known here among them.
+
+    All new ones stand before those of earlier versions, which carry along only what is there.
+    """
+    known = {key: getattr(summary, key) for key in FOOTER_KEYS}
+    made_for = {key: known[key] for key in ("message_count", "updated_at")}
+    others = {key: value for key, value in (others or {}).items() if key not in _OWN}
+    return {FOOTER_AT: at, **others, "totals": {**made_for, "models": summary.totals}, "spent": summary.spent, **known}
 
 
 def encoded_footer(keys: dict[str, Any]) -> bytes:
@@ -121,9 +133,7 @@ def read_message(line: bytes, *, first: bool) -> Message:
 def about(session: Session, size: int, *, whole: bool = True) -> SessionStat:
     """Return what there is to know of a session of so many bytes but its messages."""
     times = [session.created_at, session.updated_at, *times_of(session.history)]
-    return SessionStat(
-        session.summary(), size, session.version, bool(session.extra.get("pinned")), active_at=max(times), whole=whole
-    )
+    return SessionStat(session.summary(), size, session.version, session.pinned, active_at=max(times), whole=whole)
 
 
 def times_of(messages: Iterable[Message]) -> Iterator[str]:

@@ -31,7 +31,8 @@ class OpenedSession(Session):
     def summary(self) -> SessionSummary:
         """Return what the file said."""
         assert self.known is not None
-        return replace(self.known, name=self.name, po_name=self.po_name)
+        own = {key: getattr(self, key) for key in ("name", "po_name", "pinned", "parent")}
+        return replace(self.known, **own, tags=tuple(self.tags))
 
     def newest_with(self, key: str, value: str | None = None) -> int | None:
         """Return where the newest message is that has this key, and this value, reading only lines like it."""
@@ -69,13 +70,16 @@ class Lines(Sequence[Message]):
         return len(self._numbers)
 
     def __iter__(self) -> Iterator[Message]:
-        for number, line in zip(self._numbers, lines.forwards(self._read, self._start, self._end), strict=False):
+        found = lines.forwards(self._read, self._start, self._end)
+        for number, line in zip(self._numbers, found, strict=False):
             try:
                 message = read_message(line, first=number == 0)
             except ValueError:
                 yield from self._parsed(number, self._numbers.stop)
                 return
             yield message
+        if next(found, None) is not None:  # more than the footer of an earlier version says: the file may be doubled
+            self._parsed(0, 0)
 
     def __reversed__(self) -> Iterator[Message]:
         backwards = lines.backwards(self._read, self._start, self._end)

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from po_sessions import atomic
+from po_sessions import atomic, schema
 from po_sessions.errors import Advice, InvalidInput, Unreadable
 from po_sessions.session import FOOTER_KEYS, Message, Session, check_po_name
 from po_sessions.storage.files.codec import read_footer, read_head, read_header, read_message, times_of
@@ -171,4 +171,6 @@ def _last_turn(messages: list[Message]) -> dict[str, Any]:
 
 
 def _session(head: dict[str, Any], messages: list[Message], footer: dict[str, Any]) -> Session:
-    return replace(Session.from_dict({**head, "history": [], **footer}), history=tuple(messages))
+    keys = {**head, **footer}
+    spent = schema.spent_by(keys, schema.tokens_of(schema.totals_of(messages)))
+    return replace(Session.from_dict({**keys, "history": []}), history=tuple(messages), spent=spent)

@@ -10,11 +10,12 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
-from po_sessions import atomic, folders, locks
+from po_sessions import atomic, folders, locks, schema
 from po_sessions.errors import Advice, Busy, Conflict, PoError, SessionNotFound, Unreadable
+from po_sessions.schema import Parent
 from po_sessions.session import UNKNOWN_TIME, Session, SessionSummary, is_session_id
 from po_sessions.storage.files import appending, codec, parsing
 from po_sessions.storage.files.appending import Found
@@ -22,9 +23,13 @@ from po_sessions.storage.files.index import Index, Row
 from po_sessions.storage.files.parsing import LARGE
 from po_sessions.storage.records import id_taken
 
+TOTALS = "totals"
+"""The key that rows of earlier versions lack, with all of the schema."""
 _HERE = "{path}"
 """What stands for a file's path in the index, since a store can be moved."""
-SUMMARY_FIELDS = tuple(field.name for field in fields(SessionSummary))
+_SCHEMA = {"tags", "pinned", "parent", "totals", "spent"}
+SUMMARY_FIELDS = tuple(field.name for field in fields(SessionSummary) if field.name not in _SCHEMA)
+"""The fields of a summary that are in every row."""
 
 
 class SessionFiles:
@@ -212,7 +217,37 @@ def link_new(id: str) -> Callable[[str, str], None]:
 
 def to_row(summary: SessionSummary, size: int, inode: int, **more: object) -> Row:
     """Return what the index has of a session in a file of this size, in bytes."""
-    return {**{name: getattr(summary, name) for name in SUMMARY_FIELDS}, **more, "size": size, "inode": inode}
+    return {
+        **{name: getattr(summary, name) for name in SUMMARY_FIELDS},
+        **({"tags": list(summary.tags)} if summary.tags else {}),
+        **({"pinned": True} if summary.pinned else {}),
+        **({} if summary.parent is None else {"parent": replace(summary.parent, extra={}).to_dict()}),
+        **({"spent": summary.spent} if summary.spent else {}),
+        TOTALS: summary.totals,
+        **more,
+        "size": size,
+        "inode": inode,
+    }
+
+
+def to_summary(row: Row) -> SessionSummary:
+    """Return a session as its row has it; what is not as it is written here is left out."""
+    parent: Parent | None = None
+    tags: tuple[str, ...] = ()
+    if "parent" in row or "tags" in row:
+        with suppress(ValueError):
+            tags = schema.check_tags(row.get("tags", ()))
+        with suppress(ValueError):
+            parent = Parent.from_dict(row.get("parent"))
+    spent = row.get("spent", 0)
+    return SessionSummary(
+        **{name: row[name] for name in SUMMARY_FIELDS},
+        tags=tags,
+        pinned=row.get("pinned") is True,
+        parent=parent,
+        totals=schema.read_totals(row.get(TOTALS)),
+        spent=spent if type(spent) is int else 0,
+    )
 
 
 def coming_row(summary: SessionSummary, size: int, inode: int) -> Row:

@@ -11,19 +11,20 @@ from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from po_sessions import atomic, folders, locks, tree
+from po_sessions.changes import End, check_kept, check_writable
 from po_sessions.errors import Advice, Advised, Busy, PoError, SessionNotFound, Unreadable, WriteFailed
-from po_sessions.session import End, Message, Session, SessionSummary, check_kept, check_po_name, check_writable
+from po_sessions.session import Message, Session, SessionSummary, check_po_name
 from po_sessions.storage import Notice, Watch, archive_ids
 from po_sessions.storage.files import appending, codec, parsing
 from po_sessions.storage.files.catalogue import Catalogue
 from po_sessions.storage.files.deletions import Deletions, described, described_at
 from po_sessions.storage.files.index import Index, Row
 from po_sessions.storage.files.publish import (
-    SUMMARY_FIELDS,
     SessionFiles,
     coming_row,
     link_new,
     not_its_own,
+    to_summary,
     why_damaged,
 )
 from po_sessions.storage.files.rename_journal import Renaming
@@ -140,7 +141,7 @@ class FileStore:
 
     def summary(self, id: str) -> SessionSummary:
         """Return a session without its history. Raises SessionNotFound, Unreadable."""
-        return self._renamed(_summary(self._read_row(id)))
+        return self._renamed(to_summary(self._read_row(id)))
 
     def append(
         self,
@@ -164,7 +165,7 @@ class FileStore:
         for _ in range(_ROUNDS):
             with self._files.write_locked(id) as fd:
                 tail = appending.read_tail(fd)
-                if tail is not None and os.fstat(fd).st_nlink == 1 and appending.is_counted(fd, tail):
+                if tail is not None and os.fstat(fd).st_nlink == 1 and (tail := appending.counted(fd, tail)):
                     if tail.summary.id != id:
                         raise not_its_own(path, tail.summary.id)
                     append = appending.plan_append(tail, message, after)
@@ -465,9 +466,13 @@ class FileStore:
         name: str | None = None,
         beginning: str = "",
         limit: int | None = None,
+        complete: bool = False,
     ) -> Iterator[SessionSummary]:
-        """Yield the sessions, of one prompt object and with one name if given; newest turn first, ties by id."""
-        for summary, _ in islice(self._rows(po_name, name, beginning), limit):
+        """Yield the sessions, of one prompt object and with one name if given; newest turn first, ties by id.
+
+        With `complete`, each with its tags, parent and totals, also where an earlier version wrote the row.
+        """
+        for summary, _ in islice(self._rows(po_name, name, beginning, complete=complete), limit):
             yield summary
 
     def with_sizes(self, po_name: str | None = None) -> Iterator[tuple[SessionSummary, int]]:
@@ -475,7 +480,7 @@ class FileStore:
         return self._rows(po_name)
 
     def _rows(
-        self, po_name: str | None, name: str | None = None, beginning: str = ""
+        self, po_name: str | None, name: str | None = None, beginning: str = "", *, complete: bool = False
     ) -> Iterator[tuple[SessionSummary, int]]:
         needle, renamed = b"", self._renaming.names()
         if name is not None or beginning:
@@ -484,9 +489,9 @@ class FileStore:
         elif po_name is not None and renamed is None:
             needle = b'"po_name":' + dumps(po_name)
         damaged, found = None, False
-        for row in self._catalogue.rows(needle):
+        for row in self._catalogue.rows(needle, complete=complete):
             if name in (None, row["name"]) and row["name"].startswith(beginning):
-                summary = _with_new_name(_summary(row), renamed)
+                summary = _with_new_name(to_summary(row), renamed)
                 if po_name not in (None, summary.po_name):
                     continue
                 if "damaged" in row:
@@ -612,10 +617,6 @@ class FileStore:
     def _renamed(self, one: S) -> S:
         """Return a session with the name that its prompt object has now."""
         return _with_new_name(one, self._renaming.names())
-
-
-def _summary(row: Row) -> SessionSummary:
-    return SessionSummary(**{name: row[name] for name in SUMMARY_FIELDS})
 
 
 def _with_new_name(one: S, renamed: tuple[str, str] | None) -> S:

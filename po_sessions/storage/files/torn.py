@@ -65,6 +65,7 @@ class _Scan:
             turn_count=self.users,
             preview=self.preview,
             last_turn=last.turn_state if last else "empty",
+            totals=None,
         )
         return Found(Tail(head, footer, end, self._size, summary, start, last), whole)
 

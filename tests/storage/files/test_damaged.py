@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -475,7 +476,7 @@ def test_a_scan_says_what_parsing_all_of_it_says(messages, last, end, store, tmp
             return
         found = torn.scan(file.fileno(), "it")
         assert found is not None
-        assert found.tail.summary == expected.session.summary()
+        assert found.tail.summary == replace(expected.session.summary(), totals=None)  # counted by the next write
         assert found.whole == (expected.torn is None)
         if not found.whole:
             assert path.read_bytes()[found.tail.footer_at :] == expected.torn

@@ -39,7 +39,7 @@ def file(tmp_path):
 @given(st.lists(message(), max_size=8), st.integers(-10, 10), st.integers(-10, 10), st.integers(4, 80))
 def test_it_is_the_same_as_in_memory(tmp_path_factory, monkeypatch_block, history, first, end, block):
     monkeypatch_block(block)
-    stored = session(*history, metadata={"a": 1}, extra={"tags": ["x"]})
+    stored = session(*history, metadata={"a": 1}, extra={"labels": ["x"]})
     store = open_storage("files", root=str(tmp_path_factory.mktemp("store")))
     store.create(stored)
     with store.reading(ULID) as opened:
