@@ -159,6 +159,22 @@ def copy(source: int, target: int) -> None:
         done += len(piece)
 
 
+def copy_range(source: int, target: int, start: int, end: int, offset: int) -> None:
+    """Copy the bytes between two places of an open file to `offset` in another. Raises OSError."""
+    done = start
+    if hasattr(os, "copy_file_range"):
+        with suppress(OSError):  # not between these two; if the disk is full, the next write says so
+            while done < end and (
+                copied := os.copy_file_range(source, target, end - done, done, offset + done - start)
+            ):
+                done += copied
+    while done < end and (piece := os.pread(source, min(1 << 20, end - done), done)):
+        write_at(target, piece, offset + done - start)
+        done += len(piece)
+    if done < end:
+        raise OSError(errno.EIO, "the file was cut while it was copied")
+
+
 def link_or_copy(source: str, target: str) -> None:
     """Give a file a second name, or a copy where it can have none: on another file system, for example.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 from po_sessions.errors import Advice, Conflict, NewerVersion
@@ -46,6 +48,17 @@ def check_writable(session: Session | SessionSummary, version: int) -> None:
             "not changed.",
             advice=Advice("upgrade"),
         )
+
+
+def with_header(session: Session, change: Callable[[Session], Session]) -> Session:
+    """Return a session whose header, which `change` is given as a session without history, is what that returns.
+
+    Raises ValueError if it touches the id or adds messages.
+    """
+    after = change(replace(session, history=()))
+    if after.id != session.id or after.history:
+        raise ValueError("a change of the header may not touch a session's id or its messages")
+    return replace(after, history=session.history)
 
 
 def check_kept(before: Session, after: Session) -> None:

@@ -59,8 +59,8 @@ class SessionStore(Protocol):
     def amend(self, id: str, change: Callable[[Session], Session]) -> SessionSummary:
         """Replace a session's header by what `change` makes of it, durably and as one step; its history stays.
 
-        `change` is given the session, and returns one with the same history. Raises SessionNotFound, Busy, Unreadable
-        (NewerVersion), and what `change` raises.
+        `change` is given the session without its history, and returns one without. Raises SessionNotFound, Busy,
+        Unreadable (NewerVersion), and what `change` raises.
         """
 
     def purge(self, id: str, now: str, verb: str = "delete") -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 
-from po_sessions.changes import End, check_kept, check_writable
+from po_sessions.changes import End, check_kept, check_writable, with_header
 from po_sessions.errors import Advice, Busy, SessionNotFound
 from po_sessions.session import Message, Session, SessionSummary, check_po_name, timestamp
 from po_sessions.storage import archive_ids
@@ -88,8 +88,8 @@ class MemoryStore:
         return session.summary()
 
     def amend(self, id: str, change: Callable[[Session], Session]) -> SessionSummary:
-        """Replace a session by what `change` makes of it. Raises SessionNotFound, NewerVersion."""
-        return self.update(id, change)
+        """Replace a session's header by what `change` makes of it. Raises SessionNotFound, NewerVersion."""
+        return self.update(id, lambda before: with_header(before, change))
 
     def update(self, id: str, change: Callable[[Session], Session]) -> SessionSummary:
         """Replace a session by what `change` makes of it. Raises SessionNotFound, NewerVersion."""

@@ -13,7 +13,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from po_sessions.changes import End, check_kept, check_writable
+from po_sessions.changes import End, check_writable, with_header
 from po_sessions.errors import Busy, SessionNotFound
 from po_sessions.session import Message, Session, SessionSummary, check_po_name
 from po_sessions.storage.records import HeldTurn, SessionStat, id_taken
@@ -76,9 +76,7 @@ class ForeignStore:
         with self._changed:
             before = self._get(id)
             check_writable(before, before.version)
-            after = change(before)
-            check_kept(before, after)
-            return self._put(after)
+            return self._put(with_header(before, change))
 
     def purge(self, id: str, now: str, verb: str = "delete") -> None:
         with self._changed:

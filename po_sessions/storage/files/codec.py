@@ -44,6 +44,11 @@ def encode(session: Session) -> bytes:
     return before + encoded_footer(footer_keys(session.summary(), len(before)))
 
 
+def header(session: Session) -> bytes:
+    """Return the first line."""
+    return dumps(session.head())[:-1] + _HEADER_END
+
+
 def footer_keys(summary: SessionSummary, at: int, others: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return the keys of a footer that begins at this offset, `others` that are not known here among them.
 

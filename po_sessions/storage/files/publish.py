@@ -18,6 +18,7 @@ from po_sessions.errors import Advice, Busy, Conflict, PoError, SessionNotFound,
 from po_sessions.schema import Parent
 from po_sessions.session import UNKNOWN_TIME, Session, SessionSummary, is_session_id
 from po_sessions.storage.files import appending, codec, parsing
+from po_sessions.storage.files.amending import Amended
 from po_sessions.storage.files.appending import Found
 from po_sessions.storage.files.index import Index, Row
 from po_sessions.storage.files.parsing import LARGE
@@ -159,8 +160,25 @@ class SessionFiles:
         data: bytes | None = None,
     ) -> SessionSummary:
         """Write a session, as `data` if given, to a new file, locked before others see it; `move` it to its place."""
-        path, summary = self.path(session.id), session.summary()
+        summary = session.summary()
         data = codec.encode(session) if data is None else data
+        self._publish(summary, lambda fd: atomic.write_at(fd, data, 0), move, mode)
+        return summary
+
+    def publish_amended(self, made: Amended, source: int, *, mode: int) -> None:
+        """Replace a session by one with the messages of the open file `source`, which are copied unread."""
+
+        def write(fd: int) -> None:
+            atomic.write_at(fd, made.head, 0)
+            atomic.copy_range(source, fd, made.start, made.end, len(made.head))
+            atomic.write_at(fd, made.foot, len(made.head) + made.end - made.start)
+
+        self._publish(made.summary, write, folders.rename, mode)
+
+    def _publish(
+        self, summary: SessionSummary, write: Callable[[int], None], move: Callable[[str, str], None], mode: int
+    ) -> None:
+        path = self.path(summary.id)
         atomic.make_dir(self._aside)
 
         def put() -> None:
@@ -168,11 +186,12 @@ class SessionFiles:
             with suppress(OSError):
                 folders.unlink(temporary)  # which changes the file's change time, so it comes right after its row
 
-        with atomic.writing(path), atomic.staged(path, [data], aside=self._aside) as (fd, temporary):
+        with atomic.writing(path), atomic.staged(path, (), durable=False, aside=self._aside) as (fd, temporary):
+            write(fd)
+            atomic.sync(fd)
             os.fchmod(fd, mode)
             fcntl.flock(fd, fcntl.LOCK_EX)
             self.place(summary, fd, put)
-        return summary
 
     def place(self, summary: SessionSummary, fd: int, move: Callable[[], None]) -> None:
         """Have an open file moved to its place, which the index knows of first. Raises what `move` raises."""

@@ -11,11 +11,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from po_sessions import atomic, folders, locks, tree
-from po_sessions.changes import End, check_kept, check_writable
+from po_sessions.changes import End, check_kept, check_writable, with_header
 from po_sessions.errors import Advice, Advised, Busy, PoError, SessionNotFound, Unreadable, WriteFailed
 from po_sessions.session import Message, Session, SessionSummary, check_po_name
 from po_sessions.storage import Notice, Watch, archive_ids
 from po_sessions.storage.files import appending, codec, parsing
+from po_sessions.storage.files.amending import amended
 from po_sessions.storage.files.catalogue import Catalogue
 from po_sessions.storage.files.deletions import Deletions, described, described_at
 from po_sessions.storage.files.index import Index, Row
@@ -179,8 +180,25 @@ class FileStore:
         raise WriteFailed(f"{path} changes whenever it is written.", advice=Advice("written_by_others"))
 
     def amend(self, id: str, change: Callable[[Session], Session]) -> SessionSummary:
-        """Replace a session's header by what `change` makes of it. Raises as `append` does, and as `change`."""
-        return self.update(id, change)
+        """Replace a session's header by what `change` makes of it. Raises as `append` does, and as `change`.
+
+        The header, the footer and the last message are checked; the others are copied unread.
+        """
+        path, repaired = self._files.path(id), ""
+        with self._files.write_locked(id) as fd:
+            about, tail = os.fstat(fd), appending.read_tail(fd)
+            tail = tail and appending.counted(fd, tail)
+            if tail is None:
+                summary, repaired = self._rewrite(id, fd, lambda one: with_header(one, change))
+            elif tail.summary.id != id:
+                raise not_its_own(path, tail.summary.id)
+            else:
+                made = amended(tail, lambda before: change(self._renamed(before)))
+                mode = about.st_mode & 0o777 if about.st_nlink == 1 else atomic.FILE_MODE
+                self._files.publish_amended(made, fd, mode=mode)
+                summary = made.summary
+        self._tell_repaired(path, repaired)
+        return summary
 
     def update(self, id: str, change: Callable[[Session], Session]) -> SessionSummary:
         """Replace a session by what `change` makes of it, in a new file. Raises as `append` does, and as `change`."""
