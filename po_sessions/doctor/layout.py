@@ -17,7 +17,7 @@ from po_sessions.session import is_session_id
 from po_sessions.storage.files import trash
 
 _COPY_OF_ROOT_FILE = re.compile(r"(state.*\.toml|deletions.*\.log).*")
-_LOCKS = {"entries", "names", "index", "seen", "state", "rename"}
+LOCKS = {"entries", "names", "index", "seen", "state", "rename"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ def strangers(store: Store) -> Iterator[Finding]:
     for directory, known in (
         (store.root, lambda name: not _COPY_OF_ROOT_FILE.fullmatch(name) or name in ("state.toml", "deletions.log")),
         (store.sessions, lambda name: name.endswith(".json") or name.startswith("index.log")),
-        (store.locks, lambda name: name in _LOCKS or is_session_id(name)),
+        (store.locks, lambda name: name in LOCKS or is_session_id(name)),
         (store.trash, trash.is_ours),
         (store.backups, is_session_id),
     ):
