@@ -10,7 +10,15 @@ from po_sessions.cli.app import hints
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.turn import context_to_json, note_left_out
 from po_sessions.errors import ModelUnavailable, NoCurrent, NoKey, SessionNotFound, UnknownModel
-from po_sessions.session import DEFAULT_NAME, Session, SessionSummary, check_session_name, is_session_id
+from po_sessions.session import (
+    DEFAULT_NAME,
+    UNKNOWN_TIME,
+    Session,
+    SessionSummary,
+    check_session_name,
+    is_session_id,
+    new_session_id,
+)
 
 if TYPE_CHECKING:
     from po_sessions.turns.prompt_object import Context, PromptObject
@@ -34,7 +42,7 @@ def find(run: Invocation, ref: str | None, po_name: str) -> SessionSummary:
 def target(run: Invocation, po_name: str, named: str | None, *, new: bool, create: bool) -> SessionSummary:
     """Return the session that the message would go to; one that would be made has no id."""
     manager = run.environment().session_manager
-    would_be = Session("", named or DEFAULT_NAME, po_name, created_at="", updated_at="").summary()
+    would_be = SessionSummary("", named or DEFAULT_NAME, po_name, created_at=UNKNOWN_TIME, updated_at=UNKNOWN_TIME)
     ref = run.session_ref(named)
     try:
         if not new:
@@ -66,7 +74,7 @@ def show(run: Invocation, prompt_object: PromptObject, context: Context, text: s
         raise
     except (ModelUnavailable, NoKey):
         pass  # what would be sent can be told without it
-    nothing = nullcontext(Session(to.id, to.name, to.po_name, created_at="", updated_at=""))
+    nothing = nullcontext(Session(new_session_id(run.now), to.name, to.po_name, UNKNOWN_TIME, UNKNOWN_TIME))
     with context.session_manager.reading(to.id) if to.id else nothing as session:
         window = None if answered else prompt_object.window(session, text, context.limit)
     messages = window.messages if window else []

@@ -66,12 +66,12 @@ class Found(NamedTuple):
     """Whether it has a footer, though not in the form in which it is written here."""
 
 
-def read_tail(fd: int) -> Tail | None:
+def read_tail(fd: int, *, moved: bool = False) -> Tail | None:
     """Read the first line, the last message and the footer; None if they are not whole or not of this layout.
 
-    None too if the footer says that it lies elsewhere: the file was doubled or spliced, or an earlier version, which
-    carries the offset along, added a message. And if the file cannot be read. Reads as much as those lines are long,
-    whatever the history.
+    None too if the file cannot be read, or if the footer says that it lies elsewhere: the file was doubled or spliced,
+    or an earlier version, which carries the offset along, added a message; with `moved` the offset does not matter.
+    Reads as much as those lines are long, whatever the history.
     """
     size = os.fstat(fd).st_size
     try:
@@ -82,7 +82,7 @@ def read_tail(fd: int) -> Tail | None:
         footer_at = line_start(fd, size - len(END), LONGEST_HEAD)
         data = os.pread(fd, size - footer_at, footer_at)
         footer = read_footer(data)
-        if not _OWN.isdisjoint(head) or footer.get(FOOTER_AT, footer_at) != footer_at:
+        if not _OWN.isdisjoint(head) or (not moved and footer.get(FOOTER_AT, footer_at) != footer_at):
             return None
         # A longer one, written by hand, would leave a rest behind the next.
         if data != encoded_footer(footer):

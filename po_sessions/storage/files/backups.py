@@ -14,6 +14,7 @@ from po_sessions.errors import Advice, NotFound, PoError, Unreadable
 from po_sessions.session import Session, SessionSummary, is_session_id
 from po_sessions.storage import Notice, archive_ids
 from po_sessions.storage.files import appending, parsing
+from po_sessions.storage.files.ends import sound_ends
 from po_sessions.storage.records import Backup, no_backup
 
 
@@ -144,7 +145,7 @@ class Backups:
     def _entry(self, id: str) -> Backup:
         """Return a backup, its history unread if it is sound."""
         with self._opened(id) as (fd, path):
-            tail, size = appending.read_tail(fd), os.fstat(fd).st_size
+            tail, size = appending.read_tail(fd) or sound_ends(fd, path), os.fstat(fd).st_size
             if tail is not None:
                 _check_own(tail.summary.id, id, path)
                 return Backup(id, tail.summary, size)

@@ -88,7 +88,10 @@ class SessionFiles:
             self._busy.discard(path)
             return Found(tail, whole=True)
         if os.fstat(fd).st_size <= LARGE:
-            return None
+            from po_sessions.storage.files.ends import sound_ends
+
+            ends = sound_ends(fd, path)
+            return None if ends is None else Found(ends, whole=True)
         from po_sessions.storage.files import torn  # which few files need
 
         return torn.scan(fd, path)
