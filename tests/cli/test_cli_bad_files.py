@@ -225,12 +225,21 @@ def test_a_session_whose_ends_are_sound(harm, full, po, backend):
     put(INSIDE[harm], path)
     before = path.read_bytes()
     assert [one["id"] for one in listed(po)] == [OTHER, FINE, BAD]
-    for verb in ("show", "export", "undo", "rename", "duplicate"):
-        begun = verb in ("show", "export")
-        refused(po("session", verb, BAD, *["x"][: verb == "rename"]), 7, path, begun=begun)
+    for verb in ("show", "export", "undo", "duplicate"):
+        refused(po("session", verb, BAD), 7, path, begun=verb in ("show", "export"))
     refused(po("backup", "create", BAD), 7, path)
     refused(po("send", "greeter", "Hello", "--session", BAD), 7, path)
     assert path.read_bytes() == before
+    if len(before) == len((full / "sessions" / f"{FINE}.json").read_bytes()) - 1:  # "bad" and "fine"
+        assert po("session", "rename", BAD, "bat").exit_code == 0  # which copies the messages unread
+        assert po("session", "rename", BAD, "bad").exit_code == 0
+        assert (
+            path.read_bytes().partition(b"\n")[2].partition(b"\n]")[0]
+            == before.partition(b"\n")[2].partition(b"\n]")[0]
+        )
+        before = path.read_bytes()
+    else:
+        refused(po("session", "rename", BAD, "x"), 7, path)
     assert po("session", "delete", BAD).exit_code == 0
     (kept,) = (one for one in (full / "trash").iterdir() if one.read_bytes() == before)
     assert [one["id"] for one in listed(po)] == [OTHER, FINE]
