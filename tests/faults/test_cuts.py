@@ -15,7 +15,7 @@ import pytest
 from support.builders import ULID, assistant, session, user
 
 from po_sessions.errors import Unreadable
-from po_sessions.session import Message
+from po_sessions.session import UNKNOWN_TIME, Message
 from po_sessions.storage import open_storage
 from po_sessions.storage.files import appending, codec, parsing
 
@@ -84,7 +84,7 @@ def test_no_cut_loses_an_acknowledged_message(case, tmp_path):
         with open(path, "wb") as file:
             file.write(data)
         loaded = store.load(ULID)
-        assert replace(loaded, history=(), updated_at="") == replace(session(), updated_at="")
+        assert replace(loaded, history=(), updated_at=UNKNOWN_TIME) == replace(session(), updated_at=UNKNOWN_TIME)
         found = [one.content for one in loaded.history]
         assert found in (acknowledged, [*acknowledged, message.content])
         store.append(ULID, user("next"))

@@ -28,7 +28,7 @@ from po_sessions.cli.fast import session_list
 from po_sessions.errors import AmbiguousSelector, Conflict, InvalidInput, NotFound, PoError, SessionNotFound, Unreadable
 from po_sessions.layout.index import Damaged
 from po_sessions.pointers import MemoryPointers, PointerFile
-from po_sessions.session import Message, Session, SessionSummary, timestamp
+from po_sessions.session import UNKNOWN_TIME, Message, Session, SessionSummary, timestamp
 from po_sessions.sessions import selector
 from po_sessions.sessions.backups import BackupPolicy
 from po_sessions.sessions.manager import SessionManager
@@ -415,7 +415,9 @@ class Stores(RuleBasedStateMachine):
             # The message was not acknowledged; it may be there or not, and with it the time.
             after = self.files[0].load(id)
             assert after.history in (before.history, (*before.history, message))
-            assert replace(after, history=(), updated_at="") == replace(before, history=(), updated_at="")
+            assert replace(after, history=(), updated_at=UNKNOWN_TIME) == replace(
+                before, history=(), updated_at=UNKNOWN_TIME
+            )
             self.memory._sessions[id] = after
             if after.updated_at > before.updated_at:  # its messages are newer than it said: the next listing finds out
                 list(self.files[0].list())
