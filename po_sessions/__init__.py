@@ -13,14 +13,13 @@ The layers, each importing only what stands below it::
 
     cli                          the command `po`
     environment                  one `.prompt_objects` directory, opened; where the parts are joined
-    prompt_object                one turn
-    manager                      what can be done with sessions
-    backups                      when one is made, what restoring one does
-    selector   pruning           from what a user typed to one session; which sessions have had their time
-    imports    definitions       what an imported session becomes; the files of the prompt objects
-    storage  models  formats     kinds of store, model back ends, file formats; they never import each other
-    session    definition        the nouns
-    errors                       one tree
+    turns      doctor            one turn; the examination of one environment
+    sessions                     what can be done with sessions, whatever the model
+    storage  models  formats  prompt_objects
+                                 what multiplies; they never import each other
+    session  pointers  settings  the nouns
+    layout                       the on-disk form, read with little
+    text  errors                 ground
 
 The names below are imported when they are first used.
 """
