@@ -229,10 +229,10 @@ class Actor:
 
         self.log.act("read", do, ids=[one.id])
 
-    def refresh(self) -> None:
+    def rescan(self) -> None:
         self.log.act("refresh", self.manager.storage.rescan)
 
-    def settle(self) -> None:
+    def close(self) -> None:
         self.log.act("settle", self.manager.storage.close)
 
     def doctor(self) -> None:

@@ -47,7 +47,7 @@ class Crowd:
         self._weights: dict[Callable[[], None], int] = {
             self._create: 4, self._append: 12, self._send: 12, self._retry: 4, self._compact: 3, self._rename: 5,
             self._switch: 3, self._duplicate: 3, self._adopt: 4, self._delete: 14, self._undo: 8, self._restore: 22,
-            self._back_up: 4, self._put_back: 7, self._export: 4, self._import: 4, self._read: 6, self._settle: 4,
+            self._back_up: 4, self._put_back: 7, self._export: 4, self._import: 4, self._read: 6, self._close: 4,
             self._prune: 3, self._doctor: 1, self._reopen: 6,
         }  # fmt: skip
         if for_good:
@@ -160,8 +160,8 @@ class Crowd:
     def _read(self) -> None:
         self._with_some(self._actor.read)
 
-    def _settle(self) -> None:
-        self._rng.choice([self._actor.settle, self._actor.settle, self._actor.refresh])()
+    def _close(self) -> None:
+        self._rng.choice([self._actor.close, self._actor.close, self._actor.rescan])()
 
     def _reopen(self) -> None:
         self._actor.reopen()
