@@ -118,7 +118,8 @@ class SessionManager:
             there = self.storage.summary(session.id)
             if wanted != there.name:
                 check_free(self.storage, there.po_name, wanted)
-            return self.storage.amend(session.id, lambda one: replace(one, name=wanted))
+            now = self.now()
+            return self.storage.amend(session.id, lambda one: replace(one, name=wanted, amended_at=now))
 
     def delete(self, session: SessionSummary, *, purge: bool = False) -> str | None:
         """Move a session to the trash and return the entry's id; with `purge`, remove it and its backups for good.
@@ -210,7 +211,8 @@ class SessionManager:
                     f"{there.name!r} belongs to {there.po_name} by now.",
                     advice=Advice("owned_by_another", session_id=there.id, po_name=owner),
                 )
-            adopted = self.storage.amend(session.id, lambda one: replace(one, po_name=owner, name=name))
+            now = self.now()
+            adopted = self.storage.amend(session.id, lambda one: replace(one, po_name=owner, name=name, amended_at=now))
         self._forget(session.id)
         return adopted
 

@@ -201,3 +201,14 @@ def test_short_ids_are_unique_suffixes():
     ids = ["01AAAAAAAA111111", "01BBBBBBBB111111", "01BBBBBBBB222222"]
     assert short_ids(ids) == {ids[0]: "A111111", ids[1]: "B111111", ids[2]: "222222"}
     assert short_ids([]) == {}
+
+
+def test_a_change_of_the_header_has_its_time(manager, clock):
+    made = manager.create("greeter", "Tea")
+    assert manager.load(made.id).amended_at is None
+    manager.rename(made, "Coffee")
+    renamed = manager.load(made.id)
+    assert renamed.amended_at is not None
+    assert renamed.amended_at > renamed.updated_at == made.updated_at
+    adopted = manager.adopt(manager.storage.summary(made.id), "reader")
+    assert manager.load(adopted.id).amended_at > renamed.amended_at
