@@ -251,7 +251,7 @@ HARMS = {
     "NULs": Harm(lambda root: write(file(root, 2), bytes(5000)), {"damaged"}),
     "no UTF-8": Harm(lambda root: edit(file(root, 2), b"2.1 Hello", b"\xff\xfe"), {"damaged"}),
     "the current one is damaged": Harm(lambda root: edit(file(root, 1), b"1.1 Hello", b"1.1\n"), {"damaged"}),
-    "count": Harm(lambda root: edit(file(root, 2), b'"message_count":6', b'"message_count":5'), {"count", "index"}),
+    "count": Harm(lambda root: edit(file(root, 2), b':6,"turn_count"', b':5,"turn_count"'), {"count", "index"}),
     "wrong preview": Harm(lambda root: edit(file(root, 2), b'"preview":"2', b'"preview":"3'), {"count", "index"}),
     "renamed file": Harm(lambda root: rename_to(file(root, 2), f"{NEW}.json"), {"wrong-id", "index"}),
     "id of no session": Harm(lambda root: edit(file(root, 2), IDS[2].encode(), b"../evil"), {"wrong-id"}),
