@@ -376,14 +376,17 @@ def test_a_clock_that_goes_back_between_commands(root, po_process):
         assert (done.returncode, done.stderr) == (0, ""), done
         return done.stdout
 
+    def listed() -> list[tuple[str, str]]:
+        shown = json.loads(at("2024-01-02 12:00:00", "session", "list", "--json"))
+        return [(one["name"], one["updated_at"][:13]) for one in shown]
+
     assert at("2025-06-01 12:00:00", "send", "greeter", "One") == "One\n"
-    assert at("2024-01-01 12:00:00", "send", "greeter", "Two") == "Two\n"
+    assert at("2025-06-01 06:00:00", "send", "greeter", "Two") == "Two\n"
     at("2024-01-01 12:00:00", "session", "new", "Older", "--po", "greeter")
-    listed = json.loads(at("2024-01-02 12:00:00", "session", "list", "--json"))
-    assert [(one["name"], one["updated_at"][:10]) for one in listed] == [
-        ("Default", "2025-06-01"),
-        ("Older", "2024-01-01"),
-    ]
+    assert listed() == [("Default", "2025-06-01T12"), ("Older", "2024-01-01T12")]
+    # More than a day ahead of the clock, the time of the last turn gives way.
+    assert at("2024-01-01 13:00:00", "send", "greeter", "Three") == "Three\n"
+    assert listed() == [("Default", "2024-01-01T13"), ("Older", "2024-01-01T12")]
     at("2024-01-03 12:00:00", "session", "prune", "--older-than", "7d", "--all", "--yes")
     assert len(at("2024-01-03 12:00:00", "session", "list", "--ids").split()) == 2
 
