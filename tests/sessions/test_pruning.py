@@ -175,9 +175,9 @@ def pointers():
 def test_what_is_never_chosen(store, pointers):
     ids = [f"{ULID[:-2]}{number:02}" for number in range(8)]
     store.create(session(ids[0]))
-    store.create(session(ids[1], extra={"pinned": True}))
-    store.create(session(ids[2], extra={"pinned": "yes"}))
-    store.create(session(ids[3], extra={"pinned": False}))
+    store.create(session(ids[1], pinned=True))
+    store.create(replace(session(ids[2]), pinned="yes"))
+    store.create(session(ids[3], pinned=False))
     store.create(session(ids[4], version=2))
     store.create(session(ids[5], updated_at=timestamp(NOW + DAY)))
     store.create(replace(session(ids[6], updated_at=UNKNOWN_TIME), created_at=UNKNOWN_TIME))
@@ -211,7 +211,7 @@ def test_choosing_within_a_prompt_object(store, pointers):
 
 CHANGES = {
     "changed": lambda store, _: store.append(ULID, user("new")),
-    "pinned": lambda store, _: store.update(ULID, lambda one: replace(one, extra={"pinned": True})),
+    "pinned": lambda store, _: store.update(ULID, lambda one: replace(one, pinned=True)),
     "current": lambda store, pointers: pointers.change(lambda state: state.with_session("greeter", ULID)),
     "gone already": lambda store, _: store.purge(ULID, STAMP),
 }
@@ -262,7 +262,7 @@ def test_nothing_points_at_what_is_gone(store, pointers):
 
 
 def test_what_is_known_without_the_messages(store):
-    made = session(UUID, history=(user("a" * 100),), extra={"pinned": 1})
+    made = session(UUID, history=(user("a" * 100),), pinned=True)
     store.create(made)
     about = store.head(UUID)
     assert (about.summary, about.version, about.pinned, about.whole) == (made.summary(), 1, True, True)

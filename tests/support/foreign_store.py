@@ -52,7 +52,7 @@ class ForeignStore:
     def head(self, id: str) -> SessionStat:
         one = self._get(id)
         times = (one.created_at, one.updated_at, *(message.created_at or "" for message in one.history))
-        pinned = bool(one.extra.get("pinned"))
+        pinned = one.pinned
         return SessionStat(one.summary(), None, one.version, pinned, active_at=max(times))
 
     def summary(self, id: str) -> SessionSummary:
