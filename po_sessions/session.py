@@ -285,8 +285,8 @@ class Session:
             raise ValueError("'version' is not a positive whole number")
         if not isinstance(self.metadata, Mapping) or not isinstance(self.extra, Mapping):
             raise ValueError("'metadata' is not an object")
-        if not _CHECKS.keys().isdisjoint(self.extra):
-            raise ValueError("'extra' has a key that is a field of its own")
+        if "pinned" in self.extra:
+            raise ValueError("'pinned' is a field of its own, not one of the other keys")
         if not isinstance(self.history, Sequence) or isinstance(self.history, str | bytes):
             raise ValueError("'history' is not a list")
         if isinstance(self.history, tuple | list) and not all(type(one) is Message for one in self.history):

@@ -204,3 +204,10 @@ def test_a_session_comes_back_from_its_dict(one):
 def test_what_is_wrong_with_a_dict_is_said(change, complaint):
     with pytest.raises(ValueError, match=complaint):
         Session.from_dict({**session().to_dict(), **change})
+
+
+def test_a_session_is_pinned_by_its_field_alone():
+    with pytest.raises(ValueError, match="pinned"):
+        replace(session(), extra={"pinned": True})
+    assert Session.from_dict({**session().to_dict(), "pinned": True}).pinned
+    assert Session.from_dict({**session().to_dict(), "tags": 3}).extra == {"tags": 3}

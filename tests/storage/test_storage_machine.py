@@ -70,7 +70,8 @@ sessions = st.builds(
     st.lists(messages, max_size=4).map(tuple),
     st.sampled_from([{}, {"tags": ["a"]}]),
     st.sampled_from([1, 1, 1, 1, 99]),
-    st.sampled_from([{}, {"pinned": True}, {"parent": None}]),
+    st.sampled_from([{}, {"mood": True}, {"colour": None}]),
+    pinned=st.booleans(),
 )
 
 
