@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # what only a turn needs is imported by the turn
     from po_sessions.models import Chunk, ModelBackend, ModelPaths
     from po_sessions.prompt_objects.definition import Definition, Limit
     from po_sessions.sessions.backups import BackupPolicy
-    from po_sessions.turns.prompt_object import Context, PromptObject
+    from po_sessions.turns.prompt_object import Asked, Context, PromptObject
 
 
 def _now() -> datetime:
@@ -39,7 +39,7 @@ class Environment:
         definitions: Definitions,
         *,
         model_paths: ModelPaths | None = None,
-        default_model: Callable[[], str | None] = lambda: None,
+        default_model: str | None = None,
         notice: Notice = lambda _: None,
     ) -> None:
         """Join the parts; `open` makes them."""
@@ -61,8 +61,8 @@ class Environment:
         notice: Notice = lambda _: None,
         watch: Watch = lambda _, things: things,
         model_paths: ModelPaths | None = None,
-        default_model: Callable[[], str | None] = lambda: None,
-        backup_policy: Callable[[], BackupPolicy] | None = None,
+        default_model: str | None = None,
+        backup_policy: BackupPolicy | None = None,
         may_be_link: Callable[[str], bool] | None = None,
         save: bool = True,
     ) -> Environment:
@@ -70,10 +70,10 @@ class Environment:
 
         `lock_timeout` is in seconds; `notice` hears of files that cannot be shown, of plugins that cannot be loaded and
         of backups that cannot be made; `watch` is given what takes long in a large store; `model_paths` is needed to
-        send; `default_model` is asked for the model where nobody names one; the embedded one answers if it says None;
-        `backup_policy` is asked in a turn; `may_be_link` tells of the path of a directory whether it may be a symbolic
-        link, which only `objects` may be if it is not given. Without `save` there are no sessions but those that are
-        made, in memory, and sending leaves the directory as it is.
+        send; `default_model` answers where nobody names a model, the embedded one if it is None; `backup_policy` says
+        when a turn makes a backup, and how many are kept; `may_be_link` tells of the path of a directory whether it may
+        be a symbolic link, which only `objects` may be if it is not given. Without `save` there are no sessions but
+        those that are made, in memory, and sending leaves the directory as it is.
         """
         root = os.path.abspath(path)
         storage = open_storage(
@@ -203,15 +203,20 @@ class Environment:
         limit: Limit | None = None,
         timeout: float | None = None,
         idle_timeout: float | None = None,
+        default_model: str | None = None,
+        backup_policy: BackupPolicy | None = None,
+        asked: Asked | None = None,
         on_chunk: Callable[[Chunk], None] = lambda _: None,
     ) -> Context:
         """Return what surrounds a turn in `session`, or in the current one.
 
         `model`, `options` and `limit` are for this turn. `timeout` is how many seconds the model may take for its whole
-        reply, `idle_timeout` how many it may send nothing; without them there is no limit.
+        reply, `idle_timeout` how many it may send nothing; without them there is no limit. `default_model` and
+        `backup_policy` are in place of the environment's. `asked` is who is asked, if that has been checked.
 
         Raises NotFound if there is no session.
         """
+        from po_sessions.models import DEFAULT_MODEL
         from po_sessions.turns.prompt_object import Context
 
         session = session or self.current_session
@@ -221,20 +226,16 @@ class Environment:
             session=session,
             session_manager=self.session_manager,
             resolve=self.resolve,
-            default_model=self.default_model,
+            default_model=default_model or self._default_model or DEFAULT_MODEL,
             model=model,
             options=options or {},
             limit=limit,
             timeout=timeout,
             idle_timeout=idle_timeout,
+            backup_policy=backup_policy,
+            asked=asked,
             on_chunk=on_chunk,
         )
-
-    def default_model(self) -> str:
-        """Return the model that answers where nobody names one."""
-        from po_sessions.models import DEFAULT_MODEL
-
-        return self._default_model() or DEFAULT_MODEL
 
     def resolve(self, model: str) -> ModelBackend:
         """Return the back end that answers for `model`, the same each time. Whether it can is told by its `check`."""

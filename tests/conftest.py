@@ -89,6 +89,7 @@ def backend(monkeypatch: pytest.MonkeyPatch) -> type[ScriptedBackend]:
     """The scripted back end in the place of the embedded one; set its `script` to have it do something."""
     monkeypatch.setattr(ScriptedBackend, "script", None)
     monkeypatch.setattr(ScriptedBackend, "asked", [])
+    monkeypatch.setattr(ScriptedBackend, "checked", 0)
     monkeypatch.setitem(models.BACKENDS, "embedded", "support.scripted:ScriptedBackend")
     return ScriptedBackend
 

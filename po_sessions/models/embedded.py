@@ -64,6 +64,9 @@ class EmbeddedBackend:
     def check(self, model: str, options: Mapping[str, Any]) -> None:
         """Look at the options, for xllamacpp, and at the size and the first bytes of the file; see ModelBackend."""
         _settings(options)
+        self._check_file(model)
+
+    def _check_file(self, model: str) -> None:
         require()
         if (other := self._other(model)) is None:
             weights.check(self._paths)
@@ -88,9 +91,10 @@ class EmbeddedBackend:
         """
         if tools:
             raise InvalidInput("The embedded model cannot call tools.", advice=Advice("no_tools"))
-        self.check(model, options)
+        settings = _settings(options)
+        self._check_file(model)
         plain = [_plain(message) for message in messages]
-        return self._reply(plain, model, _settings(options), time_limit or TimeLimit())
+        return self._reply(plain, model, settings, time_limit or TimeLimit())
 
     def models(self) -> list[ModelInfo]:
         """Return the one model that has a name; a GGUF file is named by its path."""

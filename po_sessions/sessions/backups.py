@@ -59,10 +59,10 @@ class Backups:
         kept: BackupStore,
         *,
         clock: Callable[[], datetime],
-        policy: Callable[[], BackupPolicy],
+        policy: BackupPolicy,
         notice: Notice,
     ) -> None:
-        """`kept` is the store as one that keeps backups; `policy` is asked when a backup may be due.
+        """`kept` is the store as one that keeps backups; `policy` counts where a call has none.
 
         `notice` hears of a backup that was due and could not be made.
         """
@@ -72,25 +72,24 @@ class Backups:
         self._policy = policy
         self._notice = notice
 
-    def before_turn(self, session: SessionSummary) -> None:
+    def before_turn(self, session: SessionSummary, policy: BackupPolicy | None = None) -> None:
         """Copy a session that is in a turn, if it has messages and a backup is due; a failure is told and no more."""
         if not session.message_count:
             return
         try:
-            policy, now = self._policy(), self._clock()
+            policy, now = policy or self._policy, self._clock()
             if policy.is_due(self._times(session.id), now):
                 self._make(session.id, policy, now)
         except PoError as error:
             self._notice(Advised(f"No backup of {session.name!r} was made: {error}", error.advice))
 
-    def create(self, session_id: str) -> Backup:
+    def create(self, session_id: str, policy: BackupPolicy | None = None) -> Backup:
         """Copy a session now; the oldest that is too many goes.
 
         Raises SessionNotFound, Busy, WriteFailed; Unreadable, since a damaged copy would take a sound one's place.
         """
-        policy = self._policy()
         load(self._storage, session_id)
-        return self._make(session_id, policy, self._clock())
+        return self._make(session_id, policy or self._policy, self._clock())
 
     def ids(self) -> Sequence[str]:
         """Return the ids of all backups, newest first; cheap. Raises Unreadable."""

@@ -50,7 +50,7 @@ class SessionManager:
         *,
         pointers: PointerStore | None = None,
         clock: Callable[[], datetime],
-        backup_policy: Callable[[], BackupPolicy] | None = None,
+        backup_policy: BackupPolicy | None = None,
         notice: Notice = lambda _: None,
     ) -> None:
         """`pointers` are the user's, kept nowhere if not given; `clock` returns the time, aware of its zone.
@@ -68,7 +68,7 @@ class SessionManager:
         """The backups of the sessions. Raises InvalidInput if the store keeps none."""
         from po_sessions.sessions.backups import BackupPolicy, Backups  # which few commands need
 
-        policy = self._backup_policy or BackupPolicy
+        policy = self._backup_policy or BackupPolicy()
         if (kept := ability(self.storage, BackupStore)) is None:
             raise InvalidInput("This store keeps no backups.", advice=Advice("no_backups"))
         return Backups(self.storage, kept, clock=self._clock, policy=policy, notice=self._notice)
@@ -262,10 +262,10 @@ class SessionManager:
 
         return pruning.carry_out(chosen, self.storage, self.pointers, self.now, purge=purge)
 
-    def before_turn(self, session: SessionSummary) -> None:
-        """Make the backup that is due before a turn, in a store that keeps backups."""
+    def before_turn(self, session: SessionSummary, policy: BackupPolicy | None = None) -> None:
+        """Make the backup that is due before a turn by `policy`, or by the manager's, in a store that keeps backups."""
         if ability(self.storage, BackupStore) is not None:
-            self.backups.before_turn(session)
+            self.backups.before_turn(session, policy)
 
     def path(self, id: str) -> str:
         """Return the file of a session. Raises SessionNotFound; InvalidInput if the store has no files."""

@@ -27,6 +27,16 @@ from po_sessions.turns.window import Window, window
 
 if TYPE_CHECKING:
     from po_sessions.models.time_limit import TimeLimit
+    from po_sessions.sessions.backups import BackupPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who is asked in a turn; that it can be has been checked."""
+
+    backend: ModelBackend
+    model: str
+    options: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +47,8 @@ class Context:
     session_manager: SessionManager
     resolve: Callable[[str], ModelBackend]
     """Finds the back end for a model's name. Raises ModelUnavailable."""
-    default_model: Callable[[], str]
-    """Tells the model to ask if neither this turn nor the prompt object names one."""
+    default_model: str
+    """The model to ask if neither this turn nor the prompt object names one."""
     model: str | None = None
     """The model to ask in this turn, whatever the prompt object says."""
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -53,6 +63,10 @@ class Context:
     """How many seconds the model may send nothing."""
     if_turns: int | None = None
     """How many turns the session has to have for a new one."""
+    backup_policy: BackupPolicy | None = None
+    """When a backup is made before the turn, in place of the session manager's policy."""
+    asked: Asked | None = None
+    """Who is asked, if that has been checked; else it is checked in the turn."""
     on_chunk: Callable[[Chunk], None] = lambda _: None
     """Is given each piece of the reply as it arrives."""
 
@@ -129,7 +143,7 @@ class PromptObject:
         """
         session = session or context.session
         self.check_own(session)
-        manager, asked = context.session_manager, self._asked(context)
+        manager = context.session_manager
         with manager.turn(session.id, "retry"):
             with manager.reading(session.id) as stored:
                 last = stored.last_turn()
@@ -140,6 +154,7 @@ class PromptObject:
                     message = f"The last turn of {stored.name!r} asks nothing: its message is empty."
                     raise Conflict(message, advice=Advice("asks_nothing", session_id=stored.id))
                 sent = self.window(stored, message, context.limit, passed_over=len(last.messages))
+            asked = self._asked(context)
             return self._ask(asked, sent, context, stored.summary(), last.messages[-1], is_new=False)
 
     def compact(
@@ -156,7 +171,7 @@ class PromptObject:
 
         session = context.session
         self.check_own(session)
-        manager, (backend, model, options) = context.session_manager, self._asked(context)
+        manager = context.session_manager
         with manager.turn(session.id, "compact"):
             with manager.reading(session.id) as stored:
                 end, last = End.of(stored), stored.last_turn()
@@ -170,9 +185,9 @@ class PromptObject:
             if len(sent.messages) == 1:
                 advice = Advice("no_answers", session_id=session.id)
                 raise Conflict(f"There is nothing to sum up in {stored.name!r}.", advice=advice)
-            self.check(backend, model, context.options)
+            asked = self._asked(context)
             begin(sent)
-            reply = summarize(sent.messages[:-1], backend, model, options, context.time_limit())
+            reply = summarize(sent.messages[:-1], asked.backend, asked.model, asked.options, context.time_limit())
             message = _to_message(reply, manager.now())
             about = {STANDS_FOR: end.message_count, **message.extra}
             summary = Message("system", message.content, message.created_at, about)
@@ -194,7 +209,7 @@ class PromptObject:
                 advice=Advice("not_its_own", po_name=session.po_name),
             )
 
-    def model(self, chosen: str, default: Callable[[], str]) -> str:
+    def model(self, chosen: str, default: str) -> str:
         """Return the model that answers: the one chosen for a turn, the definition's, or the default.
 
         Raises InvalidInput if the definition names a file.
@@ -202,19 +217,30 @@ class PromptObject:
         wanted = self.definition.model or ""
         if not chosen:
             check_unasked(wanted, self.name)
-        return chosen or wanted or default()
+        return chosen or wanted or default
 
-    def check(self, backend: ModelBackend, model: str, options: Mapping[str, Any]) -> None:
-        """See that `model` can be asked with the definition's options, and these over them.
+    def check(self, backend: ModelBackend, model: str, options: Mapping[str, Any]) -> Asked:
+        """See that `model` can be asked with the definition's options, and these over them; return who is asked.
 
         Raises ModelUnavailable, NoKey; InvalidInput, which tells whose option it is.
         """
+        own = self.definition.options
+        if own.keys() & options.keys():  # a wrong one is an error even if another is in its place
+            self._check_own_options(backend, model)
+        together = self.options(options)
+        try:
+            backend.check(model, together)
+        except InvalidInput:
+            self._check_own_options(backend, model)
+            raise
+        return Asked(backend, model, together)
+
+    def _check_own_options(self, backend: ModelBackend, model: str) -> None:
         try:
             backend.check(model, self.definition.options)
         except InvalidInput as error:
             advice = Advice("front_matter", po_name=self.name, first=error.advice)
             raise InvalidInput(f"In the front matter of {self.name}: {error}", advice=advice) from None
-        backend.check(model, self.options(options))
 
     def options(self, chosen: Mapping[str, Any]) -> dict[str, Any]:
         """Return the options for the model: those chosen for a turn, over the definition's."""
@@ -228,14 +254,16 @@ class PromptObject:
         limit = limit or self.definition.context
         return window(session, message, system=self.definition.body, limit=limit, end=passed_over)
 
-    def _asked(self, context: Context) -> tuple[ModelBackend, str, dict[str, Any]]:
-        """Return who is asked in a turn: the back end, the model, its options."""
+    def _asked(self, context: Context) -> Asked:
+        """Return who is asked in a turn. Raises as `model`, `check` and the context's `resolve` do."""
+        if context.asked is not None:
+            return context.asked
         model = self.model(context.model or "", context.default_model)
-        return context.resolve(model), model, self.options(context.options)
+        return self.check(context.resolve(model), model, context.options)
 
     def _ask(
         self,
-        asked: tuple[ModelBackend, str, dict[str, Any]],
+        asked: Asked,
         sent: Window,
         context: Context,
         session: SessionSummary,
@@ -244,11 +272,10 @@ class PromptObject:
         is_new: bool,
     ) -> Answer:
         """Ask the model and store its reply behind `last`, which is stored first if it `is_new`."""
-        manager, (backend, model, options) = context.session_manager, asked
-        self.check(backend, model, context.options)
+        manager, model, limit = context.session_manager, asked.model, context.time_limit()
         # Refuses now, and asks when it is iterated over.
-        events = backend.complete(sent.messages, model=model, options=options, time_limit=context.time_limit())
-        manager.before_turn(session)
+        events = asked.backend.complete(sent.messages, model=model, options=asked.options, time_limit=limit)
+        manager.before_turn(session, context.backup_policy)
         before = manager.append(session.id, last) if is_new else session
         reply = self._record(events, model, context, before, last)
         return Answer(reply[0], before.turn_count, reply[1], sent)

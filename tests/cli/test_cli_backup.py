@@ -204,9 +204,13 @@ def test_the_settings_count(talk, root, po, monkeypatch):
     ],
 )
 def test_a_wrong_setting_is_told_at_each_turn_and_refused_by_create(variable, value, said, talk, po, monkeypatch):
+    for _ in range(6):
+        po("backup", "create")
+    kept = backups(po)
     monkeypatch.setenv(variable, value)
     result = po("send", "greeter", "Two")
     assert (result.exit_code, result.stdout) == (0, "Two\n")
+    assert backups(po) == kept
     assert result.stderr.startswith(f"po: warning: No backup of 'Default' was made: {said}")
     assert po("send", "greeter", "Three", "--quiet").stderr == ""
     result = po("backup", "create")

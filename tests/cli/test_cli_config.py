@@ -16,6 +16,7 @@ from support.terminal import on_terminal, plain
 
 from po_sessions import models
 from po_sessions.cli.config import settings
+from po_sessions.cli.config.files import SettingsFile
 from po_sessions.errors import Advice, ModelUnavailable, NoKey, WeightsMissing
 from po_sessions.text.durations import parse_duration
 
@@ -325,7 +326,7 @@ def test_the_same_for_backups(file, shared, po, root, monkeypatch):
         keep_from, interval_from = (source + "KEEP", source + "INTERVAL") if number == 1 else (source, source)
         rows = [f"backup.interval\t{interval}\t{interval_from}", f"backup.keep\t{number}\t{keep_from}"]
         assert po("config", "list").stdout.splitlines()[2:4] == rows
-        policy = settings.backup_policy(settings.files(str(root)))
+        policy = settings.Settings(str(root)).backup_policy
         assert (policy.keep, policy.interval) == (number, parse_duration(interval))
 
 
@@ -581,3 +582,20 @@ def test_a_file_is_not_made_too_long_to_be_read(root, po):
 def test_nothing_is_made_to_unset_what_is_not_set(po):
     assert po("config", "unset", "model").exit_code == 0
     assert list(Path.home().iterdir()) == []
+
+
+def test_a_turn_reads_each_file_once_and_checks_the_model_once(file, root, po, backend, monkeypatch):
+    assert po("config", "set", "backup.keep", "2").exit_code == 0
+    assert po("config", "set", "--environment", "backup.interval", "2d").exit_code == 0
+    read = []
+    monkeypatch.setattr(SettingsFile, "_read", lambda one, of=SettingsFile._read: (read.append(one.path), of(one))[1])
+    for line in ("send greeter Hello", "session compact --po greeter", "send greeter Again --idempotency-key k"):
+        read.clear()
+        before = backend.checked
+        assert po(*line.split()).exit_code == 0
+        assert sorted(read) == sorted([str(file), str(root / "config.toml")])
+        assert backend.checked == before + 1
+    for line in ("status", "session list", "session show --po greeter"):
+        read.clear()
+        assert po(*line.split()).exit_code == 0
+        assert read == []

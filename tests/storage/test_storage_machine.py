@@ -534,7 +534,7 @@ class Managed(RuleBasedStateMachine):
             self.storage,
             pointers=self.pointers,
             clock=self.clock,
-            backup_policy=lambda: BackupPolicy(timedelta(hours=2), keep=2),
+            backup_policy=BackupPolicy(timedelta(hours=2), keep=2),
             notice=self.said.append,
         )
 

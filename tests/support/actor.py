@@ -46,7 +46,7 @@ class Actor:
                 lock_timeout=self._timeout,
                 notice=self.log.notice,
                 model_paths=ModelPaths(cache="/nonexistent", runtime="/tmp"),
-                backup_policy=lambda: BackupPolicy(timedelta(milliseconds=20), keep=3),
+                backup_policy=BackupPolicy(timedelta(milliseconds=20), keep=3),
             )
             self.manager = self.env.session_manager
 

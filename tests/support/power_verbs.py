@@ -42,7 +42,7 @@ class World:
             clock=lambda: next(self._moments),
             lock_timeout=1,
             model_paths=ModelPaths(cache=f"{self.base}/cache", runtime="/tmp"),
-            backup_policy=lambda: BackupPolicy(keep=2),
+            backup_policy=BackupPolicy(keep=2),
         )
 
     def mark(self, *_: object) -> None:

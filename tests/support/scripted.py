@@ -44,11 +44,13 @@ class ScriptedBackend:
     """Streams a word at a time. Tokens are words.
 
     What it does: the script it is made with; else the class's `script`; else `$PO_TEST_SCRIPT`, see `Script.from_json`;
-    else it echoes. `asked` has what each call got, newest last; `closed` counts replies closed before their end.
+    else it echoes. `asked` has what each call got, newest last; `checked` counts checks, and `closed` replies that were
+    closed before their end.
     """
 
     script: ClassVar[Script | None] = None
     asked: ClassVar[list[dict[str, Any]]] = []
+    checked: ClassVar[int] = 0
     closed: ClassVar[int] = 0
 
     def __init__(
@@ -61,6 +63,10 @@ class ScriptedBackend:
         return self._given or self.script or Script.from_json(os.environ.get("PO_TEST_SCRIPT", "{}"))
 
     def check(self, model: str, options: Mapping[str, Any]) -> None:
+        type(self).checked += 1
+        self._refuse(options)
+
+    def _refuse(self, options: Mapping[str, Any]) -> None:
         _max_tokens(options)
         if self._script.unavailable is not None:
             raise self._script.unavailable
@@ -79,7 +85,7 @@ class ScriptedBackend:
         key: str | None = None,
         time_limit: TimeLimit | None = None,
     ) -> Generator[Chunk | Reply]:
-        self.check(model, options)
+        self._refuse(options)
         asked = [dict(message) for message in messages]
         self.asked.append({"messages": asked, "model": model, "tools": tools, "options": dict(options), "key": key})
         return self._reply(asked, _max_tokens(options), time_limit or TimeLimit())

@@ -40,7 +40,7 @@ def scripted(backend):
 
 @pytest.fixture
 def context(manager, scripted):
-    return Context(manager.begin("greeter"), manager, lambda model: scripted(), default_model=lambda: "scripted")
+    return Context(manager.begin("greeter"), manager, lambda model: scripted(), default_model="scripted")
 
 
 def test_a_turn_is_stored_and_answered(context, manager, scripted):
@@ -193,10 +193,28 @@ def test_a_bug_in_a_back_end_leaves_a_failed_turn_and_keeps_its_traceback(contex
 
 def test_which_model_answers():
     named = PromptObject(Definition("x", model="theirs"))
-    assert named.model("mine", lambda: "default") == "mine"
-    assert named.model("", lambda: "default") == "theirs"
-    assert PromptObject(Definition("x")).model("", lambda: "default") == "default"
+    assert named.model("mine", "default") == "mine"
+    assert named.model("", "default") == "theirs"
+    assert PromptObject(Definition("x")).model("", "default") == "default"
     file = PromptObject(Definition("x", model="gguf:/etc/passwd"))
     with pytest.raises(InvalidInput, match="only you can choose one"):
-        file.model("", lambda: "default")
-    assert file.model("gguf:/mine", lambda: "default") == "gguf:/mine"
+        file.model("", "default")
+    assert file.model("gguf:/mine", "default") == "gguf:/mine"
+
+
+def test_the_model_is_checked_once_in_a_turn(context, scripted):
+    scripted.checked = 0
+    GREETER.receive("Hello", context=context)
+    assert scripted.checked == 1
+    asked = GREETER.check(scripted(), "scripted", {})
+    GREETER.receive("Again", context=dataclasses.replace(context, asked=asked))
+    assert scripted.checked == 2
+
+
+def test_a_wrong_option_of_the_definition_is_its_own(context, scripted):
+    odd = PromptObject(dataclasses.replace(GREETER.definition, options={"max_tokens": "many"}))
+    for chosen in ({}, {"max_tokens": "2"}):
+        with pytest.raises(InvalidInput, match="In the front matter of greeter"):
+            odd.check(scripted(), "scripted", chosen)
+    with pytest.raises(InvalidInput, match=r"^[^I]"):
+        GREETER.check(scripted(), "scripted", {"max_tokens": "many"})

@@ -29,8 +29,8 @@ from po_sessions.layout.environment import DIRECTORY
 from po_sessions.sessions.selector import no_current_po
 
 if TYPE_CHECKING:
+    from po_sessions.cli.config.settings import Settings
     from po_sessions.models import ModelPaths
-    from po_sessions.sessions.backups import BackupPolicy
     from po_sessions.turns.prompt_object import PromptObject
 
 T = TypeVar("T")
@@ -86,8 +86,6 @@ class Invocation:
                 notice=self.out.warn,
                 watch=self.out.watch,
                 model_paths=self.model_paths if to_send else None,
-                default_model=lambda: _default_model(root),
-                backup_policy=lambda: _backup_policy(root),
                 may_be_link=self.may_be_link(root),
                 save=save,
             )
@@ -133,11 +131,9 @@ class Invocation:
         """
 
         def allowed(path: str) -> bool:
-            from po_sessions.cli.config import settings  # which few runs need
-
             if path == os.path.join(root, "objects") and (self._is_named() or self._is_at_home(root)):
                 return True
-            return settings.is_allowed_link(path)
+            return self.settings.allows_link(path)
 
         return allowed
 
@@ -252,6 +248,13 @@ class Invocation:
         return frozenset(pointer.current for pointer in pointers.values())
 
     @cached_property
+    def settings(self) -> Settings:
+        """The settings that count in this run."""
+        from po_sessions.cli.config.settings import Settings  # which imports what few commands need
+
+        return Settings(self.find_root())
+
+    @cached_property
     def model_paths(self) -> ModelPaths:
         """Where models are."""
         return paths.model_paths()
@@ -267,18 +270,6 @@ def _expect_starter(name: str) -> None:
 
     if name not in starters.names():
         raise PromptObjectNotFound(name, advice=Hint("Run ", Command("init"), " to make an environment first."))
-
-
-def _default_model(root: str) -> str:
-    from po_sessions.cli.config import settings  # which imports what few commands need
-
-    return paths.model_name(settings.in_force("model", settings.files(root)).value)
-
-
-def _backup_policy(root: str) -> BackupPolicy:
-    from po_sessions.cli.config import settings
-
-    return settings.backup_policy(settings.files(root))
 
 
 def each(things: Iterable[T], do: Callable[[T], R]) -> list[R]:

@@ -12,6 +12,7 @@ from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.config.paths import model_name
 from po_sessions.cli.terminal.output import OutputClosed, counted
 from po_sessions.errors import (
+    Advised,
     ContextTooLong,
     Interrupted,
     InvalidInput,
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from po_sessions.environment import Environment
     from po_sessions.models import Chunk
     from po_sessions.prompt_objects.definition import Limit
-    from po_sessions.turns.prompt_object import Answer, Context, PromptObject
+    from po_sessions.sessions.backups import BackupPolicy
+    from po_sessions.turns.prompt_object import Answer, Asked, Context, PromptObject
     from po_sessions.turns.window import Window
 
 
@@ -39,9 +41,11 @@ class Asking(NamedTuple):
     limit: Limit | None
     timeout: float | None
 
-    def context(self, env: Environment, session: SessionSummary, idle_timeout: float | None = None) -> Context:
-        """Return what surrounds a turn in a session."""
-        return env.context(session, **self._asdict(), idle_timeout=idle_timeout)
+    def context(
+        self, env: Environment, session: SessionSummary, idle_timeout: float | None = None, asked: Asked | None = None
+    ) -> Context:
+        """Return what surrounds a turn in a session; `asked` is who is asked, if that has been checked."""
+        return env.context(session, **self._asdict(), idle_timeout=idle_timeout, asked=asked)
 
 
 def to_asking(model: str | None, option: list[str] | None, context_limit: str | None, timeout: str | None) -> Asking:
@@ -76,19 +80,32 @@ def to_seconds(given: str | None) -> float | None:
     return None if given is None else parse_duration(given).total_seconds()
 
 
-def idle_timeout(env: Environment) -> float | None:
-    """Return how many seconds a model may send nothing, None for any. Raises InvalidInput, Unreadable."""
-    from po_sessions.cli.config import settings  # which imports what few commands need
+def default_model(run: Invocation, prompt_object: PromptObject, asking: Asking) -> str:
+    """Return the model of the settings; nothing if the turn or the prompt object names one, as it is not needed then.
 
-    return settings.idle_timeout(settings.files(env.root))
+    Raises InvalidInput, Unreadable.
+    """
+    return "" if asking.model or prompt_object.definition.model else run.settings.model
 
 
-def make_ready(run: Invocation, env: Environment, prompt_object: PromptObject, asking: Asking) -> None:
+def backup_policy(run: Invocation, session: SessionSummary) -> BackupPolicy:
+    """Return what is in force for a backup before a turn; settings that are wrong are reported, and none is made."""
+    from po_sessions.sessions.backups import BackupPolicy  # which few commands need
+
+    try:
+        return run.settings.backup_policy
+    except PoError as error:
+        if session.message_count:
+            run.out.warn(Advised(f"No backup of {session.name!r} was made: {error}", error.advice))
+        return BackupPolicy(keep=0)
+
+
+def make_ready(run: Invocation, env: Environment, prompt_object: PromptObject, asking: Asking) -> Asked:
     """See that the model can be asked before anything is stored; fetch the embedded one where somebody is watching."""
-    name = prompt_object.model(asking.model or "", env.default_model)
+    name = prompt_object.model(asking.model or "", default_model(run, prompt_object, asking))
     backend = env.resolve(name)
     try:
-        prompt_object.check(backend, name, asking.options)
+        return prompt_object.check(backend, name, asking.options)
     except WeightsMissing:
         if not (run.out.remarks_seen and sys.stdin and sys.stdin.isatty()):
             raise
@@ -96,7 +113,7 @@ def make_ready(run: Invocation, env: Environment, prompt_object: PromptObject, a
 
         run.out.note("The embedded model is not on this machine yet; fetching it, once.")
         fetch(run)
-        prompt_object.check(backend, name, asking.options)
+        return prompt_object.check(backend, name, asking.options)
 
 
 def ask(

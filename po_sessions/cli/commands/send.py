@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -13,10 +14,9 @@ from po_sessions.cli.app.hints import Command, Hint
 from po_sessions.cli.app.input import read_file, read_text
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.options import ContextLimit, Model, ModelOptions, NoStream, PoName, Timeout
-from po_sessions.cli.app.turn import Asking, ask, idle_timeout, make_ready, to_asking
+from po_sessions.cli.app.turn import Asking, ask, backup_policy, default_model, make_ready, to_asking
 from po_sessions.cli.app.verb import Verb
-from po_sessions.cli.config import settings
-from po_sessions.errors import Conflict, InvalidInput
+from po_sessions.errors import Conflict, InvalidInput, PoError
 from po_sessions.session import SessionSummary, check_po_name
 from po_sessions.turns.idempotency import answer_in, begun, check_key
 
@@ -210,7 +210,8 @@ def _show_dry_run(
     env = run.environment()
     would_be = _would_be(run, prompt_object.name, place)
     answered = _is_answered(env, prompt_object, would_be, text, once)
-    dry_run_.show(run, prompt_object, asking.context(env, would_be), text, answered=answered)
+    context = replace(asking.context(env, would_be), default_model=default_model(run, prompt_object, asking))
+    dry_run_.show(run, prompt_object, context, text, answered=answered)
 
 
 def _send(
@@ -221,15 +222,19 @@ def _send(
     answered = False
     if once != (None, None):
         answered = _is_answered(env, prompt_object, _would_be(run, prompt_object.name, place), text, once)
-    idle = None if answered else idle_timeout(env)
-    if not answered:
-        make_ready(run, env, prompt_object, asking)
+    idle = None if answered else run.settings.idle_timeout
+    asked = None if answered else make_ready(run, env, prompt_object, asking)
     if place.saved:
         run.environment(to_write_for=prompt_object.name)
     target = _target(run, env, prompt_object.name, place)
     if place.switch:
         env.session_manager.switch(target)
-    context = replace(asking.context(env, target, idle), idempotency_key=once.key, if_turns=once.if_turns)
+    context = replace(asking.context(env, target, idle, asked), idempotency_key=once.key, if_turns=once.if_turns)
+    if not answered:
+        context = replace(context, backup_policy=backup_policy(run, target))
+    else:  # which another process may undo before this one has its turn
+        with suppress(PoError):
+            context = replace(context, default_model=default_model(run, prompt_object, asking))
     ask(run, prompt_object, context, text, stream=stream, saved=place.saved)
 
 
@@ -250,7 +255,7 @@ def _is_answered(env: Environment, prompt_object: PromptObject, target: SessionS
 
 def _read_message(run: Invocation, message: str | None, files: list[str], *, stdin: bool) -> str:
     """Return the message: its parts with a blank line between them. Raises InvalidInput, NotFound, Unreadable."""
-    room = settings.room("send.max_bytes", "The message", run.find_root())
+    room = run.settings.room("send.max_bytes", "The message")
     parts = [] if message in (None, "-") else [read_text(message, room)]
     appended = [read_file(path, room) for path in files]
     if stdin or message == "-" or (message is None and not files):

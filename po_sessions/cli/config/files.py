@@ -7,7 +7,7 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from stat import S_IMODE
 from typing import Any
 
@@ -53,10 +53,14 @@ class SettingsFile:
     path: str
     is_environments: bool = False
     """Whether it is an environment's: it may have come with a repository, so it may not say everything."""
+    _kept: list[dict[str, Any]] = field(default_factory=list, init=False, repr=False, compare=False)
+    """What the file said when it was first read."""
 
     def value(self, one: Setting) -> str | None:
         """Return what the file sets a setting to. Raises Unreadable; InvalidInput if that is not for it to choose."""
-        value = _look_up(one, self._read()[0], self.path)
+        if not self._kept:
+            self._kept.append(self._read()[0])
+        value = _look_up(one, self._kept[0], self.path)
         if one.is_number and type(value) is int and value.bit_length() < 64:
             return str(value)
         if not isinstance(value, str | None):
@@ -86,6 +90,7 @@ class SettingsFile:
         if value is None and not os.path.lexists(self._file):
             return
         with self._alone():
+            self._kept.clear()
             self._store(one, value)
 
     @contextmanager

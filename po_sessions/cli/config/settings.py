@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from po_sessions import models
 from po_sessions.cli.app import hints
@@ -81,16 +82,41 @@ def checked(name: str, files: Sequence[SettingsFile]) -> InForce:
     return one
 
 
-def backup_policy(files: Sequence[SettingsFile]) -> BackupPolicy:
-    """Return what is in force for backups. Raises as `checked`."""
-    interval, keep = (checked(name, files).value for name in ("backup.interval", "backup.keep"))
-    return BackupPolicy(parse_duration(interval), _whole_number(keep))
+class Settings:
+    """The settings of one run in an environment: each is looked up when it is needed, and each file is read once.
 
+    A property raises as `checked` does.
+    """
 
-def is_allowed_link(path: str) -> bool:
-    """Tell whether the user's own settings allow a directory of an environment to be a symbolic link."""
-    value = in_force("links.allow", [users_file()]).value
-    return _spot(path) in map(_spot, filter(None, value.split(os.pathsep)))
+    def __init__(self, root: str) -> None:
+        self._files = files(root)
+
+    @cached_property
+    def model(self) -> str:
+        """The model that answers where nobody names one. Raises as `in_force`."""
+        return paths.model_name(in_force("model", self._files).value)
+
+    @cached_property
+    def idle_timeout(self) -> float | None:
+        """How many seconds a model may send nothing, None for any."""
+        return _seconds(checked("model.idle_timeout", self._files).value)
+
+    @cached_property
+    def backup_policy(self) -> BackupPolicy:
+        """What is in force for backups."""
+        interval, keep = (checked(name, self._files).value for name in ("backup.interval", "backup.keep"))
+        return BackupPolicy(parse_duration(interval), _whole_number(keep))
+
+    def room(self, name: str, what: str) -> Room:
+        """Return the room for input whose largest size a setting tells. Raises as `checked`."""
+        size = parse_size(checked(name, self._files).value)
+        return Room(size, what, Hint("Give less, or allow more: ", Command("config set", name, "SIZE"), "."))
+
+    def allows_link(self, path: str) -> bool:
+        """Tell whether the user's own settings allow a directory of an environment to be a symbolic link."""
+        own = [one for one in self._files if not one.is_environments] or [users_file()]
+        value = in_force("links.allow", own).value
+        return _spot(path) in map(_spot, filter(None, value.split(os.pathsep)))
 
 
 def _spot(path: str) -> str:
@@ -110,11 +136,6 @@ def _accept_links(value: str, remark: Callable[[str], None]) -> str:  # noqa: AR
 def _refuse_links(value: str, file: str) -> None:  # noqa: ARG001
     hint = Hint("Run ", Command("config path"), ".")
     raise InvalidInput(f"{file} sets links.allow, which only your own settings can.", advice=hint)
-
-
-def idle_timeout(files: Sequence[SettingsFile]) -> float | None:
-    """Return how many seconds a model may send nothing, None for any. Raises as `checked`."""
-    return _seconds(checked("model.idle_timeout", files).value)
 
 
 def _seconds(text: str) -> float | None:
@@ -148,12 +169,6 @@ def _check_environments_idle(value: str, file: str) -> None:
             f"{file} sets model.idle_timeout to {value!r}; an environment may set it from 10s to 1h.",
             advice=Hint("Your own file may have any: ", Command("config set model.idle_timeout 1h"), "."),
         )
-
-
-def room(name: str, what: str, root: str) -> Room:
-    """Return the room for input whose largest size a setting tells. Raises as `checked`."""
-    size = parse_size(checked(name, files(root)).value)
-    return Room(size, what, Hint("Give less, or allow more: ", Command("config set", name, "SIZE"), "."))
 
 
 def _whole_number(text: str) -> int:

@@ -271,7 +271,7 @@ def test_on_a_disk_that_is_really_full_the_turn_goes_on(tmp_path, clock, said):
         root = disk / "store"
         store = open_storage("files", root=str(root), notice=said.append)
         store.create(session(*(user("x" * 10_000) for _ in range(8))))
-        manager = SessionManager(store, clock=clock, backup_policy=lambda: BackupPolicy(keep=2), notice=said.append)
+        manager = SessionManager(store, clock=clock, backup_policy=BackupPolicy(keep=2), notice=said.append)
         backup = manager.backups.create(ULID)
         clock.now = clock.now.replace(year=2026)
         manager.backups.before_turn(manager.load(ULID))

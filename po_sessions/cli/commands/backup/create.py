@@ -35,8 +35,9 @@ def create(
     run: Invocation = ctx.obj
     chosen = run.session_ids(refs, po, all_=all_)
     made: list[Backup] = []
+    backups = run.environment().session_manager.backups
     try:
-        each(chosen, lambda id: made.append(run.environment().session_manager.backups.create(id)))
+        each(chosen, lambda id: made.append(backups.create(id, run.settings.backup_policy)))
     finally:
         _show_made(run, made)
 

@@ -9,7 +9,7 @@ import typer
 from po_sessions.cli.app.hints import Hint
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.options import Model, ModelOptions, Po, Timeout
-from po_sessions.cli.app.turn import Asking, idle_timeout, make_ready, note_left_out, note_waiting, to_asking
+from po_sessions.cli.app.turn import Asking, make_ready, note_left_out, note_waiting, to_asking
 from po_sessions.cli.app.verb import Verb
 from po_sessions.cli.display import session_rows
 from po_sessions.cli.terminal.output import counted
@@ -74,10 +74,10 @@ def _compact(run: Invocation, ref: str | None, po: str | None, asking: Asking) -
     env = run.environment(to_send=True)
     session = env.session_manager.find(run.session_ref(ref), run.known_po(po))
     prompt_object = env.prompt_object(session.po_name)
-    idle = idle_timeout(env)
-    make_ready(run, env, prompt_object, asking)
+    idle = run.settings.idle_timeout
+    asked = make_ready(run, env, prompt_object, asking)
     note_waiting(run, session)
-    context = asking.context(env, session, idle)
+    context = asking.context(env, session, idle, asked)
 
     def begin(window: Window) -> None:
         run.out.note(f"Summing up {counted(session.turn_count, 'turn')} of {session.name!r}…")

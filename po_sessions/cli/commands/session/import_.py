@@ -12,7 +12,6 @@ from po_sessions.cli.app.hints import Hint
 from po_sessions.cli.app.input import read_bytes, read_stdin
 from po_sessions.cli.app.invocation import Invocation, each
 from po_sessions.cli.app.verb import Verb
-from po_sessions.cli.config import settings
 from po_sessions.cli.display import session_rows
 from po_sessions.errors import WriteFailed
 from po_sessions.formats import Format
@@ -108,5 +107,5 @@ def _show_imported(run: Invocation, made: Sequence[Imported]) -> None:
 
 def _read(run: Invocation, file: str) -> bytes:
     """Return a file's bytes, or standard input's. Raises as `read_bytes` does."""
-    room = settings.room("import.max_bytes", "What is to be imported", run.find_root())
+    room = run.settings.room("import.max_bytes", "What is to be imported")
     return read_stdin(room) if file == "-" else read_bytes(file, room)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import typer
 
 from po_sessions.cli.app.hints import Command, Hint
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.options import ContextLimit, Model, ModelOptions, NoStream, Po, Ref, Timeout
-from po_sessions.cli.app.turn import ask, idle_timeout, make_ready, to_asking
+from po_sessions.cli.app.turn import ask, backup_policy, make_ready, to_asking
 from po_sessions.cli.app.verb import Verb
 from po_sessions.errors import (
     PromptObjectNotFound,
@@ -42,9 +44,10 @@ def retry(
             advice=Hint("Run ", Command("session adopt", session.id, po="PO"), " to give the session another."),
         )
     prompt_object = env.prompt_object(session.po_name)
-    idle = idle_timeout(env)
-    make_ready(run, env, prompt_object, asking)
-    ask(run, prompt_object, asking.context(env, session, idle), None, stream=not no_stream)
+    idle = run.settings.idle_timeout
+    context = asking.context(env, session, idle, make_ready(run, env, prompt_object, asking))
+    context = replace(context, backup_policy=backup_policy(run, session))
+    ask(run, prompt_object, context, None, stream=not no_stream)
 
 
 ABOUT = Verb(
