@@ -11,6 +11,7 @@ from po_sessions.changes import check_writable
 from po_sessions.errors import Advice, Advised, Conflict, NotFound, PoError, SessionNotFound, Unreadable
 from po_sessions.session import Session, SessionSummary, check_session_name, new_session_id, timestamp
 from po_sessions.sessions import selector
+from po_sessions.sessions.naming import claimed
 from po_sessions.storage import Backups as BackupStore
 from po_sessions.storage import Notice, SessionStore, archive_ids, load
 from po_sessions.storage.records import Backup, no_backup
@@ -122,7 +123,7 @@ class Backups:
             return self._restore_as(backup, check_session_name(name))
         with (
             self._storage.turn(backup.session.id, "backup restore"),
-            self._storage.claim_name(backup.session.po_name, backup.session.name),
+            claimed(self._storage, backup.session.po_name, backup.session.name),
         ):
             session, there = self._kept.backed_up(backup.id), self._there(backup)
             owner = self._owner(session, there)
@@ -135,7 +136,7 @@ class Backups:
     def _restore_as(self, backup: Backup, name: str) -> Restored:
         session = self._kept.backed_up(backup.id)
         check_writable(session, session.version)
-        with self._storage.claim_name(session.po_name, name):
+        with claimed(self._storage, session.po_name, name):
             owner, now = self._owner(session, self._there(backup)), self._clock()
             self._check_free(backup, owner, name, but_itself=False)
             copy = replace(session, id=new_session_id(now), name=name, po_name=owner)

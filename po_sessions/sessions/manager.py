@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from po_sessions.changes import End, check_writable
@@ -30,7 +31,7 @@ from po_sessions.session import (
 )
 from po_sessions.sessions import selector
 from po_sessions.sessions.importing import Imported, carried_name, imported, place_of
-from po_sessions.sessions.naming import UNNAMED, FreeNames, check_free, claimed, named
+from po_sessions.sessions.naming import UNNAMED, FreeNames, check_free, claimed, free_name, named
 from po_sessions.storage import Backups as BackupStore
 from po_sessions.storage import LocalFiles, Notice, SessionStore, Trash, ability, load
 
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from po_sessions.sessions.pruning import Choice, Criteria, Pruned, Selection
     from po_sessions.sessions.trash import SessionTrash
     from po_sessions.storage.records import HeldTurn
+
+_IMPORTED_AT_ONCE = 100
+"""How many sessions are imported before others get a turn at the names."""
 
 
 class SessionManager:
@@ -91,10 +95,10 @@ class SessionManager:
         Raises InvalidInput for a name that cannot be one, Conflict if it is taken.
         """
         if name is None:
-            with claimed(self.storage, po_name, UNNAMED) as (owner, free):
-                return self._create(owner, free)
+            with claimed(self.storage, po_name, UNNAMED) as owner:
+                return self._create(owner, free_name(self.storage, owner, UNNAMED))
         wanted = check_session_name(name)
-        with self.storage.claim_name(po_name, wanted) as owner:
+        with claimed(self.storage, po_name, wanted) as owner:
             check_free(self.storage, owner, wanted)
             return self._create(owner, wanted)
 
@@ -106,7 +110,7 @@ class SessionManager:
         wanted = check_session_name(name)
         if found := named(self.storage, po_name, wanted):
             return found, False
-        with self.storage.claim_name(po_name, wanted) as owner:
+        with claimed(self.storage, po_name, wanted) as owner:
             if found := named(self.storage, owner, wanted):
                 return found, False
             return self._create(owner, wanted), True
@@ -114,7 +118,7 @@ class SessionManager:
     def rename(self, session: SessionSummary, name: str) -> SessionSummary:
         """Give a session another name; the time of its last turn stays. Raises InvalidInput, Conflict."""
         wanted = check_session_name(name)
-        with self.storage.claim_name(session.po_name, wanted):
+        with claimed(self.storage, session.po_name, wanted):
             there = self.storage.summary(session.id)
             if wanted != there.name:
                 check_free(self.storage, there.po_name, wanted)
@@ -149,26 +153,20 @@ class SessionManager:
         wanted = None if name is None else check_session_name(name)
         original = self.load(session.id)
         check_writable(original, original.version)
-        target = to or original.po_name
-        if wanted is None:
-            with claimed(self.storage, target, original.name) as (owner, free):
-                return self._copy(original, owner, free)
-        with self.storage.claim_name(target, wanted) as owner:
-            check_free(self.storage, owner, wanted)
-            return self._copy(original, owner, wanted)
-
-    def _copy(self, original: Session, po_name: str, name: str) -> SessionSummary:
-        now = self._clock()
-        return self.storage.create(
-            replace(
+        base = wanted or original.name
+        with claimed(self.storage, to or original.po_name, base) as owner:
+            if wanted:
+                check_free(self.storage, owner, wanted)
+            now = self._clock()
+            copy = replace(
                 original,
                 id=new_session_id(now),
-                name=name,
-                po_name=po_name,
+                name=wanted or free_name(self.storage, owner, base),
+                po_name=owner,
                 created_at=timestamp(now),
                 metadata={**original.metadata, "duplicate_of": original.id},
             )
-        )
+            return self.storage.create(copy)
 
     def import_(
         self, sessions: Iterable[Session], *, po_name: str | None = None, format_name: str
@@ -180,23 +178,40 @@ class SessionManager:
         `check_importable` refuses has to be sorted out before. Yields what came of each, also before a failure. Raises
         Busy, WriteFailed.
         """
-        names: dict[str, FreeNames] = {}
-        for session in sessions:
-            yield self._import(session, po_name or session.po_name, format_name, names)
+        waiting = iter(sessions)
+        while some := list(islice(waiting, _IMPORTED_AT_ONCE)):
+            made, failure = dict[int, Imported](), None
+            owners = list(dict.fromkeys(po_name or one.po_name for one in some))
+            try:
+                for owner in owners:
+                    mine = [(at, one) for at, one in enumerate(some) if owner == (po_name or one.po_name)]
+                    self._import_some(mine, owner, format_name, made)
+            except PoError as error:
+                failure = error
+            yield from (made[at] for at in sorted(made))
+            if failure is not None:
+                raise failure
 
-    def _import(self, session: Session, po_name: str, format_name: str, names: dict[str, FreeNames]) -> Imported:
-        """Import one session; `names` is kept from one to the next."""
-        if po_name not in names:
-            names[po_name] = FreeNames(self.storage.taken_names(self.storage.po_name(po_name)))
+    def _import_some(
+        self, some: list[tuple[int, Session]], po_name: str, format_name: str, made: dict[int, Imported]
+    ) -> None:
+        """Import sessions of one prompt object; put what came of each into `made`, also before a failure."""
+        with claimed(self.storage, po_name, *(carried_name(one.name) for _, one in some)) as owner:
+            free = FreeNames(self.storage.taken_names(owner))
+            for at, session in some:
+                made[at] = self._import(session, owner, format_name, free)
+
+    def _import(self, session: Session, po_name: str, format_name: str, free: FreeNames) -> Imported:
+        name = None
         while True:
             id, there = place_of(session, self.storage)
             if there is not None:
                 return Imported(there, session, made=False)
-            base = carried_name(session.name)
-            with claimed(self.storage, po_name, base, names[po_name]) as (owner, name), suppress(Conflict):
-                copy = imported(session, id or new_session_id(self._clock()), name, owner, format_name, self.now())
+            name = name or free.take(carried_name(session.name))
+            copy = imported(session, id or new_session_id(self._clock()), name, po_name, format_name, self.now())
+            # If another process has made a session with this id since, it may be the same one.
+            with suppress(Conflict):
                 return Imported(self.storage.create(copy), session, made=True)
-            # Another process has made a session with this id since; it may be the same one.
 
     def adopt(self, session: SessionSummary, po_name: str) -> SessionSummary:
         """Give a session to a prompt object; its name gets a number if it is taken there.
@@ -204,14 +219,14 @@ class SessionManager:
         Raises Busy, Unreadable; Conflict if it has another prompt object by now.
         """
         self.pointers.read()  # whether it can be read is better known before
-        with claimed(self.storage, po_name, session.name) as (owner, name):
+        with claimed(self.storage, po_name, session.name) as owner:
             there = self.storage.summary(session.id)
             if there.po_name != session.po_name:
                 raise Conflict(
                     f"{there.name!r} belongs to {there.po_name} by now.",
                     advice=Advice("owned_by_another", session_id=there.id, po_name=owner),
                 )
-            now = self.now()
+            now, name = self.now(), free_name(self.storage, owner, there.name)
             adopted = self.storage.amend(session.id, lambda one: replace(one, po_name=owner, name=name, amended_at=now))
         self._forget(session.id)
         return adopted

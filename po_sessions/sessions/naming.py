@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -12,8 +13,9 @@ from po_sessions.storage import SessionStore
 UNNAMED = "Session"
 """What a session without a name, or with one that no session may have, is called."""
 
-_NUMBER_LENGTH = 20
-"""The part of a name, at its end, that a number may replace."""
+_NUMBERS = re.compile(r"( [0-9]+)+$")
+_LEFT_ALONE = NAME_LENGTH - 20
+"""How many characters of a name no number replaces."""
 
 
 class FreeNames:
@@ -49,17 +51,20 @@ def check_free(store: SessionStore, po_name: str, name: str) -> None:
 
 
 @contextmanager
-def claimed(store: SessionStore, po_name: str, base: str, names: FreeNames | None = None) -> Iterator[tuple[str, str]]:
-    """Hold the first free name that begins with `base`; yield the prompt object's name now, and that name.
+def claimed(store: SessionStore, po_name: str, *names: str) -> Iterator[str]:
+    """Hold names, and those that are made of them with numbers, until sessions have them.
 
-    `names` are the free ones as far as the caller knows them, for many sessions in a row. Raises Busy.
+    Yields what the prompt object is called now. Raises Busy.
     """
-    while True:
-        known = names or FreeNames(
-            store.taken_names(store.po_name(po_name), base[: NAME_LENGTH - _NUMBER_LENGTH].rstrip())
-        )
-        name = known.take(base)
-        with store.claim_name(po_name, name) as owner:
-            if name not in store.taken_names(owner, name):
-                yield owner, name
-                return
+    with store.claim_name(po_name, *{_family(name) for name in names}) as owner:
+        yield owner
+
+
+def free_name(store: SessionStore, po_name: str, base: str) -> str:
+    """Return `base`, with a number if it is taken; the caller has claimed it."""
+    return FreeNames(store.taken_names(po_name, base[:_LEFT_ALONE].rstrip())).take(base)
+
+
+def _family(name: str) -> str:
+    """Return what a name has in common with those that are made of it with numbers, and with the one it is made of."""
+    return _NUMBERS.sub("", _NUMBERS.sub("", name)[:_LEFT_ALONE].rstrip())

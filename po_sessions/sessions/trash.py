@@ -12,7 +12,7 @@ from po_sessions.errors import Advice, Advised, Conflict, NotFound, SessionNotFo
 from po_sessions.session import Session, SessionSummary, check_session_name, new_session_id, timestamp
 from po_sessions.sessions import selector
 from po_sessions.sessions.importing import holds
-from po_sessions.sessions.naming import named
+from po_sessions.sessions.naming import claimed, named
 from po_sessions.storage import Notice, SessionStore, Trash, load
 from po_sessions.storage.records import TrashEntry, not_in_trash, without_undone
 
@@ -79,7 +79,7 @@ class SessionTrash:
                 held.enter_context(self._store.turn(entry.session.id, "restore"))
             if entry.undone_at is not None and wanted is None:
                 return self._restore_messages(entry)
-            owner = held.enter_context(self._store.claim_name(entry.session.po_name, wanted or entry.session.name))
+            owner = held.enter_context(claimed(self._store, entry.session.po_name, wanted or entry.session.name))
             with _told_if_back(wanted or entry.session.name):
                 return self._restore_damaged(entry, owner, wanted) if entry.damage else self._back(entry, owner, wanted)
 

@@ -91,10 +91,10 @@ class SessionStore(Protocol):
     def taken_names(self, po_name: str, beginning: str = "") -> set[str]:
         """Return the names of a prompt object's sessions, those with this beginning, also of damaged ones."""
 
-    def claim_name(self, po_name: str, name: str) -> AbstractContextManager[str]:
-        """Hold a name of a prompt object, from looking it up to giving it to a session; yield the prompt object's name.
+    def claim_name(self, po_name: str, *names: str) -> AbstractContextManager[str]:
+        """Hold names, from looking them up to giving them to sessions; yield what the prompt object is called now.
 
-        That is another than `po_name` if it was renamed. Raises Busy.
+        Raises Busy.
         """
 
     def turn(self, id: str, verb: str, *, wait: bool = True) -> AbstractContextManager[HeldTurn]:

@@ -300,7 +300,7 @@ class MemoryStore:
         return self._owners.get(id)
 
     @contextmanager
-    def claim_name(self, po_name: str, name: str) -> Iterator[str]:  # noqa: ARG002 -- one lock for all names
+    def claim_name(self, po_name: str, *names: str) -> Iterator[str]:  # noqa: ARG002 -- one lock for all names
         """Hold the names of all sessions. Raises Busy."""
         with self._all_names():
             yield po_name

@@ -212,3 +212,14 @@ def test_a_change_of_the_header_has_its_time(manager, clock):
     assert renamed.amended_at > renamed.updated_at == made.updated_at
     adopted = manager.adopt(manager.storage.summary(made.id), "reader")
     assert manager.load(adopted.id).amended_at > renamed.amended_at
+
+
+def test_many_imports_look_at_the_names_once_for_many(manager, monkeypatch):
+    looked = []
+    real = manager.storage.taken_names
+    monkeypatch.setattr(manager.storage, "taken_names", lambda *args: looked.append(args) or real(*args))
+    when = "2025-01-03T10:00:00.000Z"
+    some = [Session(f"{ULID[:-3]}{number:03}", "Tea", "greeter", when, when) for number in range(250)]
+    done = list(manager.import_(some, format_name="json"))
+    assert [one.session.name for one in done] == ["Tea", *(f"Tea {number}" for number in range(2, 251))]
+    assert len(looked) == 3

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -104,9 +104,11 @@ class ForeignStore:
         return {one.name for one in self.list(po_name=po_name, beginning=beginning)}
 
     @contextmanager
-    def claim_name(self, po_name: str, name: str) -> Iterator[str]:
-        """Hold this one name; other names are free meanwhile."""
-        with self._held(f"the name {name!r} of {po_name}", "claim", self._timeout):
+    def claim_name(self, po_name: str, *names: str) -> Iterator[str]:
+        """Hold these names; others are free meanwhile."""
+        with ExitStack() as held:
+            for name in sorted(set(names)):
+                held.enter_context(self._held(f"the name {name!r} of {po_name}", "claim", self._timeout))
             yield po_name
 
     @contextmanager

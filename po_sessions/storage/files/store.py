@@ -571,7 +571,7 @@ class FileStore:
         return (locks.owner(path) or "another process") if locks.is_held(path) else None
 
     @contextmanager
-    def claim_name(self, po_name: str, name: str) -> Iterator[str]:  # noqa: ARG002 -- one lock for all names
+    def claim_name(self, po_name: str, *names: str) -> Iterator[str]:  # noqa: ARG002 -- one lock for all names
         """Hold the names of all sessions, compared with their files not long ago. Raises Busy."""
         with self._names():
             yield self.po_name(po_name)
