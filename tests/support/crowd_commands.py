@@ -49,8 +49,9 @@ class Commands:
         done = subprocess.run(
             command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False, timeout=80
         )
-        if done.stderr:
-            self._log.notice(done.stderr)
+        # A command's own error is judged by its exit code; what it reports besides is what counts here.
+        if told := [line for line in done.stderr.splitlines() if not line.startswith('{"error"')]:
+            self._log.notice("\n".join(told))
         if done.returncode:
             raise _failure(done)
         return json.loads(done.stdout)

@@ -116,15 +116,18 @@ class Catalogue:
             changed, gone = self._compare(inodes, closely=closely)
         except Damaged:
             unread, compared = self._rebuild(), 0.0
-            if unread is not None:  # the log may tell of what a power cut took
-                with suppress(Damaged):
-                    unread += self._take_in([row["id"] for row in list(self._index.files()) if "written" in row])
+            if unread is None:
+                return
+            # The log overrides what was read, and may tell of changes that a power cut took.
+            with suppress(Damaged):
+                changed, gone = self._compare(self._scan()[0], closely=True)
+                unread = list(dict.fromkeys([*unread, *self._take_in(changed)]))
+                self._drop(gone)
         else:
             compared = time.monotonic() - look.at if closely else None
             unread = self._take_in(self._watch("Reading what changed", changed))
             self._drop(gone)
-        if unread is not None:
-            self._directory.end_look(look, strange, unread, compared=compared)
+        self._directory.end_look(look, strange, unread, compared=compared)
 
     def _compare(self, inodes: dict[str, int], *, closely: bool) -> tuple[list[str], list[str]]:
         """Return the ids of the files that are not as the index has them, or are damaged, and of rows without a file.

@@ -164,6 +164,15 @@ def test_after_a_restart_sizes_are_compared_until_a_look_at_them_has_ended(store
     assert not directory.begin_look(closely=False)[1]
 
 
+def test_a_removal_that_a_power_cut_took_is_not_believed_beside_a_torn_index(store, root, opened, monkeypatch):
+    sessions = root / "sessions"
+    (sessions / "index.log").write_text(f'\n{{"id":"{ULID}","removed":true}}\n')
+    (sessions / "index.json").write_bytes(bytes((sessions / "index.json").stat().st_size))
+    monkeypatch.setattr("po_sessions.layout.index.boot_id", lambda: "another")
+    assert names(opened()) == {"a"}
+    assert names(opened()) == {"a"}
+
+
 def test_own_changes_while_another_looks_cost_no_second_look(store, opened, monkeypatch):
     directory = store._index.directory
     look, _ = directory.begin_look(closely=False)
@@ -283,6 +292,7 @@ def test_what_could_not_be_kept_is_taken_in_by_the_next_command(store, opened, m
 def test_what_goes_while_it_is_listed_costs_no_look(store, opened, monkeypatch):
     put(store, named(OTHER, "b"))
     assert names(opened()) == {"a", "b"}
+    took(store, 1000.0)
     listing = opened().list()
     next(listing)
     for id in (ULID, OTHER):
