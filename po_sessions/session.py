@@ -41,6 +41,9 @@ OWN_FOOTER_KEYS = ("totals", "spent")
 STANDS_FOR = "stands_for"
 """The key of a summary: how many messages before it it stands for in what a model is sent."""
 
+DAMAGED = "damaged"
+"""The key of a gap: how many `bytes` could not be read."""
+
 TurnState = Literal["empty", "open", "failed", "done"]
 """The newest turn: none yet; a user's message without a reply; one that ended in an error; one that was answered."""
 
@@ -135,6 +138,16 @@ class Message:
             raise ValueError("the content of a message is not text")
         if not isinstance(self.created_at, str | None):
             raise ValueError("the time of a message is not text")
+
+    @classmethod
+    def gap(cls, size: int, role: str) -> Message:
+        """Return what stands for a damaged message of so many bytes, of which no more than its role is known."""
+        return cls(role, f"[damaged: {size} bytes cannot be read]", None, {DAMAGED: {"bytes": size}})
+
+    @property
+    def is_gap(self) -> bool:
+        """Whether this stands for a damaged message."""
+        return isinstance(self.extra.get(DAMAGED), Mapping)
 
     @property
     def failed(self) -> bool:

@@ -21,6 +21,23 @@ class Quarantine:
 
     def take(self, path: str) -> str:
         """Move whatever is at `path` here, by its name alone; return where it is. Raises WriteFailed."""
+        target = self._place(path)
+        with atomic.writing(path):
+            _move(path, target)
+        for changed in (os.path.dirname(target), os.path.dirname(path)):
+            atomic.sync_dir(changed)
+        return target
+
+    def keep(self, path: str) -> str:
+        """Give the file at `path` a second name here, or a copy; return where it is. Raises WriteFailed, Unreadable."""
+        target = self._place(path)
+        with atomic.writing(path):
+            atomic.link_or_copy(path, target)
+        atomic.sync_dir(os.path.dirname(target))
+        return target
+
+    def _place(self, path: str) -> str:
+        """Return where something can be put, under the path it has."""
         directory = self._made()
         *parents, name = os.path.relpath(path, self._root).split(os.sep)
         for parent in parents:
@@ -30,10 +47,6 @@ class Quarantine:
         while folders.lexists(target):  # nobody else puts anything below a directory that this run has made
             number += 1
             target = os.path.join(directory, f"{name}.{number}")
-        with atomic.writing(path):
-            _move(path, target)
-        for changed in (directory, os.path.dirname(path)):
-            atomic.sync_dir(changed)
         return target
 
     def _made(self) -> str:

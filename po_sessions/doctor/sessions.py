@@ -91,25 +91,32 @@ def _examine(fd: int, path: str, *, certain: bool = False) -> _Examined | None:
         parsed = parsing.parse(data, path)
     except Unreadable as error:
         if certain:
-            raise _Damaged(error) from None
+            raise _Damaged(error, data, path) from None
         return None
     tail = appending.read_tail(fd)
     return _Examined(about, parsed.session, parsed.torn is None, tail.summary if tail else None)
 
 
 class _Damaged(Unreadable):
-    """What could be read is no session; other than what could not be read."""
+    """What could be read is not a session; other than what could not be read."""
 
-    def __init__(self, error: Unreadable) -> None:
+    def __init__(self, error: Unreadable, data: bytes, path: str) -> None:
         super().__init__(str(error), advice=error.advice)
         self.way_back = WITH_OWNER if parsing.needs_owner(error) else None
+        self.id: str | None = None
+        self.gaps = self.readable = 0
+        with suppress(Unreadable):
+            part = parsing.readable_part(data, path).session
+            self.id, self.gaps = part.id, sum(one.is_gap for one in part.history)
+            self.readable = part.message_count - self.gaps
 
 
 def _unreadable(id: str, path: str, error: Unreadable, store: Store) -> Finding:
     if not isinstance(error, _Damaged):
         return Finding("unreadable", path, str(error), session_id=id, advice=error.advice)
     advice = Advice("can_be_imported") if error.way_back else _way_back(id, store)
-    return Finding("damaged", path, str(error), session_id=id, advice=advice, repair=_set_aside(id, store))
+    repair = _with_gaps(id, error, store) if error.id == id and error.readable else _set_aside(id, store)
+    return Finding("damaged", path, str(error), session_id=id, advice=advice, repair=repair)
 
 
 def _way_back(id: str, store: Store) -> Advice:
@@ -120,6 +127,21 @@ def _way_back(id: str, store: Store) -> Advice:
                 count, time = session.message_count, archive_ids.time_of(backup)
                 return Advice("sound_backup", backup_id=backup, message_count=count, made_at=time)
     return Advice("no_backup")
+
+
+def _with_gaps(id: str, found: _Damaged, store: Store) -> Repair:
+    """Return the repair that keeps what can be read of a session, and its file in the quarantine."""
+    messages = f"{found.readable} message{'s' * (found.readable != 1)}"
+    kept = f"with {found.gaps} gap{'s' * (found.gaps != 1)}"
+
+    def do() -> str:
+        with store.storage.turn(id, "doctor", wait=False):
+            target = store.storage.salvage(id, store.quarantine.keep)
+            if (row := store.row(id)) is not None:
+                store.rows[id] = row
+        return f"Written anew {kept}. What it was is {target}."
+
+    return Repair(f"Its {messages} will be kept, {kept}; the file as it is will be kept in the quarantine.", do)
 
 
 def _set_aside(id: str, store: Store) -> Repair:

@@ -33,7 +33,7 @@ from po_sessions.sessions import selector
 from po_sessions.sessions.importing import Imported, carried_name, imported, place_of
 from po_sessions.sessions.naming import UNNAMED, FreeNames, check_free, claimed, free_name, named
 from po_sessions.storage import Backups as BackupStore
-from po_sessions.storage import LocalFiles, Notice, SessionStore, Trash, ability, load
+from po_sessions.storage import LocalFiles, Notice, OnGap, SessionStore, Trash, ability, load
 
 if TYPE_CHECKING:
     from po_sessions.sessions.backups import BackupPolicy, Backups
@@ -309,12 +309,13 @@ class SessionManager:
         """Return the session with this id, with its history. Raises SessionNotFound, Unreadable."""
         return load(self.storage, id)
 
-    def reading(self, id: str) -> AbstractContextManager[Session]:
+    def reading(self, id: str, *, on_gap: OnGap | None = None) -> AbstractContextManager[Session]:
         """Open a session for a block that looks at its history once, however long. Raises SessionNotFound, Unreadable.
 
-        Looking at the history can raise Unreadable too.
+        Looking at the history can raise Unreadable too; not with `on_gap`, which is told of each message that cannot be
+        read, and for which a gap stands.
         """
-        return self.storage.reading(id)
+        return self.storage.reading(id, on_gap=on_gap)
 
     def list(self, po_name: str | None = None) -> Iterator[SessionSummary]:
         """Yield the sessions, of one prompt object or of all, newest turn first."""

@@ -16,6 +16,7 @@ from po_sessions.changes import End
 from po_sessions.session import Message, Session, SessionSummary
 
 if TYPE_CHECKING:
+    from po_sessions.errors import Unreadable
     from po_sessions.storage.records import Backup, HeldTurn, SessionStat, TrashEntry
 
 Notice = Callable[[str], None]
@@ -23,6 +24,9 @@ Notice = Callable[[str], None]
 
 Watch = Callable[[str, Collection[str]], Iterable[str]]
 """Takes what is being done, as a label, and the ids to do it to; gives them back, and may show how far that got."""
+
+OnGap = Callable[[int, "Unreadable"], None]
+"""Takes the number of a message that cannot be read, from 1, and the error that says where."""
 
 
 class SessionStore(Protocol):
@@ -40,10 +44,11 @@ class SessionStore(Protocol):
     def summary(self, id: str) -> SessionSummary:
         """Return what a list shows of a session. Raises SessionNotFound, Unreadable."""
 
-    def reading(self, id: str) -> AbstractContextManager[Session]:
+    def reading(self, id: str, *, on_gap: OnGap | None = None) -> AbstractContextManager[Session]:
         """Open a session as it is now; a store may read its history when it is looked at, each time anew.
 
-        Valid inside the block. Raises SessionNotFound, Unreadable; so does looking at the history.
+        Valid inside the block. With `on_gap` a gap stands for each message that cannot be read (`Message.gap`), and
+        `on_gap` is told of it. Raises SessionNotFound, Unreadable; so does looking at the history.
         """
 
     def append(

@@ -12,7 +12,7 @@ from itertools import islice
 from po_sessions.changes import End, check_kept, check_writable, with_header
 from po_sessions.errors import Advice, Busy, SessionNotFound
 from po_sessions.session import Message, Session, SessionSummary, check_po_name, timestamp
-from po_sessions.storage import archive_ids
+from po_sessions.storage import OnGap, archive_ids
 from po_sessions.storage.files import codec
 from po_sessions.storage.records import (
     UNDONE_AT,
@@ -58,7 +58,12 @@ class MemoryStore:
         except KeyError:
             raise SessionNotFound(id) from None
 
-    def reading(self, id: str) -> AbstractContextManager[Session]:
+    def reading(
+        self,
+        id: str,
+        *,
+        on_gap: OnGap | None = None,  # noqa: ARG002 -- memory has no damage
+    ) -> AbstractContextManager[Session]:
         """Return a session; it is in memory. Raises SessionNotFound."""
         return nullcontext(self.load(id))
 

@@ -44,7 +44,7 @@ def window(session: Session, message: str, *, system: str = "", limit: Limit | N
     history = session.history[: len(session.history) - end]
     at = session.summary_at()
     summary = None if at is None or at >= len(history) or is_blank(history[at].content) else history[at].content
-    leading = [one.content for one in takewhile(lambda one: one.role == "system" and not one.is_summary, history)]
+    leading = [_text(one) for one in takewhile(lambda one: one.role == "system" and not one.is_summary, history)]
     told = [system, f"{_SUMMARY}\n\n{summary}" if summary else "", *(text or "" for text in leading)]
     told = [text for text in told if not is_blank(text)]
     new = {"role": "user", "content": message}
@@ -92,10 +92,15 @@ def _turn(messages: Sequence[Message]) -> Mended:
 def _said(messages: Sequence[Message]) -> list[dict[str, Any]]:
     """Return messages without what failed, and without summaries, which are sent otherwise."""
     return [
-        {key: value for key, value in one.to_dict().items() if key in _SENT}
+        {**{key: value for key, value in one.to_dict().items() if key in _SENT}, "content": _text(one)}
         for one in messages
         if not (one.failed or one.is_summary)
     ]
+
+
+def _text(message: Message) -> str | None:
+    """Return the text of a message; None for a gap, which says nothing but as the result of a call."""
+    return None if message.is_gap and message.role != "tool" else message.content
 
 
 def tokens(message: dict[str, Any]) -> int:

@@ -16,6 +16,7 @@ from typing import Any
 from po_sessions.changes import End, check_writable, with_header
 from po_sessions.errors import Busy, SessionNotFound
 from po_sessions.session import Message, Session, SessionSummary, check_po_name
+from po_sessions.storage import OnGap
 from po_sessions.storage.records import HeldTurn, SessionStat, id_taken
 
 ROWS: dict[str, dict[str, str]] = {}
@@ -58,7 +59,7 @@ class ForeignStore:
     def summary(self, id: str) -> SessionSummary:
         return self._get(id).summary()
 
-    def reading(self, id: str) -> AbstractContextManager[Session]:
+    def reading(self, id: str, *, on_gap: OnGap | None = None) -> AbstractContextManager[Session]:
         return nullcontext(self._get(id))
 
     def append(

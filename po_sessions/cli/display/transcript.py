@@ -93,6 +93,8 @@ def _heading(run: Invocation, message: Message) -> list[str]:
     if message.failed:
         error = message.extra["error"]
         words.append(f"failed: {error.get('message', error) if isinstance(error, dict) else error}")
+    if message.is_gap:
+        words.append("damaged")
     if message.is_summary:
         words.append("stands for what is before it in what a model is sent")
     return words

@@ -25,7 +25,7 @@ from contextlib import suppress
 from typing import Any
 
 from po_sessions.layout.primitives import FOOTER_AT
-from po_sessions.session import FOOTER_KEYS, OWN_FOOTER_KEYS, Message, Session, SessionSummary, normal_time
+from po_sessions.session import FOOTER_KEYS, OWN_FOOTER_KEYS, ROLES, Message, Session, SessionSummary, normal_time
 from po_sessions.storage.records import SessionStat
 from po_sessions.text.strict_json import dumps, loads
 
@@ -133,6 +133,12 @@ def read_message(line: bytes, *, first: bool) -> Message:
     if line.startswith(b",") == first:
         raise ValueError("a comma is missing or too many")
     return Message.from_dict(loads(line.removeprefix(b",")))
+
+
+def gap(line: bytes) -> Message:
+    """Return the message that stands for a line that is not one, in the role that its beginning still tells."""
+    role = next((role for role in ROLES if line.removeprefix(b",").startswith(b'{"role":"%s"' % role.encode())), None)
+    return Message.gap(len(line.rstrip(b"\n")), role or "system")
 
 
 def about(session: Session, size: int, *, whole: bool = True) -> SessionStat:

@@ -9,9 +9,6 @@ from po_sessions.layout import lines
 from po_sessions.storage.files import appending, parsing
 from po_sessions.storage.files.appending import Tail
 
-_OTHER_ENDS = (b'{"version"', b"],")
-"""How a header and a footer begin, which a file has once."""
-
 
 def sound_ends(fd: int, path: str) -> Tail | None:
     """Return what the ends of an open file of at most `parsing.LARGE` bytes tell; None if they cannot be believed.
@@ -25,5 +22,5 @@ def sound_ends(fd: int, path: str) -> Tail | None:
         parsing.read(fd, path)
     except Unreadable:
         middle = lines.forwards(lambda size, at: os.pread(fd, size, at), tail.history_at, tail.footer_at)
-        return None if any(line.startswith(_OTHER_ENDS) for line in middle) else tail
+        return None if any(line.startswith(parsing.OTHER_ENDS) for line in middle) else tail
     return None

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from po_sessions import atomic, schema
 from po_sessions.errors import Advice, InvalidInput, Unreadable
 from po_sessions.session import FOOTER_KEYS, Message, Session, check_po_name
-from po_sessions.storage.files.codec import read_footer, read_head, read_header, read_message, times_of
+from po_sessions.storage.files.codec import gap, read_footer, read_head, read_header, read_message, times_of
 from po_sessions.text.strict_json import loads
 
 _BLOCK = 1 << 16
@@ -23,6 +23,8 @@ LARGEST = 128 << 20
 """What is not laid out as po writes it is read up to so many bytes."""
 MOST_TORN = 1000
 """So many lines are not left by one write that was cut."""
+OTHER_ENDS = (b'{"version"', b"],")
+"""How a header and a footer begin, which a file has once."""
 
 
 class _NoOwner(Unreadable):
@@ -57,6 +59,17 @@ def parse(data: bytes, path: str) -> Parsed:
     named as it says.
     """
     parsed = _parse(data, path)
+    _check_owner(parsed.session, path)
+    return parsed
+
+
+def readable_part(data: bytes, path: str) -> Parsed:
+    """Read what can be read of a damaged file of this layout: a gap stands for each line that is not a message.
+
+    Raises Unreadable if the first line is damaged, or if another file may have got into this one.
+    """
+    with readable(path):
+        parsed = _parse_lines(data, read_header(data[: data.find(b"\n") + 1]), with_gaps=True)
     _check_owner(parsed.session, path)
     return parsed
 
@@ -125,8 +138,8 @@ class Damage(ValueError):
         self.at = at
 
 
-def _parse_lines(data: bytes, head: dict[str, Any]) -> Parsed:
-    at = data.find(b"\n") + 1
+def _parse_lines(data: bytes, head: dict[str, Any], *, with_gaps: bool = False) -> Parsed:
+    at, sound_at = data.find(b"\n") + 1, 0
     messages: list[Message] = []
     while True:
         end = data.find(b"\n", at) + 1
@@ -138,19 +151,31 @@ def _parse_lines(data: bytes, head: dict[str, Any]) -> Parsed:
                 raise ValueError("the last line is cut")
             messages.append(read_message(line, first=not messages))
         except ValueError as error:
-            if _is_torn_end(data[at:]):
-                return Parsed(_session(head, messages, _last_turn(messages)), data[at:])
-            raise Damage(at, str(error)) from None
+            # What was found behind one line says the same of the next.
+            if at >= sound_at:
+                found = _uncut(data, at)
+                if found is None:
+                    return Parsed(_session(head, messages, _last_turn(messages)), data[at:])
+                sound_at = found
+            if not with_gaps or line.startswith(OTHER_ENDS):
+                raise Damage(at, str(error)) from None
+            messages.append(gap(line))
         at = end
 
 
-def _is_torn_end(rest: bytes) -> bool:
-    """Tell whether a cut append can have left `rest`: one message was being written, so no line is a whole one.
+def _uncut(data: bytes, at: int) -> int | None:
+    """Return where something begins that one cut append cannot have left from `at` on; None if there is no such thing.
 
-    A line that is whole and no message of ours is damage too: it may be somebody else's.
+    One message was being written, so no line is whole, and there are few. A line that is whole and not a message of
+    ours is damage too: it may be of another program.
     """
-    lines = rest.split(b"\n")[:-1]
-    return len(lines) <= MOST_TORN and not any(map(is_json, lines))
+    number = 0
+    while end := data.find(b"\n", at) + 1:
+        number += 1
+        if number > MOST_TORN or is_json(data[at : end - 1]):
+            return at
+        at = end
+    return None
 
 
 def is_json(line: bytes) -> bool:

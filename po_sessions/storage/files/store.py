@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from po_sessions import atomic, folders, locks, tree
 from po_sessions.changes import End, check_kept, check_writable, with_header
-from po_sessions.errors import Advice, Advised, Busy, PoError, SessionNotFound, Unreadable, WriteFailed
+from po_sessions.errors import Advice, Advised, Busy, Conflict, PoError, SessionNotFound, Unreadable, WriteFailed
 from po_sessions.session import Message, Session, SessionSummary, check_po_name
-from po_sessions.storage import Notice, Watch, archive_ids
+from po_sessions.storage import Notice, OnGap, Watch, archive_ids
 from po_sessions.storage.files import appending, codec, parsing
 from po_sessions.storage.files.amending import amended
 from po_sessions.storage.files.catalogue import Catalogue
@@ -99,19 +99,25 @@ class FileStore:
         session = replace(session, po_name=self.po_name(check_po_name(session.po_name)))
         return self._files.publish(session, link_new(session.id))
 
-    def load(self, id: str) -> Session:
+    def load(self, id: str, on_gap: OnGap | None = None) -> Session:
         """Return a session with its history; a write that was cut is left out. Raises SessionNotFound, Unreadable."""
-        return self._renamed(self._load(id))
-
-    def _load(self, id: str) -> Session:
-        """Return a session as its file has it."""
-        return self._own(self._parsed(id).session, id)
+        try:
+            session = self._parsed(id).session
+        except Unreadable as error:
+            if on_gap is None:
+                raise
+            session = self._readable_part(id, error)
+            for number, message in enumerate(session.history, 1):
+                if message.is_gap:
+                    on_gap(number, error)
+        return self._renamed(self._own(session, id))
 
     @contextmanager
-    def reading(self, id: str) -> Iterator[Session]:
+    def reading(self, id: str, *, on_gap: OnGap | None = None) -> Iterator[Session]:
         """Open a session, as it is now, and read its history only when it is looked at, each time anew.
 
-        Raises SessionNotFound, Unreadable; so does looking at the history.
+        With `on_gap` a gap stands for each damaged message. Raises SessionNotFound, Unreadable; so does looking at the
+        history.
         """
         path = self._files.path(id)
         with self._files.opened(id) as fd:
@@ -119,9 +125,17 @@ class FileStore:
             if found is not None:
                 from po_sessions.storage.files.lazy_history import opened  # which few commands need
 
-                yield self._renamed(self._own(opened(fd, path, found.tail), id))
+                yield self._renamed(self._own(opened(fd, path, found.tail, on_gap), id))
                 return
-        yield self.load(id)
+        yield self.load(id, on_gap)
+
+    def _readable_part(self, id: str, error: Unreadable) -> Session:
+        """Return what can be read of a damaged session, with its gaps. Raises `error` if it is not laid out as ours."""
+        with self._files.opened(id) as fd:
+            if codec.read_head(fd) is None:
+                raise error
+            path = self._files.path(id)
+            return parsing.readable_part(atomic.read_all(fd, path), path).session
 
     def _parsed(self, id: str) -> parsing.Parsed:
         with self._files.opened(id) as fd:
@@ -206,6 +220,24 @@ class FileStore:
             summary, repaired = self._rewrite(id, fd, change)
         self._tell_repaired(self._files.path(id), repaired)
         return summary
+
+    def salvage(self, id: str, keep: Callable[[str], str]) -> str:
+        """Replace a damaged session by what can be read of it, a gap for each of its other messages.
+
+        `keep` is given the path first, and puts the file as it is where it stays; what it returns is returned. Raises
+        SessionNotFound, Busy, Unreadable (NewerVersion); Conflict if it is not damaged.
+        """
+        path = self._files.path(id)
+        with self._files.write_locked(id) as fd:
+            data, about = atomic.read_all(fd, path), os.fstat(fd)
+            with suppress(Unreadable):
+                parsing.parse(data, path)
+                raise Conflict(f"{path} has changed since.", advice=Advice("examine_again"))
+            session = self._renamed(self._own(parsing.readable_part(data, path).session, id))
+            check_writable(session, session.version)
+            kept = keep(path)
+            self._files.publish(session, folders.rename, mode=about.st_mode & 0o777)
+        return kept
 
     def delete(self, id: str, now: str, verb: str = "delete") -> str:
         """Move a session's file to the trash as it is; return the entry's id. Raises SessionNotFound, Busy."""
@@ -624,7 +656,7 @@ class FileStore:
         for id in self._catalogue.ids_matching(""):
             if owners.get(id, old) == old:  # what could not be read may be its session
                 try:
-                    self.update(id, lambda one: one)  # read with its new name
+                    self.amend(id, lambda one: one)  # read with its new name
                 except SessionNotFound:
                     continue
                 except Unreadable as error:

@@ -201,5 +201,8 @@ def test_damage_found_late_costs_no_other_session(files, file, po):
         done = po("--root", str(file.parent.parent), "session", "export", "--all", "--format", name)
         assert done.exit_code == 7
         assert "cannot be read at byte" in done.stderr
-        (there,) = json.loads(f"[{done.stdout}]" if name == "jsonl" else done.stdout)
-        assert there["id"] == other
+        there = list(map(json.loads, done.stdout.splitlines())) if name == "jsonl" else json.loads(done.stdout)
+        (damaged,) = (one for one in there if one["id"] != other)
+        assert len(there) == 2
+        assert [one["content"] for one in damaged["history"]][::2] == ["one", "two"]
+        assert damaged["history"][1]["damaged"]

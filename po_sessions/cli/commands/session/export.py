@@ -16,6 +16,7 @@ from po_sessions.cli.app.hints import Hint, Words
 from po_sessions.cli.app.invocation import Invocation, each, raise_any
 from po_sessions.cli.app.options import Po
 from po_sessions.cli.app.verb import Verb
+from po_sessions.cli.display.gaps import Gaps
 from po_sessions.cli.terminal.output import counted
 from po_sessions.errors import Conflict, InvalidInput, NotFound, PoError
 from po_sessions.formats import Format
@@ -113,23 +114,29 @@ def _check_fits(form: Format, count: int) -> None:
 
 
 def _opened(run: Invocation, chosen: Sequence[str], failed: list[PoError]) -> Iterator[Session]:
-    """Yield the sessions one by one; those that cannot be read go to `failed`. Raises if that is all of them.
+    """Yield the sessions one by one. Raises if none can be read.
 
-    One of several is read whole before it is yielded, since what is printed of it cannot be taken back.
+    The errors of those that cannot be read, or have gaps, go to `failed`. One of several is read whole before it is
+    yielded, since what is printed of it cannot be taken back.
     """
 
     def those() -> Iterator[Session]:
         manager = run.environment().session_manager
         for id in chosen:
             with ExitStack() as stack:
+                gaps = Gaps()
                 try:
-                    session = stack.enter_context(manager.reading(id))
+                    session = stack.enter_context(manager.reading(id, on_gap=gaps.add))
                     if len(chosen) > 1:
                         all(session.history)
                 except PoError as error:
                     failed.append(error)
                     continue
                 yield session
+                try:
+                    gaps.check(session)
+                except PoError as error:
+                    failed.append(error)
 
     sessions = those()
     first = next(sessions, None)
@@ -149,9 +156,11 @@ def _write_each(run: Invocation, directory: str, chosen: Sequence[str], form: Fo
     done: dict[str, list[str]] = {}
 
     def write(path: str) -> None:
-        with manager.reading(paths[path]) as session:
+        gaps = Gaps()
+        with manager.reading(paths[path], on_gap=gaps.add) as session:
             _write(path, form.encode(session), force=force)
         done[path] = [paths[path]]
+        gaps.check(session)
 
     try:
         each(paths, write)

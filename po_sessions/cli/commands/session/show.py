@@ -11,9 +11,8 @@ from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.options import Po, Ref
 from po_sessions.cli.app.verb import Verb
 from po_sessions.cli.display import transcript
-from po_sessions.errors import (
-    InvalidInput,
-)
+from po_sessions.cli.display.gaps import Gaps
+from po_sessions.errors import InvalidInput
 
 
 def show(
@@ -42,12 +41,15 @@ def show(
     if last and range_:
         raise InvalidInput("--last and --range contradict each other.", advice=Hint("Give one of them."))
     manager = run.environment().session_manager
-    with manager.reading(manager.find(run.session_ref(ref), run.known_po(po)).id) as session, run.out.paged():
-        if last:
+    id = manager.find(run.session_ref(ref), run.known_po(po)).id
+    if last:
+        with manager.reading(id) as session, run.out.paged():
             transcript.show_last(run, session)
-        else:
-            owner = manager.storage.turn_owner(session.id)
-            transcript.show_conversation(run, session, range_, owner, full=full)
+        return
+    gaps = Gaps()
+    with manager.reading(id, on_gap=gaps.add) as session, run.out.paged():
+        transcript.show_conversation(run, session, range_, manager.storage.turn_owner(id), full=full)
+    gaps.check(session)
 
 
 ABOUT = Verb(
