@@ -11,7 +11,8 @@ from pathlib import Path
 from measure import PO, compile_all, interleaved, ratio, row, scratch
 
 from po_sessions.environment import Environment
-from po_sessions.session import Message, Session
+from po_sessions.message import Message
+from po_sessions.session import Session
 from po_sessions.storage.files import codec
 
 WHEN = "2025-01-03T10:00:00.000Z"

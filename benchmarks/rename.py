@@ -11,7 +11,8 @@ from pathlib import Path
 
 from measure import row, scratch
 
-from po_sessions.session import Message, Session
+from po_sessions.message import Message
+from po_sessions.session import Session
 from po_sessions.storage.files.store import FileStore
 
 ID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"

@@ -14,8 +14,10 @@ from measure import BARE, PO, compile_all, interleaved, process, ratio, row, scr
 from ulid import ULID
 
 from po_sessions.environment import Environment
-from po_sessions.session import Message, Session, timestamp
+from po_sessions.message import Message
+from po_sessions.session import Session
 from po_sessions.storage.files import codec
+from po_sessions.text.times import timestamp
 
 
 def fill(root: Path, count: int) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 from measure import interleaved, ratio, row, scratch
 
 from po_sessions import locks
-from po_sessions.session import Message, Session
+from po_sessions.message import Message
+from po_sessions.session import Session
 from po_sessions.storage import open_storage
 from po_sessions.storage.files.index import Index
 from po_sessions.storage.files.store import FileStore
@@ -23,7 +24,7 @@ MESSAGE = Message("user", "x" * 400, WHEN)
 
 WRITER = """
 import sys, time
-from po_sessions.session import Message
+from po_sessions.message import Message
 from po_sessions.storage import open_storage
 store = open_storage("files", root=sys.argv[1])
 message = Message("user", "x" * 400, "2025-01-03T10:00:00.000Z")

@@ -17,11 +17,13 @@ from pathlib import Path
 from ulid import ULID
 
 from po_sessions.environment import Environment
+from po_sessions.message import Message
 from po_sessions.pointers import PointerFile
-from po_sessions.session import Message, Session, timestamp
+from po_sessions.session import Session
 from po_sessions.storage.files import codec
 from po_sessions.storage.files.index import Index, Row
 from po_sessions.storage.files.publish import to_row
+from po_sessions.text.times import timestamp
 
 BEGAN = datetime(2025, 1, 1, tzinfo=UTC)
 

@@ -17,7 +17,7 @@ The layers, each importing only what stands below it::
     sessions                     what can be done with sessions, whatever the model
     storage  models  formats  prompt_objects
                                  what multiplies; they never import each other
-    session  pointers  settings  the nouns
+    message  session  pointers  settings   the nouns
     layout                       the on-disk form, read with little
     text  errors                 ground
 
@@ -30,9 +30,10 @@ if TYPE_CHECKING:
 
     from po_sessions.environment import Environment
     from po_sessions.errors import Advice, PoError
+    from po_sessions.message import Message, Turn
     from po_sessions.models import Chunk, ModelBackend, ModelPaths, Reply
     from po_sessions.prompt_objects.definition import Definition
-    from po_sessions.session import Message, Session, SessionSummary, Turn
+    from po_sessions.session import Session, SessionSummary
     from po_sessions.sessions.manager import SessionManager
     from po_sessions.storage import SessionStore, open_storage
     from po_sessions.turns.prompt_object import Answer, Context, PromptObject
@@ -46,7 +47,7 @@ _HOMES = {
     "Context": "turns.prompt_object",
     "Definition": "prompt_objects.definition",
     "Environment": "environment",
-    "Message": "session",
+    "Message": "message",
     "ModelBackend": "models",
     "ModelPaths": "models",
     "PoError": "errors",
@@ -56,7 +57,7 @@ _HOMES = {
     "SessionManager": "sessions.manager",
     "SessionStore": "storage",
     "SessionSummary": "session",
-    "Turn": "session",
+    "Turn": "message",
     "open_storage": "storage",
 }
 

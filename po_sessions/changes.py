@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from po_sessions.errors import Advice, Conflict, NewerVersion
-from po_sessions.session import VERSION, Message, Session, SessionSummary
+from po_sessions.message import Message
+from po_sessions.session import VERSION, Session, SessionSummary
 from po_sessions.text.strict_json import dumps, loads
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from po_sessions.layout.primitives import is_printable
+from po_sessions.message import Message
 
 Totals = Mapping[str, Mapping[str, int]]
 """For each model, by its name ("" where a reply does not tell it), the counts of TOTALS."""
@@ -14,22 +15,6 @@ Totals = Mapping[str, Mapping[str, int]]
 NO_TOTALS: Totals = {}
 TOTALS = ("replies", "failed", "input", "output", "cached", "duration_ms")
 """Replies that ended well, replies of failed turns, tokens read, written, and read from a cache, milliseconds."""
-
-
-class Counted(Protocol):
-    """What is looked at in a message."""
-
-    @property
-    def role(self) -> str:
-        """Who said it."""
-
-    @property
-    def extra(self) -> Mapping[str, Any]:
-        """All other keys."""
-
-    @property
-    def failed(self) -> bool:
-        """Whether this is the reply of a failed turn."""
 
 
 TAG_LENGTH = 100
@@ -97,7 +82,7 @@ def check_count(count: Any) -> int | None:
     return count
 
 
-def totals_of(messages: Iterable[Counted]) -> Totals:
+def totals_of(messages: Iterable[Message]) -> Totals:
     """Return the totals of a history."""
     totals: dict[str, dict[str, int]] = {}
     for message in messages:
@@ -108,7 +93,7 @@ def totals_of(messages: Iterable[Counted]) -> Totals:
     return totals
 
 
-def with_message(totals: Totals, message: Counted) -> Totals:
+def with_message(totals: Totals, message: Message) -> Totals:
     """Return the totals of a history with one more message."""
     counted = _counts(message)
     if counted is None:
@@ -123,13 +108,13 @@ def tokens_of(totals: Totals) -> int:
     return sum(counts["input"] + counts["output"] for counts in totals.values())
 
 
-def tokens_in(message: Counted) -> int:
+def tokens_in(message: Message) -> int:
     """Return the tokens of one message."""
     counted = _counts(message)
     return 0 if counted is None else counted[1]["input"] + counted[1]["output"]
 
 
-def _counts(message: Counted) -> tuple[str, dict[str, int]] | None:
+def _counts(message: Message) -> tuple[str, dict[str, int]] | None:
     """Return the model and the counts of a reply or a summary; None if a message is neither."""
     about = message.extra
     usage = about.get("usage")

@@ -19,6 +19,7 @@ LAYERS = [
     {"atomic"},
     {"bounded"},
     {"locks", "tree"},
+    {"message", "names"},
     {"schema"},
     {"session", "pointers", "settings", "mending"},
     {"changes"},
@@ -80,7 +81,7 @@ def test_an_upward_import_is_seen(tmp_path):
 LONGEST_FILE, LONGEST_FUNCTION = 400, 60
 """In lines; of a function, with its parameters and its docstring."""
 
-STILL_TOO_LONG = {"session.py", "storage/files/store.py"}
+STILL_TOO_LONG = {"storage/files/store.py"}
 """What was too long when the limits came, outside of `cli/`, where nothing is. No entry may be added."""
 
 

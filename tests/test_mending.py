@@ -10,8 +10,9 @@ from support.odd_histories import DEEP, HISTORIES, OPENAI
 from support.strict import refused
 
 from po_sessions.mending import mend, normal_calls
+from po_sessions.message import STANDS_FOR, Message
 from po_sessions.prompt_objects.definition import Limit
-from po_sessions.session import STANDS_FOR, Message, Session
+from po_sessions.session import Session
 from po_sessions.turns.window import window
 
 WHEN = "2025-01-03T10:00:00.000Z"

@@ -6,8 +6,10 @@ import pytest
 from support.builders import ULID, assistant, session, user
 
 from po_sessions import schema
+from po_sessions.message import Message
 from po_sessions.schema import Parent
-from po_sessions.session import Message, Session, is_far_ahead
+from po_sessions.session import Session
+from po_sessions.text.times import is_far_ahead
 
 REPLY = {"model": "m", "usage": {"input": 10, "output": 5, "prompt_tokens_details.cached_tokens": 4}, "duration_ms": 7}
 ERROR = {"error": {"kind": "model-error", "message": "x"}}

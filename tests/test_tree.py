@@ -13,7 +13,7 @@ import pytest
 from po_sessions import tree
 from po_sessions.doctor import git as doctor_git
 from po_sessions.environment import Environment
-from po_sessions.session import Message
+from po_sessions.message import Message
 from po_sessions.storage import open_storage
 
 PRIVATE = ("sessions/", "trash/", "backups/", "quarantine/", "state.toml", "deletions.log")

@@ -12,7 +12,7 @@ from po_sessions.doctor.finding import Finding, Repair
 from po_sessions.doctor.store import PATIENCE, Store, is_gone
 from po_sessions.errors import Advice, PoError, WriteFailed
 from po_sessions.layout.index import Damaged
-from po_sessions.session import is_session_id
+from po_sessions.names import is_session_id
 from po_sessions.storage.files.index import Row
 from po_sessions.storage.files.publish import SUMMARY_FIELDS, TOTALS
 from po_sessions.text.strict_json import loads

@@ -13,7 +13,7 @@ from po_sessions.doctor.finding import Finding, Repair
 from po_sessions.doctor.quarantine import DIRECTORY as QUARANTINE
 from po_sessions.doctor.store import Entry, Store, foreign
 from po_sessions.errors import Advice, ForeignDirectory, WriteFailed
-from po_sessions.session import is_session_id
+from po_sessions.names import is_session_id
 from po_sessions.storage.files import trash
 
 _COPY_OF_ROOT_FILE = re.compile(r"(state.*\.toml|deletions.*\.log).*")

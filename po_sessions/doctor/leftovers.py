@@ -14,7 +14,7 @@ from po_sessions import atomic, bounded, folders, locks
 from po_sessions.doctor.finding import Finding, Repair
 from po_sessions.doctor.store import Store
 from po_sessions.errors import Advice, Busy, ForeignDirectory, PoError, Unreadable, WriteFailed
-from po_sessions.session import is_session_id
+from po_sessions.names import is_session_id
 from po_sessions.sessions.renaming import mover
 from po_sessions.text.strict_json import loads
 

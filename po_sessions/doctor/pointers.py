@@ -11,8 +11,8 @@ from po_sessions import atomic, bounded, folders, locks, pointers
 from po_sessions.doctor.finding import Finding, Repair
 from po_sessions.doctor.store import PATIENCE, Store, is_gone
 from po_sessions.errors import Advice, Conflict, PoError, Unreadable
+from po_sessions.names import is_session_id
 from po_sessions.pointers import Pointer, Pointers
-from po_sessions.session import is_session_id
 
 
 def objects(store: Store) -> Iterator[Finding]:

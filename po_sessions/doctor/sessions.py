@@ -12,7 +12,8 @@ from po_sessions import atomic, folders, locks
 from po_sessions.doctor.finding import Finding, Repair
 from po_sessions.doctor.store import AS_IT_IS, PATIENCE, WITH_OWNER, Store, busy
 from po_sessions.errors import Advice, Busy, Conflict, InvalidInput, PoError, Unreadable
-from po_sessions.session import VERSION, Session, SessionSummary, check_session_name, is_session_id
+from po_sessions.names import check_session_name, is_session_id
+from po_sessions.session import VERSION, Session, SessionSummary
 from po_sessions.storage import archive_ids
 from po_sessions.storage.files import appending, parsing
 from po_sessions.storage.files.publish import to_row

@@ -8,7 +8,7 @@ from po_sessions import folders
 from po_sessions.doctor.finding import Finding
 from po_sessions.doctor.store import WITH_OWNER, Store
 from po_sessions.errors import Advice, Unreadable
-from po_sessions.session import is_session_id
+from po_sessions.names import is_session_id
 from po_sessions.storage import archive_ids
 from po_sessions.storage.files import parsing
 from po_sessions.storage.files.trash import is_entry

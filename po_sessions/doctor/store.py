@@ -14,11 +14,11 @@ from po_sessions.doctor.quarantine import Quarantine
 from po_sessions.errors import Advice, Advised, Busy, Conflict, ForeignDirectory
 from po_sessions.pointers import PointerFile
 from po_sessions.prompt_objects.directory import Definitions
-from po_sessions.session import timestamp
 from po_sessions.storage.files import appending, parsing
 from po_sessions.storage.files.index import Index, Row
 from po_sessions.storage.files.publish import to_row
 from po_sessions.storage.files.store import FileStore
+from po_sessions.text.times import timestamp
 
 PATIENCE = 1.0
 """Seconds to wait for others, who hold a file for one write; what is held longer is busy, and left alone."""

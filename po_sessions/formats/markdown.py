@@ -40,7 +40,8 @@ from itertools import pairwise
 from typing import Any
 
 from po_sessions.errors import Advice, InvalidInput
-from po_sessions.session import Message, Session
+from po_sessions.message import Message
+from po_sessions.session import Session
 from po_sessions.text import front_matter
 from po_sessions.text.front_matter import UNSAFE
 from po_sessions.text.strict_json import dumps, loads

@@ -78,7 +78,7 @@ def read_range(fd: int, start: int, end: int) -> bytes:
 
 
 def is_session_id(text: str) -> bool:
-    """Tell whether `text` is a ULID or a UUID, as `session.is_session_id` does."""
+    """Tell whether `text` is a ULID or a UUID, as `names.is_session_id` does."""
     if len(text) == 26:
         return text[0] in "01234567" and not text.strip(_ULID)
     return [len(part) for part in text.split("-")] == [8, 4, 4, 4, 12] and not text.replace("-", "").strip(_HEX)
@@ -90,7 +90,7 @@ def is_printable(text: str) -> bool:
 
 
 def is_po_name(text: str) -> bool:
-    """Tell whether a prompt object may have this name, as `session.check_po_name` does."""
+    """Tell whether a prompt object may have this name, as `names.check_po_name` does."""
     return 0 < len(text) <= 64 and not text.strip(_BARE)
 
 
@@ -177,7 +177,7 @@ def json_object(data: bytes) -> "dict[str, Any] | None":
 
 
 def is_time(value: object) -> bool:
-    """Tell whether this is a time as the store writes it, and so one that `session.normal_time` leaves as it is."""
+    """Tell whether this is a time as the store writes it, and so one that `text.times.normal_time` leaves as it is."""
     if not (isinstance(value, str) and len(value) == 24 and value.isascii()):
         return False
     marks = value[4] + value[7] + value[10] + value[13] + value[16] + value[19] + value[23]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from po_sessions.errors import Advice, InvalidInput, Unreadable
-from po_sessions.session import check_po_name
+from po_sessions.names import check_po_name
 from po_sessions.text import front_matter
 
 _LIMIT = re.compile(r"(last|tokens):([0-9]{1,9})")

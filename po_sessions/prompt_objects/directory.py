@@ -22,7 +22,7 @@ from po_sessions.errors import (
     Unreadable,
 )
 from po_sessions.layout import prompt_object
-from po_sessions.session import check_po_name
+from po_sessions.names import check_po_name
 from po_sessions.text.suggest import nearest
 
 if TYPE_CHECKING:  # what parses is imported by what reads a file; `list` only sees whether there is one

@@ -7,15 +7,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from po_sessions.errors import Advice, InvalidInput, NewerVersion, SessionNotFound, Unreadable
-from po_sessions.session import (
-    VERSION,
-    Message,
-    Session,
-    SessionSummary,
-    check_po_name,
-    check_session_name,
-    is_session_id,
-)
+from po_sessions.message import Message
+from po_sessions.names import check_po_name, check_session_name, is_session_id
+from po_sessions.session import VERSION, Session, SessionSummary
 from po_sessions.sessions.naming import UNNAMED
 from po_sessions.storage import SessionStore, load
 from po_sessions.storage.records import without_undone

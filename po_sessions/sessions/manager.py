@@ -19,21 +19,16 @@ from po_sessions.errors import (
     PoError,
     SessionNotFound,
 )
+from po_sessions.message import Message
+from po_sessions.names import DEFAULT_NAME, check_session_name, new_session_id
 from po_sessions.pointers import MemoryPointers, PointerStore
-from po_sessions.session import (
-    DEFAULT_NAME,
-    Message,
-    Session,
-    SessionSummary,
-    check_session_name,
-    new_session_id,
-    timestamp,
-)
+from po_sessions.session import Session, SessionSummary
 from po_sessions.sessions import selector
 from po_sessions.sessions.importing import Imported, carried_name, imported, place_of
 from po_sessions.sessions.naming import UNNAMED, FreeNames, check_free, claimed, free_name, named
 from po_sessions.storage import Backups as BackupStore
 from po_sessions.storage import LocalFiles, Notice, OnGap, SessionStore, Trash, ability, load
+from po_sessions.text.times import timestamp
 
 if TYPE_CHECKING:
     from po_sessions.sessions.backups import BackupPolicy, Backups

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from po_sessions.errors import Advice, Conflict
-from po_sessions.session import NAME_LENGTH, SessionSummary, check_session_name
+from po_sessions.names import NAME_LENGTH, check_session_name
+from po_sessions.session import SessionSummary
 from po_sessions.storage import SessionStore
 
 UNNAMED = "Session"

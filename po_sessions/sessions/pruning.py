@@ -16,9 +16,10 @@ from functools import partial
 
 from po_sessions.errors import Advice, Busy, InvalidInput, PoError, SessionNotFound, Unreadable
 from po_sessions.pointers import Pointers, PointerStore
-from po_sessions.session import UNKNOWN_TIME, VERSION, SessionSummary, timestamp
+from po_sessions.session import VERSION, SessionSummary
 from po_sessions.storage import LocalFiles, SessionStore, Trash, ability, load
 from po_sessions.text.sizes import format_size
+from po_sessions.text.times import UNKNOWN_TIME, timestamp
 
 _GONE = "gone already"
 _NEW = timedelta(hours=1)

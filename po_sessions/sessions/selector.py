@@ -12,8 +12,9 @@ from itertools import islice
 from typing import Protocol, TypeVar
 
 from po_sessions.errors import Advice, AmbiguousSelector, NoCurrent, SessionNotFound
+from po_sessions.names import is_session_id
 from po_sessions.pointers import PointerStore
-from po_sessions.session import SessionSummary, is_session_id
+from po_sessions.session import SessionSummary
 from po_sessions.storage import Maintenance, SessionStore, ability
 from po_sessions.text.suggest import nearest
 

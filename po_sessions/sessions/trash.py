@@ -9,12 +9,14 @@ from datetime import datetime, timedelta
 
 from po_sessions.changes import check_writable
 from po_sessions.errors import Advice, Advised, Conflict, NotFound, SessionNotFound, Unreadable, WriteFailed
-from po_sessions.session import Session, SessionSummary, check_session_name, new_session_id, timestamp
+from po_sessions.names import check_session_name, new_session_id
+from po_sessions.session import Session, SessionSummary
 from po_sessions.sessions import selector
 from po_sessions.sessions.importing import holds
 from po_sessions.sessions.naming import claimed, named
 from po_sessions.storage import Notice, SessionStore, Trash, load
 from po_sessions.storage.records import TrashEntry, not_in_trash, without_undone
+from po_sessions.text.times import timestamp
 
 
 class SessionTrash:

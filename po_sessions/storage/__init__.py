@@ -13,7 +13,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from po_sessions.changes import End
-from po_sessions.session import Message, Session, SessionSummary
+from po_sessions.message import Message
+from po_sessions.session import Session, SessionSummary
 
 if TYPE_CHECKING:
     from po_sessions.errors import Unreadable

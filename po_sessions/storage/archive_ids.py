@@ -10,7 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from po_sessions.session import is_session_id, timestamp
+from po_sessions.names import is_session_id
+from po_sessions.text.times import timestamp
 
 _STAMP = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{3}Z")
 

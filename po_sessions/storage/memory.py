@@ -11,7 +11,9 @@ from itertools import islice
 
 from po_sessions.changes import End, check_kept, check_writable, with_header
 from po_sessions.errors import Advice, Busy, SessionNotFound
-from po_sessions.session import Message, Session, SessionSummary, check_po_name, timestamp
+from po_sessions.message import Message
+from po_sessions.names import check_po_name
+from po_sessions.session import Session, SessionSummary
 from po_sessions.storage import OnGap, archive_ids
 from po_sessions.storage.files import codec
 from po_sessions.storage.records import (
@@ -27,6 +29,7 @@ from po_sessions.storage.records import (
     not_in_trash,
     with_undone,
 )
+from po_sessions.text.times import timestamp
 
 
 class MemoryStore:

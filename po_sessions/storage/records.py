@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from po_sessions.errors import Advice, Conflict, NotFound
-from po_sessions.session import Message, Session, SessionSummary
+from po_sessions.message import Message
+from po_sessions.session import Session, SessionSummary
 from po_sessions.storage import archive_ids
 from po_sessions.text.suggest import nearest
 

@@ -1,1 +1,1 @@
-"""Text: strict JSON, front matter, durations, sizes, suggestions."""
+"""Text: strict JSON, front matter, times, durations, sizes, suggestions."""

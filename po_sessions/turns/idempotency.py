@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import takewhile
 
 from po_sessions.errors import Advice, Conflict, InvalidInput
-from po_sessions.session import Message, Session, SessionSummary, Turn
+from po_sessions.message import Message, Turn
+from po_sessions.session import Session, SessionSummary
 
 KEY = "idempotency_key"
 """The key of a user's message that holds it."""

@@ -18,9 +18,10 @@ from po_sessions.errors import (
     ReplyNotStored,
     SessionNotFound,
 )
+from po_sessions.message import STANDS_FOR, Message, Turn
 from po_sessions.models import Chunk, ModelBackend, Reply, check_unasked
 from po_sessions.prompt_objects.definition import Definition, Limit
-from po_sessions.session import STANDS_FOR, Message, Session, SessionSummary, Turn
+from po_sessions.session import Session, SessionSummary
 from po_sessions.sessions.manager import SessionManager
 from po_sessions.turns.idempotency import KEY, answer_in, begun
 from po_sessions.turns.window import Window, window

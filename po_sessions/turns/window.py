@@ -9,8 +9,9 @@ from itertools import islice, takewhile
 from typing import Any
 
 from po_sessions.mending import Mended, is_blank, mend, with_own_ids
+from po_sessions.message import Message
 from po_sessions.prompt_objects.definition import Limit
-from po_sessions.session import Message, Session
+from po_sessions.session import Session
 
 _SENT = ("role", "content", "tool_calls", "tool_call_id")
 """The keys of a stored message that a model gets to see."""

@@ -16,8 +16,9 @@ from support.transferred import HOSTILE, ID, NOW, normal, session, sessions
 
 from po_sessions.environment import Environment
 from po_sessions.formats import FORMATS, decode
+from po_sessions.message import Message
 from po_sessions.pointers import PointerFile
-from po_sessions.session import Message, Session
+from po_sessions.session import Session
 from po_sessions.storage import open_storage
 
 OTHER = "01ARZ3NDEKTSV4RRFFQ69G5FAW"

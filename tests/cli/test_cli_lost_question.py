@@ -11,7 +11,7 @@ from support.scripted import Script, ScriptedBackend
 from support.stored import history
 
 from po_sessions.errors import Unreachable
-from po_sessions.session import Message
+from po_sessions.message import Message
 from po_sessions.storage import open_storage
 
 

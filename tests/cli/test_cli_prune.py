@@ -17,9 +17,10 @@ from support.builders import ULID, assistant, user
 from support.running import PO, command
 from support.terminal import on_terminal, plain
 
-from po_sessions.session import Session, timestamp
+from po_sessions.session import Session
 from po_sessions.storage import open_storage
 from po_sessions.storage.files import codec
+from po_sessions.text.times import timestamp
 
 IDS = [f"{ULID[:-2]}{number:02}" for number in range(10)]
 

@@ -15,7 +15,8 @@ from support.terminal import on_terminal, plain, shown_on_terminal
 
 from po_sessions import __version__
 from po_sessions.cli.fast import commands_table
-from po_sessions.session import Message, Session
+from po_sessions.message import Message
+from po_sessions.session import Session
 from po_sessions.storage import open_storage
 
 

@@ -13,7 +13,8 @@ from support.running import PO
 
 from po_sessions.cli.fast import complete
 from po_sessions.cli.fast.bash_line import Line
-from po_sessions.session import Message, Session
+from po_sessions.message import Message
+from po_sessions.session import Session
 
 NOW = "2025-01-03T10:00:00.000Z"
 

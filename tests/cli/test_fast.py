@@ -14,8 +14,9 @@ from support.fast_states import ORDINARY, STATES, file_of
 
 from po_sessions import pointers
 from po_sessions.layout import primitives
+from po_sessions.message import Message
 from po_sessions.pointers import Pointer, Pointers
-from po_sessions.session import Message, Session
+from po_sessions.session import Session
 from po_sessions.storage.files import codec
 
 WAYS = {

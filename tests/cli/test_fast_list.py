@@ -21,8 +21,8 @@ from support.running import PO
 from po_sessions import pointers
 from po_sessions.cli.fast import session_list
 from po_sessions.environment import Environment
+from po_sessions.message import Message
 from po_sessions.pointers import Pointers
-from po_sessions.session import Message
 from po_sessions.storage import open_storage
 from po_sessions.storage.files.index import Index
 

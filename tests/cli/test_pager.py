@@ -11,7 +11,7 @@ from support.running import command
 from support.terminal import on_terminal, plain, shown_on_terminal
 
 from po_sessions.environment import Environment
-from po_sessions.session import Message
+from po_sessions.message import Message
 
 MESSAGES = 30
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from po_sessions.cli.display.rendering import rendered
-from po_sessions.session import ROLES, Message
+from po_sessions.message import ROLES, Message
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 

@@ -15,7 +15,8 @@ from support.running import PO
 
 from po_sessions.cli.reference.completion_table import script
 from po_sessions.environment import Environment
-from po_sessions.session import Message, Session
+from po_sessions.message import Message
+from po_sessions.session import Session
 
 BASH_COMPLETION = "/usr/share/bash-completion/bash_completion"
 SHELLS = {

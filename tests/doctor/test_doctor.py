@@ -25,8 +25,9 @@ from support.terminal import on_terminal, plain
 from po_sessions import atomic, locks
 from po_sessions.doctor.mounts import file_system, judge
 from po_sessions.errors import Unreadable
+from po_sessions.message import Message
 from po_sessions.pointers import PointerFile
-from po_sessions.session import Message, Session
+from po_sessions.session import Session
 from po_sessions.storage import open_storage
 from po_sessions.storage.files import parsing
 from po_sessions.storage.files.index import Index
@@ -578,7 +579,8 @@ def test_nothing_is_found_while_others_write(root, store, po_process):
     code = """
 import sys, itertools
 from dataclasses import replace
-from po_sessions.session import Message, Session
+from po_sessions.message import Message
+from po_sessions.session import Session
 from po_sessions.storage import open_storage
 store = open_storage("files", root=sys.argv[1])
 now = "2025-01-03T10:00:00.000Z"

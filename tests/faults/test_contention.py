@@ -16,14 +16,14 @@ import pytest
 from support.builders import ULID, session
 from support.running import command
 
+from po_sessions.message import Message
 from po_sessions.pointers import PointerFile
-from po_sessions.session import Message
 from po_sessions.storage import open_storage
 from po_sessions.storage.files.index import Index
 
 APPEND = """
 import sys
-from po_sessions.session import Message
+from po_sessions.message import Message
 from po_sessions.storage import open_storage
 root, worker, count, ids = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4:]
 store = open_storage("files", root=root)

@@ -15,9 +15,10 @@ import pytest
 from support.builders import ULID, assistant, session, user
 
 from po_sessions.errors import Unreadable
-from po_sessions.session import UNKNOWN_TIME, Message
+from po_sessions.message import Message
 from po_sessions.storage import open_storage
 from po_sessions.storage.files import appending, codec, parsing
+from po_sessions.text.times import UNKNOWN_TIME
 
 
 def states(old: bytes, new: bytes, sector: int) -> list[bytes]:

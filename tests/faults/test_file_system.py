@@ -19,8 +19,9 @@ from support.running import command
 
 from po_sessions import folders
 from po_sessions.environment import Environment
+from po_sessions.message import Message
 from po_sessions.pointers import PointerFile
-from po_sessions.session import Message, Session
+from po_sessions.session import Session
 from po_sessions.storage import open_storage
 
 IDS = [f"01ARZ3NDEKTSV4RRFFQ6900{number:03}" for number in range(6)]

@@ -17,7 +17,7 @@ ROUNDS = int(os.environ.get("PO_TEST_KILL_ROUNDS", "40"))
 
 WRITER = """
 import sys
-from po_sessions.session import Message
+from po_sessions.message import Message
 from po_sessions.storage import open_storage
 store = open_storage("files", root=sys.argv[1])
 number, sizes = int(sys.argv[2]), [500, 5_000, 70_000, 1_000_000]

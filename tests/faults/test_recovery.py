@@ -15,7 +15,8 @@ import pytest
 from support.builders import assistant, user
 from support.running import command
 
-from po_sessions.session import Message, Session
+from po_sessions.message import Message
+from po_sessions.session import Session
 from po_sessions.storage import open_storage
 
 TEA, COFFEE, GONE = (f"01ARZ3NDEKTSV4RRFFQ6900{number:03}" for number in range(3))

@@ -21,7 +21,7 @@ from po_sessions import locks
 from po_sessions.cli.fast import complete, session_list
 from po_sessions.environment import Environment
 from po_sessions.errors import Busy, NotFound
-from po_sessions.session import Message
+from po_sessions.message import Message
 
 STOPPED = [
     *("append", "append to a torn end", "create", "rename", "delete", "undo", "restore", "switch", "settle", "import"),

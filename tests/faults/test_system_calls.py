@@ -24,8 +24,8 @@ from support.system_calls import prepared as prepared  # a fixture
 from po_sessions import folders
 from po_sessions.environment import Environment
 from po_sessions.errors import PoError
+from po_sessions.message import Message
 from po_sessions.prompt_objects.definition import Definition
-from po_sessions.session import Message
 
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES)
 UNSURE = ("did not confirm", "whether the message is stored is unknown", " is back: ", "finishes what is left")

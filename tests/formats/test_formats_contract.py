@@ -11,7 +11,7 @@ from support.transferred import HOSTILE, NOW, normal, session, sessions
 
 from po_sessions.errors import InvalidInput, Unreadable
 from po_sessions.formats import FORMATS, decode, encode, format_named
-from po_sessions.session import Message
+from po_sessions.message import Message
 
 
 @pytest.fixture(params=FORMATS)

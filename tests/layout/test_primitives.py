@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from po_sessions.layout.primitives import is_time
-from po_sessions.session import normal_time
+from po_sessions.text.times import normal_time
 
 
 @given(st.datetimes(min_value=datetime(1, 1, 1)))

@@ -15,9 +15,10 @@ from support.named import OTHER, UUID, session
 
 from po_sessions.errors import InvalidInput
 from po_sessions.pointers import MemoryPointers
-from po_sessions.session import UNKNOWN_TIME, SessionSummary, timestamp
+from po_sessions.session import SessionSummary
 from po_sessions.sessions.pruning import Criteria, carry_out, plan, select
 from po_sessions.storage import LocalFiles, ability
+from po_sessions.text.times import UNKNOWN_TIME, timestamp
 
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -15,7 +15,7 @@ from support.named import OTHER, UUID, session
 from po_sessions import storage
 from po_sessions.changes import End
 from po_sessions.errors import Busy, Conflict, NewerVersion, SessionNotFound
-from po_sessions.session import Message
+from po_sessions.message import Message
 from po_sessions.storage import load, open_storage
 
 

@@ -27,8 +27,9 @@ from po_sessions import atomic
 from po_sessions.cli.fast import session_list
 from po_sessions.errors import AmbiguousSelector, Conflict, InvalidInput, NotFound, PoError, SessionNotFound, Unreadable
 from po_sessions.layout.index import Damaged
+from po_sessions.message import Message
 from po_sessions.pointers import MemoryPointers, PointerFile
-from po_sessions.session import UNKNOWN_TIME, Message, Session, SessionSummary, timestamp
+from po_sessions.session import Session, SessionSummary
 from po_sessions.sessions import selector
 from po_sessions.sessions.backups import BackupPolicy
 from po_sessions.sessions.manager import SessionManager
@@ -39,6 +40,7 @@ from po_sessions.storage.files.index import Index
 from po_sessions.storage.files.publish import SUMMARY_FIELDS
 from po_sessions.storage.records import SessionStat
 from po_sessions.text.strict_json import loads
+from po_sessions.text.times import UNKNOWN_TIME, timestamp
 
 ALL = bool(os.environ.get("PO_TEST_ALL_FAULTS"))
 STORES = settings(max_examples=300, stateful_step_count=60) if ALL else settings(max_examples=25, derandomize=True)

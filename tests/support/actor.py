@@ -14,9 +14,10 @@ from po_sessions import models
 from po_sessions.doctor import Store, examine
 from po_sessions.environment import Environment
 from po_sessions.errors import PoError, Unreachable
+from po_sessions.message import Message
 from po_sessions.models import ModelPaths
 from po_sessions.prompt_objects.definition import Definition
-from po_sessions.session import Message, Session, SessionSummary
+from po_sessions.session import Session, SessionSummary
 from po_sessions.sessions.backups import BackupPolicy
 from po_sessions.sessions.pruning import Criteria
 from po_sessions.storage.records import Backup, TrashEntry

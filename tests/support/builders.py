@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from po_sessions.session import Message, Session
+from po_sessions.message import Message
+from po_sessions.session import Session
 
 ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from po_sessions.environment import Environment
-from po_sessions.session import Message
+from po_sessions.message import Message
 
 STATES: dict[str, Callable[[Environment, Path], object]] = {}
 ORDINARY = set()

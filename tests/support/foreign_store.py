@@ -15,7 +15,9 @@ from typing import Any
 
 from po_sessions.changes import End, check_writable, with_header
 from po_sessions.errors import Busy, SessionNotFound
-from po_sessions.session import Message, Session, SessionSummary, check_po_name
+from po_sessions.message import Message
+from po_sessions.names import check_po_name
+from po_sessions.session import Session, SessionSummary
 from po_sessions.storage import OnGap
 from po_sessions.storage.records import HeldTurn, SessionStat, id_taken
 

@@ -29,7 +29,7 @@ from po_sessions.errors import (
     ReplyNotStored,
     Unreadable,
 )
-from po_sessions.session import Message
+from po_sessions.message import Message
 from po_sessions.storage import archive_ids
 
 DOCUMENTED = (AmbiguousSelector, Busy, Conflict, InvalidInput, ModelError, NotFound, ReplyNotStored)

@@ -6,7 +6,7 @@ import json
 
 from hypothesis import strategies as st
 
-from po_sessions.session import STANDS_FOR, Message
+from po_sessions.message import STANDS_FOR, Message
 
 OPENAI = {"id": "c1", "type": "function", "function": {"name": "ls", "arguments": '{"at": "/"}'}}
 

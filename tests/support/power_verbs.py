@@ -15,9 +15,10 @@ from po_sessions.cli.config.files import SettingsFile, environments_file
 from po_sessions.cli.config.settings import setting
 from po_sessions.doctor import Store, examine
 from po_sessions.environment import Environment
+from po_sessions.message import Message
 from po_sessions.models import ModelPaths
 from po_sessions.prompt_objects.definition import Definition
-from po_sessions.session import Message, Session
+from po_sessions.session import Session
 from po_sessions.sessions.backups import BackupPolicy
 from po_sessions.sessions.pruning import Criteria
 

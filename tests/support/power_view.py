@@ -10,7 +10,7 @@ from typing import Any
 
 from po_sessions.environment import Environment
 from po_sessions.errors import PoError, Unreadable
-from po_sessions.session import Message
+from po_sessions.message import Message
 
 Things = dict[tuple[str, str], Any]
 """By kind and name: sessions, prompt objects, pointers, what is in the trash, backups, files, what po says."""

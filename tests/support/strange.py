@@ -46,8 +46,9 @@ from po_sessions.cli.app.root import app
 from po_sessions.cli.fast import complete, dispatch, session_list
 from po_sessions.environment import Environment
 from po_sessions.errors import PoError
+from po_sessions.message import STANDS_FOR, Message
 from po_sessions.prompt_objects.definition import Definition
-from po_sessions.session import STANDS_FOR, Message, Session
+from po_sessions.session import Session
 
 SECONDS = 10
 """How long a verb may take; none waits for another process here."""

@@ -15,8 +15,9 @@ import pytest
 from po_sessions.doctor import Store, examine
 from po_sessions.environment import Environment
 from po_sessions.errors import NotFound, PoError
+from po_sessions.message import Message
 from po_sessions.prompt_objects.definition import Definition
-from po_sessions.session import Message, Session
+from po_sessions.session import Session
 
 IDS = [f"01ARZ3NDEKTSV4RRFFQ6900{number:03}" for number in range(4)]
 

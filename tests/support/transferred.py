@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from po_sessions.session import ROLES, Message, Session
+from po_sessions.message import ROLES, Message
+from po_sessions.session import Session
 from po_sessions.text.strict_json import dumps
 
 NOW = "2025-01-03T10:00:00.000Z"

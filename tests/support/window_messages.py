@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from support.builders import assistant, user
 
-from po_sessions.session import STANDS_FOR, Message
+from po_sessions.message import STANDS_FOR, Message
 
 WHEN = "2025-01-03T10:00:00.000Z"
 

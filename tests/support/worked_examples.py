@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from po_sessions.environment import Environment
-from po_sessions.session import Message
+from po_sessions.message import Message
 
 _CHARACTERS = {"-": "-", "e": "\\", "(aq": "'", "(ga": "`", "(dq": '"', "(ti": "~", "(ha": "^"}
 

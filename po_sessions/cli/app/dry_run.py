@@ -10,15 +10,9 @@ from po_sessions.cli.app import hints
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.turn import context_to_json, note_left_out
 from po_sessions.errors import ModelUnavailable, NoCurrent, NoKey, SessionNotFound, UnknownModel
-from po_sessions.session import (
-    DEFAULT_NAME,
-    UNKNOWN_TIME,
-    Session,
-    SessionSummary,
-    check_session_name,
-    is_session_id,
-    new_session_id,
-)
+from po_sessions.names import DEFAULT_NAME, check_session_name, is_session_id, new_session_id
+from po_sessions.session import Session, SessionSummary
+from po_sessions.text.times import UNKNOWN_TIME
 
 if TYPE_CHECKING:
     from po_sessions.turns.prompt_object import Context, PromptObject

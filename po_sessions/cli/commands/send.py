@@ -17,7 +17,8 @@ from po_sessions.cli.app.options import ContextLimit, Model, ModelOptions, NoStr
 from po_sessions.cli.app.turn import Asking, ask, backup_policy, default_model, make_ready, to_asking
 from po_sessions.cli.app.verb import Verb
 from po_sessions.errors import Conflict, InvalidInput, PoError
-from po_sessions.session import SessionSummary, check_po_name
+from po_sessions.names import check_po_name
+from po_sessions.session import SessionSummary
 from po_sessions.turns.idempotency import answer_in, begun, check_key
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from po_sessions.cli.display.list_format import to_template
 from po_sessions.cli.display.template import STATUS_FIELDS as FIELDS
 from po_sessions.cli.terminal.output import one_line
 from po_sessions.errors import InvalidInput, NoCurrent
-from po_sessions.session import DEFAULT_NAME
+from po_sessions.names import DEFAULT_NAME
 
 
 def status(

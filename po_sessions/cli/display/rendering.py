@@ -18,7 +18,7 @@ from rich.text import Text
 from rich.theme import Theme
 
 from po_sessions.cli.terminal.output import counted, escape_controls, one_line
-from po_sessions.session import Message
+from po_sessions.message import Message
 
 _WIDEST = 100
 """Cells of a line at most: longer ones are hard to read."""

@@ -13,7 +13,8 @@ from po_sessions.cli.display.session_rows import last_turn
 from po_sessions.cli.terminal.output import counted
 from po_sessions.cli.terminal.times import local_time
 from po_sessions.errors import InvalidInput, NotFound
-from po_sessions.session import Message, Session
+from po_sessions.message import Message
+from po_sessions.session import Session
 
 
 def show_last(run: Invocation, session: Session) -> None:

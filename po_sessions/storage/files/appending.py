@@ -12,16 +12,8 @@ from po_sessions.changes import End, check_writable
 from po_sessions.errors import Advice, PoError, WriteFailed
 from po_sessions.layout import lines
 from po_sessions.layout.primitives import FOOTER_AT, is_po_name
-from po_sessions.session import (
-    FOOTER_KEYS,
-    OWN_FOOTER_KEYS,
-    UNKNOWN_TIME,
-    Message,
-    Session,
-    SessionSummary,
-    normal_time,
-    timestamp,
-)
+from po_sessions.message import Message
+from po_sessions.session import FOOTER_KEYS, OWN_FOOTER_KEYS, Session, SessionSummary
 from po_sessions.storage.files.codec import (
     END,
     LONGEST_HEAD,
@@ -36,6 +28,7 @@ from po_sessions.storage.files.codec import (
 )
 from po_sessions.storage.records import SessionStat
 from po_sessions.text.strict_json import dumps
+from po_sessions.text.times import UNKNOWN_TIME, normal_time, timestamp
 
 _OWN = {FOOTER_AT, *OWN_FOOTER_KEYS}
 _IN_SUMMARY = {"tags", "pinned", "parent"}

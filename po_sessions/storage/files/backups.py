@@ -11,7 +11,8 @@ from contextlib import contextmanager, suppress
 
 from po_sessions import atomic, folders
 from po_sessions.errors import Advice, NotFound, PoError, Unreadable
-from po_sessions.session import Session, SessionSummary, is_session_id
+from po_sessions.names import is_session_id
+from po_sessions.session import Session, SessionSummary
 from po_sessions.storage import Notice, archive_ids
 from po_sessions.storage.files import appending, parsing
 from po_sessions.storage.files.ends import sound_ends

@@ -16,7 +16,7 @@ from contextlib import suppress
 from po_sessions import folders, locks
 from po_sessions.errors import Advice, Advised, Busy, PoError, SessionNotFound, Unreadable
 from po_sessions.layout.index import Damaged, is_of, sort_key
-from po_sessions.session import is_session_id
+from po_sessions.names import is_session_id
 from po_sessions.storage import Notice, Watch
 from po_sessions.storage.files.index import Index, Row
 from po_sessions.storage.files.publish import TOTALS, why_damaged

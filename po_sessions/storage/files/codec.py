@@ -25,9 +25,11 @@ from contextlib import suppress
 from typing import Any
 
 from po_sessions.layout.primitives import FOOTER_AT
-from po_sessions.session import FOOTER_KEYS, OWN_FOOTER_KEYS, ROLES, Message, Session, SessionSummary, normal_time
+from po_sessions.message import ROLES, Message
+from po_sessions.session import FOOTER_KEYS, OWN_FOOTER_KEYS, Session, SessionSummary
 from po_sessions.storage.records import SessionStat
 from po_sessions.text.strict_json import dumps, loads
+from po_sessions.text.times import normal_time
 
 _HEADER_END = b',"history":[\n'
 END = b"\n}\n"

@@ -26,9 +26,9 @@ from po_sessions import atomic, folders, locks
 from po_sessions.errors import Busy, PoError, Unreadable, WriteFailed
 from po_sessions.layout import index, primitives
 from po_sessions.layout.index import FOOT, HEAD, LARGEST_LOG, Damaged, sort_key
-from po_sessions.session import normal_time
 from po_sessions.storage.files.directory import Directory
 from po_sessions.text.strict_json import dumps
+from po_sessions.text.times import normal_time
 
 Row = dict[str, Any]
 Key = tuple[str, str]

@@ -12,7 +12,8 @@ from typing import overload
 from po_sessions import atomic
 from po_sessions.errors import Unreadable
 from po_sessions.layout import lines
-from po_sessions.session import ROLES, Message, Session, SessionSummary
+from po_sessions.message import ROLES, Message
+from po_sessions.session import Session, SessionSummary
 from po_sessions.storage import OnGap
 from po_sessions.storage.files.appending import Tail
 from po_sessions.storage.files.codec import gap, read_message

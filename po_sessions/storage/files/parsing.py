@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 
 from po_sessions import atomic, schema
 from po_sessions.errors import Advice, InvalidInput, Unreadable
-from po_sessions.session import FOOTER_KEYS, Message, Session, check_po_name
+from po_sessions.message import Message
+from po_sessions.names import check_po_name
+from po_sessions.session import FOOTER_KEYS, Session
 from po_sessions.storage.files.codec import gap, read_footer, read_head, read_header, read_message, times_of
 from po_sessions.text.strict_json import loads
 

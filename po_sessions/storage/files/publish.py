@@ -15,14 +15,16 @@ from typing import Any
 
 from po_sessions import atomic, folders, locks, schema
 from po_sessions.errors import Advice, Busy, Conflict, PoError, SessionNotFound, Unreadable
+from po_sessions.names import is_session_id
 from po_sessions.schema import Parent
-from po_sessions.session import UNKNOWN_TIME, Session, SessionSummary, is_session_id
+from po_sessions.session import Session, SessionSummary
 from po_sessions.storage.files import appending, codec, parsing
 from po_sessions.storage.files.amending import Amended
 from po_sessions.storage.files.appending import Found
 from po_sessions.storage.files.index import Index, Row
 from po_sessions.storage.files.parsing import LARGE
 from po_sessions.storage.records import id_taken
+from po_sessions.text.times import UNKNOWN_TIME
 
 TOTALS = "totals"
 """The key that rows of earlier versions lack, with all of the schema."""

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, suppress
 
 from po_sessions import atomic, bounded, folders, locks
 from po_sessions.errors import Advice, Busy, InvalidInput, PoError, Unfinished, Unreadable
-from po_sessions.session import check_po_name
+from po_sessions.names import check_po_name
 from po_sessions.storage import Notice
 from po_sessions.text.strict_json import dumps, loads
 

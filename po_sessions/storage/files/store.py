@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, TypeVar
 from po_sessions import atomic, folders, locks, tree
 from po_sessions.changes import End, check_kept, check_writable, with_header
 from po_sessions.errors import Advice, Advised, Busy, Conflict, PoError, SessionNotFound, Unreadable, WriteFailed
-from po_sessions.session import Message, Session, SessionSummary, check_po_name
+from po_sessions.message import Message
+from po_sessions.names import check_po_name
+from po_sessions.session import Session, SessionSummary
 from po_sessions.storage import Notice, OnGap, Watch, archive_ids
 from po_sessions.storage.files import appending, codec, parsing
 from po_sessions.storage.files.amending import amended

@@ -14,11 +14,13 @@ from dataclasses import replace
 from typing import Any
 
 from po_sessions import atomic
-from po_sessions.session import FOOTER_KEYS, Message, Session, normal_time, preview
+from po_sessions.message import Message, preview
+from po_sessions.session import FOOTER_KEYS, Session
 from po_sessions.storage.files.appending import Found, Tail
 from po_sessions.storage.files.codec import line_start, read_head, read_message
 from po_sessions.storage.files.parsing import LARGEST, MOST_TORN, Damage, is_json, readable
 from po_sessions.text.strict_json import loads
+from po_sessions.text.times import normal_time
 
 _BLOCK = 1 << 20
 _BEGIN = b',{"role":"'

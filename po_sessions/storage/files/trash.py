@@ -17,11 +17,12 @@ from typing import Any
 
 from po_sessions import atomic, folders, locks
 from po_sessions.errors import Advice, Busy, NotFound, PoError, Unreadable
-from po_sessions.session import UNKNOWN_TIME, VERSION, Session, SessionSummary, timestamp
+from po_sessions.session import VERSION, Session, SessionSummary
 from po_sessions.storage import archive_ids
 from po_sessions.storage.files import appending, codec, parsing
 from po_sessions.storage.files.deletions import described
 from po_sessions.storage.records import UNDONE_AT, TrashEntry, entry, not_in_trash
+from po_sessions.text.times import UNKNOWN_TIME, timestamp
 
 _OTHERS = re.compile(r".+\.[0-9a-f]{16}\.torn|[A-Za-z0-9_-]{1,64}\.[0-9a-f]{8}\.md")
 """The names of what lies in the trash beside entries: the ends of writes that were cut, and prompt objects."""

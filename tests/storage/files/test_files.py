@@ -17,8 +17,8 @@ from support.settled import settled
 
 from po_sessions import atomic, locks
 from po_sessions.errors import Busy, SessionNotFound, Unreadable, WriteFailed
+from po_sessions.message import Message
 from po_sessions.pointers import PointerFile
-from po_sessions.session import Message
 from po_sessions.storage import open_storage
 from po_sessions.storage.files import appending
 from po_sessions.storage.files.index import Index

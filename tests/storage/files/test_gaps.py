@@ -10,7 +10,7 @@ import pytest
 from support.builders import ULID, assistant, session, user
 
 from po_sessions.errors import Conflict, NewerVersion, Unreadable
-from po_sessions.session import Message
+from po_sessions.message import Message
 from po_sessions.storage.files import parsing
 from po_sessions.storage.files.store import FileStore
 from po_sessions.turns.window import window

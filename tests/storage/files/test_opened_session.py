@@ -14,7 +14,8 @@ from support.window_messages import message, summary
 
 from po_sessions.errors import SessionNotFound, Unreadable
 from po_sessions.layout import lines
-from po_sessions.session import Message, Session
+from po_sessions.message import Message
+from po_sessions.session import Session
 from po_sessions.storage import open_storage
 from po_sessions.storage.files import codec
 

@@ -12,7 +12,7 @@ from support.builders import ULID, assistant, messages, session, sessions, user
 
 from po_sessions.errors import NewerVersion, Unreadable
 from po_sessions.layout import primitives
-from po_sessions.session import Message
+from po_sessions.message import Message
 from po_sessions.storage import load, open_storage
 from po_sessions.storage.files import appending, codec, parsing
 

@@ -11,9 +11,9 @@ from po_sessions.cli.app.input import Room, read_text
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.verb import Verb
 from po_sessions.errors import InvalidInput
+from po_sessions.names import check_po_name
 from po_sessions.prompt_objects.definition import Definition
 from po_sessions.prompt_objects.directory import LIMIT
-from po_sessions.session import check_po_name
 
 
 def new(

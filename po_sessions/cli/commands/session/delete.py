@@ -10,7 +10,8 @@ from po_sessions.cli.app.hints import Command, Hint, Words
 from po_sessions.cli.app.invocation import Invocation, each
 from po_sessions.cli.app.options import Po
 from po_sessions.cli.app.verb import Verb
-from po_sessions.session import DEFAULT_NAME, SessionSummary
+from po_sessions.names import DEFAULT_NAME
+from po_sessions.session import SessionSummary
 
 
 def delete(

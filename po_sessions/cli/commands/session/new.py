@@ -10,7 +10,7 @@ from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.options import Po, Switch
 from po_sessions.cli.app.verb import Verb
 from po_sessions.cli.display import session_rows
-from po_sessions.session import check_session_name
+from po_sessions.names import check_session_name
 
 
 def new(
