@@ -22,7 +22,8 @@ if TYPE_CHECKING:  # what only a turn needs is imported by the turn
     from po_sessions.models import Chunk, ModelBackend, ModelPaths
     from po_sessions.prompt_objects.definition import Definition, Limit
     from po_sessions.sessions.backups import BackupPolicy
-    from po_sessions.turns.prompt_object import Asked, Context, PromptObject
+    from po_sessions.turns.plan import Asked
+    from po_sessions.turns.prompt_object import Context, PromptObject
 
 
 def _now() -> datetime:

@@ -13,6 +13,8 @@ strictest: OpenAI's, Anthropic's and Gemini's interfaces, servers that check as 
   object of arguments. Its result comes directly behind the message that calls, in the order of the calls. OpenAI's
   shape of a call is read as ours is. A call is left out without a name, with arguments that are not an object, without
   a result, or if no answer follows the results. A result is left out without its call.
+- A turn that a model goes on with ends with the results of its last round of calls that has them all, or with its
+  question if there is none. A round that lacks a result is left out, with its text and what follows it.
 - A missing id is made up: the call then gets the result in its place. A name with other characters gets `_` for them.
 
 Nothing here changes the record. `left_out` and `mended` count what a model is not sent as it is stored. The shape of a
@@ -63,6 +65,8 @@ class _Block:
     text: str | None
     calls: list[Sent] = field(default_factory=list)
     results: list[Sent] = field(default_factory=list)
+    mended: int = 0
+    """How many of its messages are not sent as they are stored."""
 
     def messages(self) -> list[Sent]:
         calls = {"tool_calls": self.calls} if self.calls else {}
@@ -74,35 +78,52 @@ def is_blank(text: str | None) -> bool:
     return not (text or "").strip()
 
 
-def mend(said: Sequence[Mapping[str, Any]]) -> Mended:
-    """Return what can be sent of the messages of a turn, or of those before the first."""
-    pairs, left_out = _paired(said)
-    blocks, instructions, mended = list[_Block](), list[str](), 0
-    for at, one in enumerate(said):
+def mend(said: Sequence[Mapping[str, Any]], *, goes_on: bool = False) -> Mended:
+    """Return what can be sent of the messages of a turn, or of those before the first.
+
+    Of a turn that a model `goes_on` with, that is the question and all up to the last round of calls that has its
+    results. What comes behind is left out, so a call without its result is not made again.
+    """
+    kept = _up_to_results(said) if goes_on else said
+    pairs, left_out = _paired(kept)
+    left_out += len(said) - len(kept)
+    blocks, instructions = list[_Block](), list[str]()
+    for at, one in enumerate(kept):
         text = None if is_blank(one["content"]) else one["content"]
         if one["role"] == "tool":
             continue
         if one["role"] == "system" and text is not None:
             instructions.append(text)
             continue
-        block, changed = _block(one, text, pairs.get(at, []), at)
+        block = _block(one, text, pairs.get(at, []), at)
         if block.text is None and not block.calls:
             left_out += 1
             continue
-        mended += changed
         blocks.append(block)
-    while blocks and blocks[-1].results:
+    while not goes_on and blocks and blocks[-1].results:
         block = blocks[-1]
         left_out += len(block.results) + (block.text is None)
-        mended += block.text is not None
-        block.calls, block.results = [], []
+        block.calls, block.results, block.mended = [], [], 1
         if block.text is None:
             blocks.pop()
+    mended = sum(block.mended for block in blocks)
     return Mended([one for block in _joined(blocks) for one in block.messages()], instructions, left_out, mended)
 
 
-def _block(one: Mapping[str, Any], text: str | None, pairs: list[_Pair], at: int) -> tuple[_Block, int]:
-    """Return a message with its calls and their results, and how many messages are changed by that."""
+def _up_to_results(said: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """Return a turn up to the last message whose calls all have a result, with these; else its question alone.
+
+    Calls that cannot be sent do not count.
+    """
+    pairs, _ = _paired(said)
+    whole = (at for at, found in pairs.items() if len(found) == len(_calls(said[at]["tool_calls"])))
+    last = max(whole, default=0)
+    results = {result.at for at, found in pairs.items() if at <= last for _, result in found}
+    return [one for at, one in enumerate(said) if at <= last or at in results]
+
+
+def _block(one: Mapping[str, Any], text: str | None, pairs: list[_Pair], at: int) -> _Block:
+    """Return a message with its calls and their results."""
     block, before = _Block(one["role"], text), at
     given = one.get("tool_calls")
     dropped = len(given) - len(pairs) if isinstance(given, list) else given
@@ -114,7 +135,8 @@ def _block(one: Mapping[str, Any], text: str | None, pairs: list[_Pair], at: int
         before = result.at
         block.calls.append({"id": id, "name": name, "arguments": call["arguments"]})
         block.results.append({"role": "tool", "content": result.text, "tool_call_id": id})
-    return block, (bool(dropped) or renamed) + moved
+    block.mended = (bool(dropped) or renamed) + moved
+    return block
 
 
 def _joined(blocks: Iterable[_Block]) -> list[_Block]:

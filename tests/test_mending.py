@@ -256,6 +256,89 @@ def test_a_blank_summary_stands_for_nothing(blank):
     assert plain(sent(user("a"), assistant("b"), summary, user("c"), assistant("d"))[0]) == ["a", "b", "c", "d"]
 
 
+def gone_on_with(*history, **more):
+    """Return what a model goes on with the last turn, and the two counts."""
+    stored = Session(ULID, "Default", "greeter", WHEN, WHEN, history)
+    found = window(stored, stored.last_turn(), **more)
+    assert refused(found.messages) is None
+    return found.messages, found.left_out, found.mended
+
+
+def call(id):
+    return {**CALL, "id": id}
+
+
+CUT_OFF = (
+    user("q"),
+    calls(call("a"), call("b"), text="I look."), result("b", "B"), result("a", "A"),
+    calls(call("c")), result("c", "C"),
+    calls(call("d"), call("e"), text="Once more."), result("e", "E"), result("d", "D"),
+)  # fmt: skip
+"""Three rounds of calls, two of them with their results out of order, and no answer."""
+GOES_ON = ["q", "I look.", "A", "B", None, "C", "Once more.", "D", "E"]
+FAILED = Message("assistant", "part", WHEN, {"error": {"kind": "unreachable"}})
+
+
+@pytest.mark.parametrize(
+    ("cut", "sent_again"), [(1, 1), (2, 1), (3, 1), (4, 4), (5, 4), (6, 6), (7, 6), (8, 6), (9, 9)]
+)
+def test_a_turn_goes_on_behind_its_last_whole_round_wherever_it_was_cut(cut, sent_again):
+    before = (user("1"), assistant("2"))
+    for turn in (CUT_OFF[:cut], (*CUT_OFF[:cut], FAILED), (CUT_OFF[0], FAILED, *CUT_OFF[1:cut])):
+        messages, left_out, _ = gone_on_with(*before, *turn)
+        assert plain(messages) == ["1", "2", *GOES_ON[:sent_again]]
+        assert left_out == cut - sent_again
+
+
+@pytest.mark.parametrize("cut", range(1, 10))
+def test_a_later_turn_gets_what_is_answered_of_a_turn_that_was_cut(cut):
+    texts = [[], ["q", "I look."], ["q", "I look.", "A", "B", None, "C", "Once more."]][(cut > 1) + (cut > 6)]
+    for later in ((), (user("3"), assistant("4"))):
+        messages, left_out, mended = sent(*CUT_OFF[:cut], *later)
+        assert plain(messages) == [*texts, *plain(one.to_dict() for one in later)]
+        assert (left_out, mended) == (cut - len(texts), (cut > 1) + (cut > 6))  # "A" is in another place
+        assert sent(*CUT_OFF[:cut], FAILED, *later) == sent(*later)
+
+
+def test_a_round_in_the_middle_may_lack_a_result():
+    messages, left_out, mended = gone_on_with(
+        user("q"), calls(call("a"), call("b"), text="x"), result("b"), calls(call("c")), result("c")
+    )
+    assert [[one["id"] for one in message.get("tool_calls", [])] for message in messages] == [[], ["b"], [], ["c"], []]
+    assert (left_out, mended) == (0, 1)
+
+
+def test_a_call_that_cannot_be_sent_keeps_no_round_from_being_whole():
+    odd = {"id": "b", "name": "ls", "arguments": "no JSON"}
+    messages, left_out, mended = gone_on_with(user("q"), calls(call("a"), odd), result("a", "A"), result("b", "B"))
+    assert plain(messages) == ["q", None, "A"]
+    assert (left_out, mended) == (1, 1)
+    assert plain(gone_on_with(user("q"), calls(odd), result("b", "B"))[0]) == ["q"]
+
+
+def test_ids_are_told_apart_in_the_turn_that_goes_on_too():
+    messages, *_ = gone_on_with(*WHOLE, user("r"), calls(CALL), result())
+    assert [one.get("tool_call_id") for one in messages] == [None, None, "c1", None, None, None, "call-1"]
+
+
+def test_a_turn_of_nothing_but_a_question_is_asked_as_it_was():
+    note = Message("system", "note", WHEN)
+    for rest in ((), (FAILED,), (FAILED, FAILED), (note,), (result("c9"),), (assistant("I look."), result("c9"))):
+        assert gone_on_with(user("1"), assistant("2"), user("q"), *rest)[0] == [
+            {"role": "user", "content": "1"},
+            {"role": "assistant", "content": "2"},
+            {"role": "user", "content": "q"},
+        ]
+
+
+@given(HISTORIES, st.sampled_from([Limit(), Limit("last", 0), Limit("tokens", 40)]))
+def test_whatever_a_turn_holds_it_can_be_gone_on_with(history, limit):
+    turn = (user("q"), *(one for one in history if one.role != "user"))
+    messages, *_ = gone_on_with(*history, *turn, limit=limit)
+    own = messages[[one["content"] for one in messages].index("q") :]
+    assert [one["role"] for one in own][1:] == [] or own[-1]["role"] == "tool"
+
+
 @given(
     HISTORIES, st.sampled_from([Limit(), Limit("last", 1), Limit("tokens", 40)]), st.sampled_from(["", "You greet."])
 )

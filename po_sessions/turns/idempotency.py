@@ -68,9 +68,9 @@ def _earlier_turn(session: Session, key: str, message: str) -> Turn | None:
     return turn
 
 
-def answer_in(turn: Turn) -> Message | None:
-    """Return the reply of a turn that was answered, None if it was not."""
-    if turn.state != "done":
+def answer_in(turn: Turn | None) -> Message | None:
+    """Return the reply of a turn that was answered, None if it was not, or if there is none."""
+    if turn is None or turn.state != "done":
         return None
     done = (one for one in reversed(turn.messages) if one.role == "assistant" and one.turn_state == "done")
     return next(done, None)

@@ -2,42 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from po_sessions.changes import End
-from po_sessions.errors import (
-    Advice,
-    Conflict,
-    Interrupted,
-    InvalidInput,
-    ModelError,
-    PoError,
-    ReplyNotStored,
-    SessionNotFound,
-)
+from po_sessions.errors import Advice, Conflict, InvalidInput
+from po_sessions.mending import is_blank
 from po_sessions.message import STANDS_FOR, Message, Turn
-from po_sessions.models import Chunk, ModelBackend, Reply, check_unasked
+from po_sessions.models import Chunk, ModelBackend, check_unasked
 from po_sessions.prompt_objects.definition import Definition, Limit
 from po_sessions.session import Session, SessionSummary
 from po_sessions.sessions.manager import SessionManager
+from po_sessions.turns.ask import ask
 from po_sessions.turns.idempotency import KEY, answer_in, begun
+from po_sessions.turns.plan import Asked, Plan
+from po_sessions.turns.record import Record, to_message
 from po_sessions.turns.window import Window, window
 
 if TYPE_CHECKING:
     from po_sessions.models.time_limit import TimeLimit
     from po_sessions.sessions.backups import BackupPolicy
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """Who is asked in a turn; that it can be has been checked."""
-
-    backend: ModelBackend
-    model: str
-    options: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,38 +109,39 @@ class PromptObject:
             raise InvalidInput("The message is empty.", advice=Advice("empty_message"))
         self.check_own(session)
         key, manager = context.idempotency_key, context.session_manager
-        with manager.turn(session.id, "send"):
+        with manager.turn(session.id, "send") as held:
             with manager.reading(session.id) as stored:
-                before, earlier = stored.summary(), begun(stored, message, key, context.if_turns)
+                earlier = begun(stored, message, key, context.if_turns)
                 if earlier and (reply := answer_in(earlier)):  # whatever has become of the model
                     context.on_chunk(Chunk("text", reply.content or ""))
-                    return Answer(before, earlier.number, reply, None)
-                again = 0 if earlier is None else len(earlier.messages)
-                sent = self.window(stored, message, context.limit, passed_over=again)
+                    return Answer(stored.summary(), earlier.number, reply, None)
+                before, sent = stored.summary(), self.window(stored, earlier or message, context.limit)
             new = Message("user", message, manager.now(), {} if key is None else {KEY: key})
-            last = earlier.messages[-1] if earlier else None
-            return self._ask(self._asked(context), sent, context, before, last or new, is_new=last is None)
+            last = earlier.messages[-1] if earlier else new
+            plan = Plan(held, before, sent, self._asked(context), last, is_stored=earlier is not None)
+            return self._carry_out(plan, context)
 
     def retry(self, *, context: Context, session: SessionSummary | None = None) -> Answer:
-        """Ask again what failed or was interrupted: the reply is added to the last turn, which keeps its number.
+        """Go on with the last turn, which failed or was interrupted: the reply is added to it, and it keeps its number.
 
-        Raises as `receive` does; Conflict too if there is nothing to ask again.
+        The model goes on behind the last results of calls that are complete; where there are none, the message is asked
+        again. Raises as `receive` does; Conflict too if there is nothing to ask again.
         """
         session = session or context.session
         self.check_own(session)
         manager = context.session_manager
-        with manager.turn(session.id, "retry"):
+        with manager.turn(session.id, "retry") as held:
             with manager.reading(session.id) as stored:
                 last = stored.last_turn()
                 if last is None or last.state == "done":
                     raise self._nothing_to_retry(stored, last)
-                message = last.messages[0].content or ""
-                if not message.strip():
-                    message = f"The last turn of {stored.name!r} asks nothing: its message is empty."
+                if (question := last.messages[0]).is_gap or is_blank(question.content):
+                    wrong = "damaged" if question.is_gap else "empty"
+                    message = f"The last turn of {stored.name!r} asks nothing: its message is {wrong}."
                     raise Conflict(message, advice=Advice("asks_nothing", session_id=stored.id))
-                sent = self.window(stored, message, context.limit, passed_over=len(last.messages))
-            asked = self._asked(context)
-            return self._ask(asked, sent, context, stored.summary(), last.messages[-1], is_new=False)
+                before, sent = stored.summary(), self.window(stored, last, context.limit)
+            plan = Plan(held, before, sent, self._asked(context), last.messages[-1])
+            return self._carry_out(plan, context)
 
     def compact(
         self, *, context: Context, begin: Callable[[Window], None] = lambda _: None
@@ -173,9 +158,9 @@ class PromptObject:
         session = context.session
         self.check_own(session)
         manager = context.session_manager
-        with manager.turn(session.id, "compact"):
+        with manager.turn(session.id, "compact") as held:
             with manager.reading(session.id) as stored:
-                end, last = End.of(stored), stored.last_turn()
+                before, last = stored.summary(), stored.last_turn()
                 if last is None or last.messages[-1].is_summary:
                     advice = Advice("send_first")
                     raise Conflict(f"There is nothing to sum up in {stored.name!r}.", advice=advice)
@@ -186,13 +171,16 @@ class PromptObject:
             if len(sent.messages) == 1:
                 advice = Advice("no_answers", session_id=session.id)
                 raise Conflict(f"There is nothing to sum up in {stored.name!r}.", advice=advice)
-            asked = self._asked(context)
+            plan = Plan(held, before, sent, self._asked(context), last.messages[-1])
             begin(sent)
-            reply = summarize(sent.messages[:-1], asked.backend, asked.model, asked.options, context.time_limit())
-            message = _to_message(reply, manager.now())
-            about = {STANDS_FOR: end.message_count, **message.extra}
+            asked, limit = plan.asked, context.time_limit()
+            reply = summarize(sent.messages[:-1], asked.backend, asked.model, asked.options, limit)
+            message = to_message(reply, manager.now())
+            about = {STANDS_FOR: before.message_count, **message.extra}
             summary = Message("system", message.content, message.created_at, about)
-            return self._store(summary, context, session, end), summary
+            record = Record(plan, manager)
+            record.add(summary)
+            return record.session, summary
 
     def _nothing_to_retry(self, session: Session, last: Turn | None) -> Conflict:
         nothing = f"There is nothing to ask again in {session.name!r}"
@@ -247,13 +235,12 @@ class PromptObject:
         """Return the options for the model: those chosen for a turn, over the definition's."""
         return {**self.definition.options, **chosen}
 
-    def window(self, session: Session, message: str, limit: Limit | None = None, *, passed_over: int = 0) -> Window:
-        """Return the exact messages that a model gets: the system prompt, earlier turns, the new message.
+    def window(self, session: Session, asked: str | Turn, limit: Limit | None = None) -> Window:
+        """Return the exact messages that a model gets: the system prompt, earlier turns, and what is asked.
 
-        `limit` is in place of the definition's. So many messages at the end of the session are `passed_over`.
+        That is a new message, or the last turn, which the model goes on with. `limit` is in place of the definition's.
         """
-        limit = limit or self.definition.context
-        return window(session, message, system=self.definition.body, limit=limit, end=passed_over)
+        return window(session, asked, system=self.definition.body, limit=limit or self.definition.context)
 
     def _asked(self, context: Context) -> Asked:
         """Return who is asked in a turn. Raises as `model`, `check` and the context's `resolve` do."""
@@ -262,96 +249,14 @@ class PromptObject:
         model = self.model(context.model or "", context.default_model)
         return self.check(context.resolve(model), model, context.options)
 
-    def _ask(
-        self,
-        asked: Asked,
-        sent: Window,
-        context: Context,
-        session: SessionSummary,
-        last: Message,
-        *,
-        is_new: bool,
-    ) -> Answer:
-        """Ask the model and store its reply behind `last`, which is stored first if it `is_new`."""
-        manager, model, limit = context.session_manager, asked.model, context.time_limit()
+    def _carry_out(self, plan: Plan, context: Context) -> Answer:
+        """Store the question, ask the model, and store what comes of it."""
+        asked, manager, limit = plan.asked, context.session_manager, context.time_limit()
         # Refuses now, and asks when it is iterated over.
-        events = asked.backend.complete(sent.messages, model=model, options=asked.options, time_limit=limit)
-        manager.before_turn(session, context.backup_policy)
-        before = manager.append(session.id, last) if is_new else session
-        reply = self._record(events, model, context, before, last)
-        return Answer(reply[0], before.turn_count, reply[1], sent)
-
-    def _record(
-        self, events: Generator[Chunk | Reply], model: str, context: Context, session: SessionSummary, last: Message
-    ) -> tuple[SessionSummary, Message]:
-        """Hand on what the model says, and store what comes of it behind `last`, if that is still the end."""
-        manager, arrived, reply = context.session_manager, list[str](), None
-        end = End(session.message_count, last)
-        try:
-            with closing(events):  # an interrupt between two pieces must not leave the model running
-                for event in events:
-                    if isinstance(event, Reply):
-                        reply = event
-                        continue
-                    if event.kind == "text":
-                        arrived.append(event.text)
-                    context.on_chunk(event)
-            if reply is None:
-                raise RuntimeError(f"the back end of {model} ended without a reply")
-        except BaseException as error:
-            failure = _failure(error)
-            failure.session_id = session.id
-            partial = {"model": model, "error": {"kind": failure.kind, "message": str(failure)}}
-            try:
-                manager.append(session.id, Message("assistant", "".join(arrived), manager.now(), partial), after=end)
-            except (Conflict, SessionNotFound) as lost:
-                failure = _lost(failure, lost, "".join(arrived))
-            except PoError:
-                pass  # without it the turn is an interrupted one
-            if isinstance(error, PoError | KeyboardInterrupt):
-                raise failure from error
-            raise
-        stored = _to_message(reply, manager.now())
-        return self._store(stored, context, session, end), stored
-
-    def _store(self, message: Message, context: Context, session: SessionSummary, end: End) -> SessionSummary:
-        """Store what the model said in a session that still ends like `end`. Raises ReplyNotStored."""
-        try:
-            return context.session_manager.append(session.id, message, after=end)
-        except PoError as error:
-            failed = ReplyNotStored(error, message.content or "")
-            failed.session_id = session.id
-            raise failed from error
-
-
-def _lost(failure: PoError, lost: PoError, arrived: str) -> PoError:
-    """Return the error of a call that failed, and whose message is not the end of its session any more.
-
-    Nothing can be asked again there. What had arrived is in the error, unless the user wanted no more of it.
-    """
-    if arrived and isinstance(failure, ModelError):
-        made = ReplyNotStored(lost, arrived)
-        made.advice = Advice("partial_reply", failure=str(failure), then=lost.advice)
-        made.session_id = failure.session_id
-        return made
-    failure.session_id = None
-    failure.advice = Advice("reply_lost", first=failure.advice, reason=str(lost), then=lost.advice)
-    return failure
-
-
-def _failure(error: BaseException) -> PoError:
-    if isinstance(error, PoError):
-        return error
-    if isinstance(error, KeyboardInterrupt):
-        return Interrupted("Interrupted.")
-    return PoError(f"{type(error).__name__}: {error}")
-
-
-def _to_message(reply: Reply, now: str) -> Message:
-    about = {
-        "model": reply.model,
-        "usage": dict(reply.usage),
-        "duration_ms": reply.duration_ms,
-        "finish_reason": reply.finish_reason,
-    }
-    return Message.from_dict({**reply.message, "created_at": now, **about})
+        events = asked.backend.complete(
+            plan.window.messages, model=asked.model, options=asked.options, time_limit=limit
+        )
+        manager.before_turn(plan.session, context.backup_policy)
+        record = Record(plan, manager)
+        reply = record.take(ask(events, asked.model, context.on_chunk))
+        return Answer(record.session, record.session.turn_count, reply, plan.window)

@@ -9,7 +9,7 @@ from itertools import islice, takewhile
 from typing import Any
 
 from po_sessions.mending import Mended, is_blank, mend, with_own_ids
-from po_sessions.message import Message
+from po_sessions.message import Message, Turn
 from po_sessions.prompt_objects.definition import Limit
 from po_sessions.session import Session
 
@@ -34,25 +34,26 @@ class Window:
     """How many messages are sent otherwise than they are stored, see `mending`."""
 
 
-def window(session: Session, message: str, *, system: str = "", limit: Limit | None = None, end: int = 0) -> Window:
-    """Return the system prompt, the earlier turns that were answered, as far as the limit goes, and the new message.
+def window(session: Session, asked: str | Turn, *, system: str = "", limit: Limit | None = None) -> Window:
+    """Return the system prompt, the earlier turns that were answered, as far as the limit goes, and what is `asked`.
 
-    With `end`, so many messages at the end of the session are passed over. The newest summary stands for all before
-    it, and goes whatever the limit is, as does the system prompt. The history is read from its end, no further than is
-    needed. What no provider takes is mended or left out.
+    That is a new message, or the last turn of the session, which has no answer: then the model gets its question and
+    goes on behind its last results of calls. It goes whatever the limit is, as do the system prompt and the newest
+    summary, which stands for all before it; they count. A limit leaves out whole turns. The history is read from its
+    end, no further than is needed. What no provider takes is mended or left out.
     """
     limit = limit or Limit()
-    history = session.history[: len(session.history) - end]
+    history = session.history[: len(session.history) - (len(asked.messages) if isinstance(asked, Turn) else 0)]
     at = session.summary_at()
     summary = None if at is None or at >= len(history) or is_blank(history[at].content) else history[at].content
     leading = [_text(one) for one in takewhile(lambda one: one.role == "system" and not one.is_summary, history)]
     told = [system, f"{_SUMMARY}\n\n{summary}" if summary else "", *(text or "" for text in leading)]
     told = [text for text in told if not is_blank(text)]
-    new = {"role": "user", "content": message}
+    new = _asked(asked)
 
-    room = limit.number - sum(map(tokens, [*_head(told), new]))
+    room = limit.number - sum(map(tokens, [*_head(told), *_head(new.instructions), *new.messages]))
     kept: list[Mended] = []
-    left_out, mended, trimmed = sum(map(is_blank, leading)), 0, False
+    left_out, mended, trimmed = sum(map(is_blank, leading)) + new.left_out, new.mended, False
     group: list[Message] = []
     since = len(history) if summary is None else len(history) - (at or 0) - 1
     for one in islice(reversed(history), since):
@@ -72,13 +73,21 @@ def window(session: Session, message: str, *, system: str = "", limit: Limit | N
     # What stands before the first user's message and is not in the head: a greeting, for example.
     first = mend([] if trimmed or summary is not None else _said(group[::-1][len(leading) :]))
     left_out, mended = left_out + first.left_out, mended + first.mended
-    instructions = [text for one in (first, *kept) for text in one.instructions]
-    messages = with_own_ids(one.messages for one in (first, *kept))
-    return Window([*_head([*told, *instructions]), *messages, new], len(kept), trimmed, left_out, mended)
+    instructions = [text for one in (first, *kept, new) for text in one.instructions]
+    messages = with_own_ids(one.messages for one in (first, *kept, new))
+    return Window([*_head([*told, *instructions]), *messages], len(kept), trimmed, left_out, mended)
 
 
 def _head(told: Sequence[str]) -> list[dict[str, Any]]:
     return [{"role": "system", "content": "\n\n".join(told)}] if told else []
+
+
+def _asked(asked: str | Turn) -> Mended:
+    """Return what a model is to answer: a message, or a turn that it goes on with."""
+    if isinstance(asked, str):
+        return Mended([{"role": "user", "content": asked}], [])
+    question = {"role": "user", "content": asked.messages[0].content}
+    return mend([question, *_said(asked.messages[1:])], goes_on=True)
 
 
 def _turn(messages: Sequence[Message]) -> Mended:

@@ -57,5 +57,7 @@ def _faults(messages: list[dict[str, Any]]) -> Iterator[str]:
             ids.add(call["id"])
             waiting.append(call["id"])
         before = role
-    if before != "user":
-        yield "the last message is not the user's"
+    if waiting:
+        yield "calls without results at the end"
+    if before not in ("user", "tool"):
+        yield "the last message is an assistant's, so there is nothing to answer"

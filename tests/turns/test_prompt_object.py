@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 from support.builders import ULID, assistant, user
 from support.scripted import Script, ScriptedBackend
+from support.strict import refused
 
 from po_sessions.errors import (
     Busy,
@@ -18,6 +19,7 @@ from po_sessions.errors import (
     Unreachable,
     WriteFailed,
 )
+from po_sessions.message import Message
 from po_sessions.prompt_objects.definition import Definition
 from po_sessions.session import Session
 from po_sessions.sessions.manager import SessionManager
@@ -107,11 +109,112 @@ def test_a_failed_call_leaves_a_failed_turn_that_the_model_does_not_see(
     assert [t.state for t in manager.load(context.session_id).turns()] == ["done", "failed", "done"]
 
 
+PARTIAL = "half of a reply that never came"
+
+
+@pytest.fixture
+def partial_replies(context, scripted):
+    """Let two turns fail in mid-reply, the first of which is then answered."""
+    fails = Script(says=f"{PARTIAL} END", error=Unreachable("The line is dead."), error_at=7)
+    for text, again in (("first", Script(says="whole")), ("second", None)):
+        scripted.script = fails
+        with pytest.raises(Unreachable):
+            GREETER.receive(text, context=context)
+        if again:
+            scripted.script = again
+            GREETER.retry(context=context)
+    scripted.script = Script(says="Fine.")
+
+
+@pytest.mark.parametrize("then", ["receive", "receive again", "retry", "compact"])
+def test_what_had_arrived_of_a_failed_reply_is_never_sent(then, context, manager, scripted, partial_replies):
+    stored = [one.content for one in manager.load(context.session_id).history]
+    assert [(one or "").strip() for one in stored] == ["first", PARTIAL, "whole", "second", PARTIAL]
+    if then == "retry":
+        GREETER.retry(context=context)
+    else:
+        GREETER.receive("third", context=context)
+    if then == "receive again":
+        GREETER.receive("fourth", context=context)
+    elif then == "compact":
+        GREETER.compact(context=context)
+    sent = [one["content"] for one in scripted.asked[-1]["messages"]]
+    assert not any("half" in text for text in sent)
+    assert "whole" in "".join(sent)  # the reply of the turn that had failed at first
+
+
 def test_an_interrupted_turn_is_left_out_too(context, manager, scripted):
     manager.append(context.session_id, user("cut off"))
     GREETER.receive("next", context=context)
     assert [m["content"] for m in scripted.asked[-1]["messages"]] == ["You greet.", "next"]
     assert manager.load(context.session_id).message_count == 3
+
+
+def calls(*ids, text=None):
+    made = [{"id": id, "name": "ls", "arguments": {"at": id}} for id in ids]
+    return Message("assistant", text, "2025-01-03T10:00:01.000Z", {"tool_calls": made})
+
+
+def result(id):
+    return Message("tool", f"what {id} gave", "2025-01-03T10:00:01.000Z", {"tool_call_id": id})
+
+
+ROUNDS = (calls("a", "b", text="I look."), result("a"), result("b"), calls("c", "d"), result("d"), result("c"))
+
+
+@pytest.fixture(params=["retry", "the same key"])
+def go_on(request, context, manager):
+    """Have a model go on with a turn that has these messages behind its question, and return the answer."""
+
+    def go(*rest):
+        keyed = dataclasses.replace(context, idempotency_key="k")
+        for message in (dataclasses.replace(user("list it"), extra={"idempotency_key": "k"}), *rest):
+            manager.append(context.session_id, message)
+        return GREETER.retry(context=context) if request.param == "retry" else GREETER.receive("list it", context=keyed)
+
+    return go
+
+
+@pytest.mark.parametrize(("cut", "sent_again"), [(0, 0), (1, 0), (2, 0), (3, 3), (4, 3), (5, 3), (6, 6)])
+@pytest.mark.parametrize("failed", [False, True])
+def test_a_turn_goes_on_behind_its_last_results(cut, sent_again, failed, context, manager, scripted, go_on):
+    GREETER.receive("before", context=context)
+    lost = assistant("half", error={"kind": "unreachable", "message": "no"})
+    answer = go_on(*ROUNDS[:cut], *[lost] * failed)
+    _, *sent = scripted.asked[-1]["messages"]
+    assert refused(sent) is None
+    assert [one["content"] for one in sent[:3]] == ["before", "before", "list it"]
+    contents = ["I look.", "what a gave", "what b gave", None, "what c gave", "what d gave"]
+    assert [one["content"] for one in sent[3:]] == contents[:sent_again]
+    assert (answer.turn, answer.session.turn_count) == (2, 2)
+    history = manager.load(context.session_id).history
+    assert history[3:] == (*ROUNDS[:cut], *[lost] * failed, answer.reply)
+    assert manager.load(context.session_id).last_turn().state == "done"
+    GREETER.receive("after", context=context)
+    assert refused(scripted.asked[-1]["messages"]) is None
+    assert scripted.asked[-1]["messages"][-2]["content"].endswith(answer.reply.content)
+
+
+@pytest.mark.parametrize("cut", range(1, 7))
+def test_a_turn_that_was_cut_sends_no_call_without_its_result_later(cut, context, manager, scripted):
+    for message in (user("list it"), *ROUNDS[:cut]):
+        manager.append(context.session_id, message)
+    with pytest.raises(Conflict, match="has no answer"):
+        GREETER.compact(context=context)
+    GREETER.receive("next", context=context)
+    assert refused(scripted.asked[-1]["messages"]) is None
+    assert not any("tool_calls" in one for one in scripted.asked[-1]["messages"][: 3 if cut < 4 else 0])
+    GREETER.compact(context=context)
+    told = scripted.asked[-1]["messages"][1]["content"]
+    assert "next" in told
+    for id in "abcd":
+        assert (f'"at": "{id}"' in told) == (f"what {id} gave" in told)
+
+
+def test_a_damaged_question_is_not_asked_again(context, manager):
+    manager.append(context.session_id, Message.gap(32, "user"))
+    with pytest.raises(Conflict, match="asks nothing: its message is damaged"):
+        GREETER.retry(context=context)
 
 
 def test_what_stands_before_the_first_turn_is_sent(context, manager):

@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.builders import ULID, assistant, user
 from support.hints import hint_of
-from support.window_messages import WHEN, failed, message
+from support.window_messages import WHEN, called, failed, message
 
 from po_sessions.errors import InvalidInput, Unreadable
 from po_sessions.mending import mend, with_own_ids
+from po_sessions.message import Message
 from po_sessions.prompt_objects import definition
 from po_sessions.prompt_objects.definition import Limit
 from po_sessions.session import Session
@@ -20,13 +21,16 @@ from po_sessions.turns.window import tokens, window
 LIMITS = [Limit(), *(Limit("last", n) for n in range(4)), *(Limit("tokens", n) for n in (1, 12, 25, 40, 90))]
 
 
-def said(messages):
+def said(messages, **more):
     """Return what is sent of messages, as `mend` makes it; see `test_mending`."""
-    return mend([one.to_dict() for one in messages if not one.failed and not one.is_summary])
+    return mend([one.to_dict() for one in messages if not one.failed and not one.is_summary], **more)
 
 
-def expected(history, new, system, limit):
+def expected(history, asked, system, limit):
     """Do the same, going forwards over lists."""
+    own = said([user(asked)]) if isinstance(asked, str) else said(asked.messages, goes_on=True)
+    if not isinstance(asked, str):
+        history = history[: -len(asked.messages)]
     marks = [at for at, one in enumerate(history) if one.is_summary]
     rest = history[marks[-1] + 1 :] if marks else history
     told = [system] * bool(system)
@@ -48,7 +52,7 @@ def expected(history, new, system, limit):
     if limit.kind == "last":
         fitting = done[-limit.number :] if limit.number else []
     elif limit.kind == "tokens":
-        room = limit.number - sum(map(tokens, [*head(told), {"role": "user", "content": new}]))
+        room = limit.number - sum(map(tokens, [*head(told), *head(own.instructions), *own.messages]))
         fitting = []
         for turn in reversed(done):
             room -= sum(map(tokens, [*head(turn.instructions), *turn.messages]))
@@ -56,10 +60,10 @@ def expected(history, new, system, limit):
                 break
             fitting.insert(0, turn)
     trimmed = len(fitting) < len(done)
-    parts = [*([] if trimmed else [greeting]), *fitting]
+    parts = [*([] if trimmed else [greeting]), *fitting, own]
     told += [text for part in parts for text in part.instructions]
     messages = with_own_ids(part.messages for part in parts)
-    return [*head(told), *messages, {"role": "user", "content": new}], len(fitting), trimmed
+    return [*head(told), *messages], len(fitting), trimmed
 
 
 def head(told):
@@ -67,21 +71,24 @@ def head(told):
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(message(), max_size=12), st.sampled_from(LIMITS), st.sampled_from(["", "You greet."]))
-def test_as_the_oracle_says(tmp_path_factory, history, limit, system):
+@given(st.lists(message(), max_size=12), st.booleans(), st.sampled_from(LIMITS), st.sampled_from(["", "You greet."]))
+def test_as_the_oracle_says(tmp_path_factory, history, goes_on, limit, system):
     stored = Session(ULID, "Default", "greeter", WHEN, WHEN, tuple(history))
-    wanted = expected(history, "new", system, limit)
-    found = window(stored, "new", system=system, limit=limit)
+    last = stored.last_turn()
+    asked = last if goes_on and last and not any(one.is_summary for one in last.messages) else "new"
+    wanted = expected(history, asked, system, limit)
+    found = window(stored, asked, system=system, limit=limit)
     assert (found.messages, found.turns, found.trimmed) == wanted
     store = open_storage("files", root=str(tmp_path_factory.mktemp("store")))
     store.create(stored)
     with store.reading(ULID) as opened:
-        assert window(opened, "new", system=system, limit=limit) == found
+        assert window(opened, asked, system=system, limit=limit) == found
 
 
 def test_what_is_passed_over_at_the_end():
     history = (user("one"), assistant("1"), user("two"), failed("2"))
-    found = window(Session(ULID, "Default", "greeter", WHEN, WHEN, history), "two", end=2)
+    stored = Session(ULID, "Default", "greeter", WHEN, WHEN, history)
+    found = window(stored, stored.last_turn())
     assert [one["content"] for one in found.messages] == ["one", "1", "two"]
 
 
@@ -120,3 +127,16 @@ def test_what_fits_exactly_is_sent():
     everything = sum(map(tokens, window(stored, "new").messages))
     assert not window(stored, "new", limit=Limit("tokens", everything)).trimmed
     assert window(stored, "new", limit=Limit("tokens", everything - 1)).trimmed
+
+
+def test_what_is_gone_on_with_counts_and_is_never_cut():
+    rounds = (called("a"), Message("tool", "b" * 40, WHEN, {"tool_call_id": "1"}))
+    stored = Session(ULID, "Default", "greeter", WHEN, WHEN, (user("1"), assistant("2"), user("q"), *rounds))
+    turn = stored.last_turn()
+    everything = window(stored, turn)
+    size = sum(map(tokens, everything.messages))
+    assert [one["role"] for one in everything.messages[2:]] == ["user", "assistant", "tool"]
+    assert window(stored, turn, limit=Limit("tokens", size)) == everything
+    for limit in (Limit("tokens", size - 1), Limit("tokens", 1), Limit("last", 0)):
+        found = window(stored, turn, limit=limit)
+        assert (found.messages, found.turns, found.trimmed) == (everything.messages[2:], 0, True)

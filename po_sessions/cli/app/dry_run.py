@@ -10,13 +10,15 @@ from po_sessions.cli.app import hints
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.app.turn import context_to_json, note_left_out
 from po_sessions.errors import ModelUnavailable, NoCurrent, NoKey, SessionNotFound, UnknownModel
+from po_sessions.message import Turn
 from po_sessions.names import DEFAULT_NAME, check_session_name, is_session_id, new_session_id
 from po_sessions.session import Session, SessionSummary
+from po_sessions.sessions.naming import check_free
 from po_sessions.text.times import UNKNOWN_TIME
+from po_sessions.turns.idempotency import answer_in
 
 if TYPE_CHECKING:
     from po_sessions.turns.prompt_object import Context, PromptObject
-from po_sessions.sessions.naming import check_free
 
 
 def is_exact(ref: str) -> bool:
@@ -53,8 +55,8 @@ def target(run: Invocation, po_name: str, named: str | None, *, new: bool, creat
     return would_be
 
 
-def show(run: Invocation, prompt_object: PromptObject, context: Context, text: str, *, answered: bool) -> None:
-    """Print the exact messages that would be sent: none if it is `answered` already.
+def show(run: Invocation, prompt_object: PromptObject, context: Context, text: str, earlier: Turn | None) -> None:
+    """Print the exact messages that would be sent: none if a turn that began `earlier` with this message is answered.
 
     Raises Conflict, UnknownModel, InvalidInput.
     """
@@ -70,7 +72,8 @@ def show(run: Invocation, prompt_object: PromptObject, context: Context, text: s
         pass  # what would be sent can be told without it
     nothing = nullcontext(Session(new_session_id(run.now), to.name, to.po_name, UNKNOWN_TIME, UNKNOWN_TIME))
     with context.session_manager.reading(to.id) if to.id else nothing as session:
-        window = None if answered else prompt_object.window(session, text, context.limit)
+        answered = answer_in(earlier) is not None
+        window = None if answered else prompt_object.window(session, earlier or text, context.limit)
     messages = window.messages if window else []
     if run.out.as_json:
         about = {

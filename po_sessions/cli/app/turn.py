@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from po_sessions.models import Chunk
     from po_sessions.prompt_objects.definition import Limit
     from po_sessions.sessions.backups import BackupPolicy
-    from po_sessions.turns.prompt_object import Answer, Asked, Context, PromptObject
+    from po_sessions.turns.plan import Asked
+    from po_sessions.turns.prompt_object import Answer, Context, PromptObject
     from po_sessions.turns.window import Window
 
 

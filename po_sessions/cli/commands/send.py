@@ -17,6 +17,7 @@ from po_sessions.cli.app.options import ContextLimit, Model, ModelOptions, NoStr
 from po_sessions.cli.app.turn import Asking, ask, backup_policy, default_model, make_ready, to_asking
 from po_sessions.cli.app.verb import Verb
 from po_sessions.errors import Conflict, InvalidInput, PoError
+from po_sessions.message import Turn
 from po_sessions.names import check_po_name
 from po_sessions.session import SessionSummary
 from po_sessions.turns.idempotency import answer_in, begun, check_key
@@ -210,9 +211,9 @@ def _show_dry_run(
     """Print what would be sent."""
     env = run.environment()
     would_be = _would_be(run, prompt_object.name, place)
-    answered = _is_answered(env, prompt_object, would_be, text, once)
+    earlier = _earlier(env, prompt_object, would_be, text, once)
     context = replace(asking.context(env, would_be), default_model=default_model(run, prompt_object, asking))
-    dry_run_.show(run, prompt_object, context, text, answered=answered)
+    dry_run_.show(run, prompt_object, context, text, earlier)
 
 
 def _send(
@@ -222,7 +223,8 @@ def _send(
     env = run.environment()
     answered = False
     if once != (None, None):
-        answered = _is_answered(env, prompt_object, _would_be(run, prompt_object.name, place), text, once)
+        earlier = _earlier(env, prompt_object, _would_be(run, prompt_object.name, place), text, once)
+        answered = answer_in(earlier) is not None
     idle = None if answered else run.settings.idle_timeout
     asked = None if answered else make_ready(run, env, prompt_object, asking)
     if place.saved:
@@ -239,19 +241,20 @@ def _send(
     ask(run, prompt_object, context, text, stream=stream, saved=place.saved)
 
 
-def _is_answered(env: Environment, prompt_object: PromptObject, target: SessionSummary, text: str, once: _Once) -> bool:
-    """Tell whether the reply is there already. Raises Conflict, as the turn would, before anything is made."""
+def _earlier(
+    env: Environment, prompt_object: PromptObject, target: SessionSummary, text: str, once: _Once
+) -> Turn | None:
+    """Return the turn that this message began earlier. Raises Conflict, as the turn would, before anything is made."""
     if target.id:
         prompt_object.check_own(target)
         with env.session_manager.reading(target.id) as session:
-            earlier = begun(session, text, once.key, once.if_turns)
-        return earlier is not None and answer_in(earlier) is not None
+            return begun(session, text, once.key, once.if_turns)
     if once.if_turns:
         raise Conflict(
             f"{target.name!r} would be made, and so has no turns, not {once.if_turns}.",
             advice=Hint("Leave --if-turns out, or give 0 to begin a session."),
         )
-    return False
+    return None
 
 
 def _read_message(run: Invocation, message: str | None, files: list[str], *, stdin: bool) -> str:

@@ -31,6 +31,9 @@ def retry(
     Only the last turn can be asked again; one with others after it cannot, nor one that was answered: exit 5. The reply
     is added to the turn; what had arrived before stays in the record, and out of what the model is sent.
 
+    The model gets the turn's message again. If it had called tools, it also gets its calls up to the last round that
+    has all its results, and goes on from there.
+
     The model is chosen anew: --model, else the prompt object's, else the default. One that was named for the turn that
     failed has to be named again.
     """
