@@ -59,7 +59,8 @@ class SessionStore(Protocol):
 
         `after` is how the session has to end, checked in the same step. `turn` is the turn that the message belongs to,
         which a store may use to refuse a holder whose time has run out. Raises SessionNotFound, Busy, Unreadable
-        (NewerVersion); Conflict if the session ends otherwise, and then it is left as it is.
+        (NewerVersion); Conflict if the session ends otherwise, or `turn` does not hold it any more, and then it is left
+        as it is.
         """
 
     def amend(self, id: str, change: Callable[[Session], Session]) -> SessionSummary:

@@ -1,6 +1,7 @@
 """A store of another kind, with only what every store can do: no trash, no backups, no files, no sizes.
 
-It keeps each session as text, as a database would, so nothing that a caller holds is what it keeps.
+It keeps each session as text, as a database would, so nothing that a caller holds is what it keeps. The token of a turn
+is a fence: while a turn holds a session, only its own messages are added, and none of a turn that is over.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from itertools import islice
 from typing import Any
 
 from po_sessions.changes import End, check_writable, with_header
-from po_sessions.errors import Busy, SessionNotFound
+from po_sessions.errors import Busy, Conflict, SessionNotFound
 from po_sessions.message import Message
 from po_sessions.names import check_po_name
 from po_sessions.session import Session, SessionSummary
@@ -34,6 +35,8 @@ class ForeignStore:
         self._owners: dict[str, str] = {}
         self._changed = threading.Condition()
         self._token = 0
+        self.holders: dict[str, int] = {}
+        """The token of the turn that holds a session, by the session's id."""
 
     def create(self, session: Session) -> SessionSummary:
         check_po_name(session.po_name)
@@ -70,6 +73,8 @@ class ForeignStore:
         with self._changed:
             session = self._get(id)
             check_writable(session, session.version)
+            if self.holders.get(id) != (turn and turn.token):
+                raise Conflict(f"The message belongs to no turn that holds {session.name!r} now.")
             if after is not None:
                 after.check(session.summary(), End.of(session).last)
             updated_at = session.summary().with_message(message).updated_at
@@ -118,7 +123,11 @@ class ForeignStore:
     def turn(self, id: str, verb: str, *, wait: bool = True) -> Iterator[HeldTurn]:
         with self._held(f"the session {id}", verb, self._timeout if wait else 0):
             self._token += 1
-            yield HeldTurn(id, self._token)
+            self.holders[id] = self._token
+            try:
+                yield HeldTurn(id, self._token)
+            finally:
+                del self.holders[id]
 
     @contextmanager
     def _held(self, what: str, verb: str, timeout: float) -> Iterator[None]:
