@@ -165,6 +165,63 @@ def test_a_session_goes_on_with_a_strict_provider(model, messages, by, wire, roo
             assert all(block.get("text", "x").strip() for one in sent for block in one["content"])
 
 
+CUT_OFF = [
+    {"role": "user", "content": "list it", "idempotency_key": "k"},
+    LOOK,
+    {"role": "tool", "content": "x", "tool_call_id": "c1"},
+    {**LOOK, "content": None, "tool_calls": [{**OPENAI_CALL, "id": "c2"}, {**OPENAI_CALL, "id": "c3"}]},
+    {"role": "tool", "content": "y", "tool_call_id": "c3"},
+    {"role": "tool", "content": "z", "tool_call_id": "c2"},
+]
+"""A turn of two rounds of calls without an answer."""
+AGAIN = [("session", "retry", ULID), ("send", "greeter", "list it", "-s", ULID, "--idempotency-key", "k")]
+
+
+@pytest.mark.parametrize("again", AGAIN)
+@pytest.mark.parametrize("cut", range(1, 7))
+@pytest.mark.parametrize("model", [OPENAI, "claude-3-haiku"])
+def test_a_turn_that_was_cut_goes_on_with_a_strict_provider(model, cut, again, wire, root, po):
+    assert po("session", "import", "-", input=document([ASKED, ANSWERED, *CUT_OFF[:cut]])).exit_code == 0
+    if model != OPENAI:
+        wire.says_as_anthropic("Fine.")
+    done = po(*again, "-m", model)
+    assert (done.exit_code, done.stdout) == (0, "Fine.\n"), done.stderr
+    sent = wire.asked[-1]["messages"]
+    whole = 6 if cut == 6 else 3 if cut >= 3 else 1
+    if model == OPENAI:
+        assert refused_by_openai(sent) is None
+        own = [one["content"] for one in sent[-whole:]]
+        assert [text or None for text in own] == ["list it", "Hello Ada, I look.", "x", None, "z", "y"][:whole]
+    else:
+        used, results = (
+            [block[key] for one in sent for block in one["content"] if block["type"] == kind]
+            for kind, key in (("tool_use", "id"), ("tool_result", "tool_use_id"))
+        )
+        assert used == results == [[], ["c1"], ["c1", "c2", "c3"]][whole // 3]
+        assert sent[-1]["role"] == "user"
+    assert [one["role"] for one in history(po, ULID)][2:] == [*(one["role"] for one in CUT_OFF[:cut]), "assistant"]
+    assert po("send", "greeter", "next", "-s", ULID, "-m", model).exit_code == 0
+    if model == OPENAI:
+        assert refused_by_openai(wire.asked[-1]["messages"]) is None
+
+
+def test_a_dry_run_shows_what_a_turn_goes_on_with(imported, po, backend):
+    imported(CUT_OFF[:5])
+    line = AGAIN[1]
+    dry = json.loads(po(*line, "--dry-run", "--json").stdout)
+    done = json.loads(po(*line, "--json").stdout)
+    assert dry["messages"] == backend.asked[-1]["messages"]
+    assert [one["role"] for one in dry["messages"][1:]] == ["user", "assistant", "tool"]
+    assert dry["context"] == done["context"] == {"turns": 0, "trimmed": False, "left_out": 2, "mended": 0}
+
+
+def test_the_embedded_model_goes_on_with_a_turn(model, root, po):
+    assert po("session", "import", "-", input=document(CUT_OFF)).exit_code == 0
+    done = po("session", "retry", ULID, "-o", "max_tokens=4")
+    assert done.exit_code == 0, done.stderr
+    assert history(po, ULID)[-1]["role"] == "assistant"
+
+
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(messages=HISTORIES)
 def test_whatever_a_session_file_holds_it_can_be_sent(messages, wire, root, po):
