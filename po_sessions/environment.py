@@ -105,12 +105,14 @@ class Environment:
     def create(cls, path: str | os.PathLike[str]) -> bool:
         """Make the directory `path` with the starter prompt objects; False if it is there, and left as it is.
 
-        Raises WriteFailed.
+        Raises WriteFailed, ForeignDirectory.
         """
         root = os.path.abspath(path)
         objects = os.path.join(root, "objects")
         if os.path.isdir(objects):
             return False
+        if os.path.lexists(objects):
+            raise folders.linked(objects) if os.path.islink(objects) else folders.other(objects)
         import tempfile
 
         from po_sessions.prompt_objects import starters

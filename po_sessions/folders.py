@@ -123,8 +123,11 @@ def _below(path: str, allowed: MayBeLink) -> _Folder:
     try:
         fd = os.open(name, _HELD | os.O_NOFOLLOW, dir_fd=parent.fd)
     except OSError:
-        if not stat.S_ISLNK(os.stat(name, dir_fd=parent.fd, follow_symlinks=False).st_mode):
+        mode = os.stat(name, dir_fd=parent.fd, follow_symlinks=False).st_mode
+        if stat.S_ISDIR(mode):
             raise
+        if not stat.S_ISLNK(mode):
+            raise other(path) from None
         if not allowed(path):
             raise linked(path) from None
         return _Folder(os.open(name, _HELD, dir_fd=parent.fd), parent.root_owner, follows=True)
@@ -145,6 +148,11 @@ def linked(path: str) -> ForeignDirectory:
         "is a symbolic link, which may lead outside of the environment, so it is not followed.",
         Advice("linked_directory", path=path),
     )
+
+
+def other(path: str) -> ForeignDirectory:
+    """Return the error for what is not a directory, in the place of one."""
+    return ForeignDirectory(path, "is not a directory.", Advice("strange_file"))
 
 
 def _at(path: str) -> tuple[_Anywhere, str]:

@@ -67,7 +67,7 @@ def _checked(check: Callable[[Store], Iterator[Finding]], store: Store) -> Itera
     try:
         yield from check(store)
     except ForeignDirectory as error:
-        yield foreign(error)
+        yield from foreign(error)
     except (OSError, PoError) as error:
         advice = getattr(error, "advice", None) or Advice("look_at_disk")
         path = getattr(error, "filename", None) or store.root

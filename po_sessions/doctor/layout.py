@@ -96,7 +96,7 @@ def _placed(place: _Place, store: Store, owner: int, *, any_kind: bool = False) 
             yield _linked(place.path, about)
     elif place.is_directory and stat.S_ISLNK(about.st_mode):
         if not folders.may_be_link(place.path):
-            yield foreign(folders.linked(place.path))
+            yield from foreign(folders.linked(place.path))
         elif os.path.isdir(place.path):
             message = f"{place.path} is a symbolic link to a directory, as you allow."
             yield Finding("symlink", place.path, message, fault=False)

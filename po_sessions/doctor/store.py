@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
@@ -150,7 +150,7 @@ class Store:
         except (FileNotFoundError, NotADirectoryError):
             return []
         except ForeignDirectory as error:
-            yield foreign(error)
+            yield from foreign(error)
             return []
         except OSError as error:
             message = f"{path} cannot be read: {error.strerror}."
@@ -175,7 +175,8 @@ def busy(path: str, error: Busy) -> Finding:
     return Finding("busy", path, f"{path} was not examined: {error}", fault=False, advice=advice)
 
 
-def foreign(error: ForeignDirectory) -> Finding:
-    """Return the finding for a directory that is not used, and behind which nothing is looked at."""
-    kind = "symlink" if os.path.islink(error.path) else "owner"
-    return Finding(kind, error.path, str(error), advice=error.advice)
+def foreign(error: ForeignDirectory) -> Iterator[Finding]:
+    """Yield the finding for a directory that is not used; what is no directory at all is found among the places."""
+    is_link = os.path.islink(error.path)
+    if is_link or os.path.isdir(error.path):
+        yield Finding("symlink" if is_link else "owner", error.path, str(error), advice=error.advice)

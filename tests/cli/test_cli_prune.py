@@ -360,6 +360,21 @@ def test_a_store_that_cannot_be_written_is_one_error(add, root, po, monkeypatch)
     assert len(list((root / "sessions").glob("01*.json"))) == 3
 
 
+@pytest.mark.parametrize("place", ["sessions/.locks", "trash"])
+@pytest.mark.parametrize("kind", ["link", "file"])
+def test_where_a_directory_is_none_of_ours_nothing_is_pruned(place, kind, add, root, po, tmp_path):
+    for number in range(3):
+        add(number, 100)
+    path = root / place
+    if path.exists():
+        path.rename(tmp_path / "away")
+    path.symlink_to(tmp_path) if kind == "link" else path.write_text("mine")
+    result = po("session", "prune", "--older-than", "1d", "--all", "--yes")
+    assert result.exit_code == 7
+    assert str(path) in result.stderr
+    assert len(list((root / "sessions").glob("01*.json"))) == 3
+
+
 @pytest.mark.parametrize("target", ["/dev/full", "closed"])
 def test_an_output_that_cannot_be_written_is_told_after_the_work(target, add, root):
     add(0, 100)

@@ -164,7 +164,9 @@ def test_nothing_outside_changes_whatever_lies_in(place: str, world: World) -> N
 def test_only_the_verbs_that_need_it_refuse_to_work_without(place, world, ends):
     if not (world.root / place).exists():
         pytest.skip("There is no such directory yet.")
-    every = {**LINKS, **NO_DIRECTORY, **OF_ANOTHER} if ALL else {"a link to a directory outside": link}
+    every = {**LINKS, **NO_DIRECTORY, **OF_ANOTHER}
+    if not ALL:
+        every = {what: every[what] for what in ("a link to a directory outside", "a file")}
     wrong = []
     for what, kind in every.items():
         if what not in kinds(place):

@@ -27,12 +27,13 @@ from po_sessions.errors import (
     NotFound,
     PoError,
     ReplyNotStored,
+    Unfinished,
     Unreadable,
 )
 from po_sessions.message import Message
 from po_sessions.storage import archive_ids
 
-DOCUMENTED = (AmbiguousSelector, Busy, Conflict, InvalidInput, ModelError, NotFound, ReplyNotStored)
+DOCUMENTED = (AmbiguousSelector, Busy, Conflict, InvalidInput, ModelError, NotFound, ReplyNotStored, Unfinished)
 """What an operation may meet while others work: no file is damaged and no disk is full."""
 REFUSED = (AmbiguousSelector, Busy, Conflict, InvalidInput, NotFound)
 """What means that nothing was changed."""

@@ -11,7 +11,7 @@ from po_sessions.cli.app.hints import Command, Hint, Words
 from po_sessions.cli.app.invocation import Invocation
 from po_sessions.cli.terminal.output import counted
 from po_sessions.cli.terminal.times import local_time
-from po_sessions.errors import PoError, WriteFailed
+from po_sessions.errors import PoError, Unreadable, WriteFailed
 from po_sessions.sessions.pruning import Choice, Criteria, Pruned, Selection
 from po_sessions.sessions.selector import short_ids
 from po_sessions.text.sizes import format_size
@@ -98,7 +98,8 @@ def _failed(failures: Sequence[PoError]) -> PoError:
     first = failures[0]
     if len(failures) == 1:
         return first
-    return WriteFailed(f"{len(failures)} sessions could not be removed; the first: {first}", advice=hints.of(first))
+    kind = Unreadable if isinstance(first, Unreadable) else WriteFailed
+    return kind(f"{len(failures)} sessions could not be removed; the first: {first}", advice=hints.of(first))
 
 
 def _amount(chosen: Sequence[Choice]) -> str:

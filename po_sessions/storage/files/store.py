@@ -600,8 +600,9 @@ class FileStore:
             raise
 
     def turn_owner(self, id: str) -> str | None:
-        """Return who holds a session for a turn now, or None."""
+        """Return who holds a session for a turn now, or None. Raises ForeignDirectory: then nobody can tell."""
         path = self._lock_path(id)
+        folders.is_dir(self._locks)
         return (locks.owner(path) or "another process") if locks.is_held(path) else None
 
     @contextmanager
@@ -663,7 +664,7 @@ class FileStore:
                     continue
                 except Unreadable as error:
                     kept = old if id in owners else "that it names"
-                    self._notice(f"{error} It keeps the prompt object {kept}.")
+                    self._notice(Advised(f"{error} It keeps the prompt object {kept}.", error.advice))
         self._trash.rename_po(old, new, timeout=self._timeout)
 
     def _renamed(self, one: S) -> S:

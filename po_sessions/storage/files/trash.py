@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from po_sessions import atomic, folders, locks
-from po_sessions.errors import Advice, Busy, NotFound, PoError, Unreadable
+from po_sessions.errors import Advice, Busy, ForeignDirectory, NotFound, PoError, Unreadable
 from po_sessions.session import VERSION, Session, SessionSummary
 from po_sessions.storage import archive_ids
 from po_sessions.storage.files import appending, codec, parsing
@@ -186,6 +186,8 @@ class Trash:
         """
         try:
             session = self._parsed(id).session
+        except ForeignDirectory:
+            raise
         except Unreadable as error:
             return self._damaged(id, str(error))
         self._check_own(id, session)

@@ -192,7 +192,7 @@ def test_what_others_put_there_is_told_and_left_alone(root, store, said):
     assert len(store.backups()) == len(store.backup_ids()) == 1
     assert {sentence.partition(" is not named")[0].partition(": ")[0] for sentence in said} == {
         f"{root}/backups/old",
-        f"Cannot read {root}/backups/{OTHER}",
+        f"{root}/backups/{OTHER} is not a directory.",
     }
     store.purge(ULID, NOW)
     assert sorted(one.name for one in (root / "backups" / ULID).iterdir()) == ["2025-01-01.json", "notes.txt"]
