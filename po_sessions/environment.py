@@ -13,7 +13,7 @@ from po_sessions import atomic, folders, tree
 from po_sessions.errors import Advice, Conflict, InvalidInput, NotFound, PoError
 from po_sessions.pointers import PointerFile
 from po_sessions.prompt_objects.directory import Definitions
-from po_sessions.session import SessionSummary
+from po_sessions.session import Session, SessionRef, SessionSummary
 from po_sessions.sessions.manager import SessionManager
 from po_sessions.sessions.renaming import mover
 from po_sessions.storage import Notice, Watch, open_storage
@@ -74,7 +74,7 @@ class Environment:
         send; `default_model` answers where nobody names a model, the embedded one if it is None; `backup_policy` says
         when a turn makes a backup, and how many are kept; `may_be_link` tells of the path of a directory whether it may
         be a symbolic link, which only `objects` may be if it is not given. Without `save` there are no sessions but
-        those that are made, in memory, and sending leaves the directory as it is.
+        those that are made, in memory, for any prompt object, and sending leaves the directory as it is.
         """
         root = os.path.abspath(path)
         storage = open_storage(
@@ -85,6 +85,7 @@ class Environment:
             watch=watch,
             may_be_link=may_be_link or os.path.join(root, "objects").__eq__,
         )
+        definitions = Definitions(root, lock_timeout=lock_timeout)
         pointers = PointerFile(root, lock_timeout=lock_timeout, current_name=storage.po_name)
         manager = SessionManager(
             storage if save else open_storage("memory"),
@@ -92,11 +93,11 @@ class Environment:
             clock=clock,
             backup_policy=backup_policy,
             notice=notice,
+            definitions=definitions if save else None,
         )
-        definitions = Definitions(root, lock_timeout=lock_timeout)
         opened = cls(root, manager, definitions, model_paths=model_paths, default_model=default_model, notice=notice)
         if save:
-            storage.resume_rename(mover(opened.definitions, pointers))
+            storage.resume_rename(mover(definitions, pointers))
         elif current := pointers.read().po_name:
             manager.switch_po(current)
         return opened
@@ -144,8 +145,12 @@ class Environment:
         return True
 
     @property
-    def current_session(self) -> SessionSummary | None:
-        """The current session of the current prompt object, if there are both."""
+    def current_session(self) -> Session | None:
+        """The current session of the current prompt object, if there are both. Raises NoCurrent if it is gone."""
+        found = self._current()
+        return None if found is None else self.session_manager.get(found)
+
+    def _current(self) -> SessionSummary | None:
         po_name = self.session_manager.current_po()
         return None if po_name is None else self.session_manager.current(po_name)
 
@@ -199,7 +204,7 @@ class Environment:
 
     def context(
         self,
-        session: SessionSummary | None = None,
+        session: SessionRef | None = None,
         *,
         model: str | None = None,
         options: Mapping[str, Any] | None = None,
@@ -217,16 +222,16 @@ class Environment:
         reply, `idle_timeout` how many it may send nothing; without them there is no limit. `default_model` and
         `backup_policy` are in place of the environment's. `asked` is who is asked, if that has been checked.
 
-        Raises NotFound if there is no session.
+        Raises NotFound if there is no session (SessionNotFound, NoCurrent).
         """
         from po_sessions.models import DEFAULT_MODEL
         from po_sessions.turns.prompt_object import Context
 
-        session = session or self.current_session
-        if session is None:
+        known = self._current() if session is None else self.session_manager.summary(session)
+        if known is None:
             raise NotFound("There is no current session.", advice=Advice("no_session_given"))
         return Context(
-            session=session,
+            session=known,
             session_manager=self.session_manager,
             resolve=self.resolve,
             default_model=default_model or self._default_model or DEFAULT_MODEL,

@@ -72,7 +72,11 @@ class SessionSummary:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One conversation with one prompt object."""
+    """One conversation with one prompt object.
+
+    Raises ValueError for a value of a wrong kind. Which names a new session may have is checked by who makes or renames
+    one: files of other programs have others, and can be read.
+    """
 
     id: str
     name: str
@@ -107,8 +111,14 @@ class Session:
             raise ValueError("'version' is not a positive whole number")
         if not isinstance(self.metadata, Mapping) or not isinstance(self.extra, Mapping):
             raise ValueError("'metadata' is not an object")
-        if "pinned" in self.extra:
-            raise ValueError("'pinned' is a field of its own, not one of the other keys")
+        if taken := _OWN_KEYS.intersection(self.extra):
+            raise ValueError(f"{min(taken)!r} is a field of its own, not one of the other keys")
+        if type(self.pinned) is not bool:
+            raise ValueError("'pinned' is neither True nor False")
+        if not isinstance(self.parent, Parent | None):
+            raise ValueError("'parent' is not a Parent")
+        if type(self.spent) is not int or self.spent < 0:
+            raise ValueError("'spent' is not a whole number of at least 0")
         if not isinstance(self.history, Sequence) or isinstance(self.history, str | bytes):
             raise ValueError("'history' is not a list")
         if isinstance(self.history, tuple | list) and not all(type(one) is Message for one in self.history):
@@ -267,6 +277,10 @@ def _check_amended(time: Any) -> str | None:
     return None if time is None else _normal_time(time, "amended_at")
 
 
+_OWN_KEYS = frozenset(("version", "id", "name", "po_name", "created_at", "pinned", "metadata", "history", FOOTER_AT))
+_OWN_KEYS |= frozenset((*FOOTER_KEYS, *OWN_FOOTER_KEYS))
+"""Those that are never among the others; a key of the schema is, if another program gave it another meaning."""
+
 _SINGLE = ("note", "budget", "amended_at")
 _CHECKS: dict[str, Callable[[Any], Any]] = {
     "tags": schema.check_tags,
@@ -281,3 +295,12 @@ def _normal_time(value: Any, key: str) -> str:
         return normal_time(value)
     except (TypeError, ValueError):
         raise ValueError(f"{key!r} is not a time") from None
+
+
+SessionRef = str | Session | SessionSummary
+"""What names a session: its id, or the session itself with or without its history."""
+
+
+def id_of(session: SessionRef) -> str:
+    """Return the id of a session."""
+    return session if isinstance(session, str) else session.id

@@ -208,4 +208,4 @@ def test_the_library_as_the_readme_shows_it(weights):
     assert answer.reply.content
     assert env.current_session is not None
     assert env.current_session.id == session.id == env.context().session_id
-    assert env.session_manager.load(session.id).history[1] == answer.reply
+    assert env.session_manager.get(session.id).history[1] == answer.reply

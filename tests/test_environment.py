@@ -4,6 +4,7 @@ import pytest
 
 from po_sessions.environment import Environment
 from po_sessions.errors import Conflict, InvalidInput, NotFound, PromptObjectNotFound, Unreadable
+from po_sessions.message import Message
 from po_sessions.prompt_objects import starters
 from po_sessions.prompt_objects.definition import Definition
 
@@ -76,3 +77,57 @@ def test_making_a_prompt_object(root, env):
         env.definitions.create(Definition(name="tutor"))
     with pytest.raises(InvalidInput):
         env.definitions.create(Definition(name="../tutor"))
+
+
+@pytest.mark.parametrize(
+    ("name", "error"), [("nobody", PromptObjectNotFound), ("../greeter", InvalidInput), ("broken", Unreadable)]
+)
+def test_a_session_can_be_given_only_to_a_prompt_object_that_is_there(name, error, root, env):
+    manager = env.session_manager
+    made = manager.create(po_name="greeter", name="Tea")
+    document = manager.export(made)
+    (root / "objects" / "broken.md").write_bytes(b"---\nname: \xff\n---\n")
+    for verb in (
+        lambda: manager.create(po_name=name, name="Coffee"),
+        lambda: manager.create(name),
+        lambda: manager.ensure(name),
+        lambda: manager.begin(name),
+        lambda: manager.duplicate(made, to=name),
+        lambda: manager.adopt(made, name),
+        lambda: manager.import_(document, po_name=name),
+    ):
+        with pytest.raises(error):
+            verb()
+    assert [one.po_name for one in manager.list()] == ["greeter"]
+
+
+def test_a_session_whose_prompt_object_is_gone_is_still_there(root, env):
+    manager = env.session_manager
+    made = manager.begin("greeter")
+    document = manager.export(manager.create(po_name="greeter", name="Tea"))
+    (root / "objects" / "greeter.md").unlink()
+    assert manager.begin("greeter") == made
+    assert manager.rename(made, "Old").po_name == "greeter"
+    assert manager.duplicate(made).po_name == "greeter"
+    assert manager.import_(document)[0].po_name == "greeter"
+    assert manager.adopt(made, "reader").po_name == "reader"
+
+
+def test_without_saving_a_session_is_made_for_any_prompt_object(tmp_path):
+    env = Environment.open(tmp_path / "nowhere", save=False)
+    assert env.session_manager.create("greeter").po_name == "greeter"
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_the_current_session_has_its_history(env):
+    manager = env.session_manager
+    assert env.current_session is None
+    made = manager.begin("greeter")
+    manager.append(made, Message("user", "Hello", manager.now()))
+    current = env.current_session
+    assert current is not None
+    assert (current.id, current.name, [one.content for one in current.history]) == (made.id, "Default", ["Hello"])
+    assert env.context().session == env.context(current).session == env.context(made.id).session
+    assert env.context().session.turn_count == 1
+    manager.delete(made)
+    assert env.current_session is None

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import given
-from support.builders import assistant, session, sessions, user
+from support.builders import ULID, assistant, session, sessions, user
 
 from po_sessions.message import Message, preview
 from po_sessions.session import Session
@@ -103,3 +103,37 @@ def test_a_session_is_pinned_by_its_field_alone():
         replace(session(), extra={"pinned": True})
     assert Session.from_dict({**session().to_dict(), "pinned": True}).pinned
     assert Session.from_dict({**session().to_dict(), "tags": 3}).extra == {"tags": 3}
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"id": ""}, "'id'"),
+        ({"name": 1}, "'name'"),
+        ({"po_name": None}, "'po_name'"),
+        ({"created_at": "soon"}, "'created_at'"),
+        ({"amended_at": "soon"}, "'amended_at'"),
+        ({"version": 0}, "'version'"),
+        ({"metadata": []}, "'metadata'"),
+        ({"history": "Hello"}, "'history'"),
+        ({"history": ["Hello"]}, "'history'"),
+        ({"tags": "tea"}, "'tags'"),
+        ({"pinned": "no"}, "'pinned'"),
+        ({"note": 1}, "1 is not text"),
+        ({"budget": -1}, "-1 is not"),
+        ({"parent": ULID}, "'parent'"),
+        ({"spent": -1}, "'spent'"),
+        ({"extra": {"name": "Coffee"}}, "'name' is a field"),
+        ({"extra": {"message_count": 3}}, "'message_count' is a field"),
+    ],
+)
+def test_a_session_is_not_made_of_values_of_a_wrong_kind(change, complaint):
+    made = session()
+    with pytest.raises(ValueError, match=complaint):
+        replace(made, **change)
+
+
+@pytest.mark.parametrize("name", ["-x", "@current", " tea ", ULID, "x" * 300, "a\nb"])
+def test_a_session_may_have_a_name_that_no_new_one_may_have(name):
+    stored = {**session().to_dict(), "name": name}
+    assert Session.from_dict(stored).name == name

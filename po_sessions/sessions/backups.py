@@ -13,8 +13,7 @@ from po_sessions.names import check_session_name, new_session_id
 from po_sessions.session import Session, SessionSummary
 from po_sessions.sessions import selector
 from po_sessions.sessions.naming import claimed
-from po_sessions.storage import Backups as BackupStore
-from po_sessions.storage import Notice, SessionStore, archive_ids, load
+from po_sessions.storage import Backups, Notice, SessionStore, archive_ids, load
 from po_sessions.storage.records import Backup, no_backup
 from po_sessions.text.times import timestamp
 
@@ -53,13 +52,13 @@ class Restored:
     """The trash entry that holds what was there before, if there was anything."""
 
 
-class Backups:
+class SessionBackups:
     """The backups of one store."""
 
     def __init__(
         self,
         storage: SessionStore,
-        kept: BackupStore,
+        kept: Backups,
         *,
         clock: Callable[[], datetime],
         policy: BackupPolicy,

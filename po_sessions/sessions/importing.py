@@ -1,19 +1,26 @@
-"""What an imported session becomes: whether it may come in, whether it is here already, its id and its name."""
+"""Importing sessions: whether one may come in, whether it is here already, its id and its name."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 from typing import NamedTuple
 
-from po_sessions.errors import Advice, InvalidInput, NewerVersion, SessionNotFound, Unreadable
+from po_sessions.errors import Advice, Conflict, InvalidInput, NewerVersion, PoError, SessionNotFound, Unreadable
 from po_sessions.message import Message
-from po_sessions.names import check_po_name, check_session_name, is_session_id
+from po_sessions.names import check_po_name, check_session_name, is_session_id, new_session_id
 from po_sessions.session import VERSION, Session, SessionSummary
-from po_sessions.sessions.naming import UNNAMED
+from po_sessions.sessions.naming import UNNAMED, FreeNames, claimed
 from po_sessions.storage import SessionStore, load
 from po_sessions.storage.records import without_undone
 from po_sessions.text.strict_json import dumps
+from po_sessions.text.times import timestamp
+
+_AT_ONCE = 100
+"""How many sessions are imported before others get a turn at the names."""
 
 
 class Imported(NamedTuple):
@@ -24,6 +31,72 @@ class Imported(NamedTuple):
     original: Session
     made: bool
     """False if it was here already."""
+
+
+def read(data: str | bytes, po_name: str | None) -> tuple[str, list[Session]]:
+    """Return the name of a document's format, and its sessions, which can be imported, as `po_name`'s if given.
+
+    Raises Unreadable, NewerVersion.
+    """
+    from po_sessions import formats
+
+    # What is not a character makes the document one that is not UTF-8.
+    encoded = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
+    form, sessions = formats.decode(encoded, "The document")
+    for session in sessions:
+        check_importable(session, po_name)
+    return form.name, sessions
+
+
+def carry_out(
+    sessions: Iterable[Session],
+    storage: SessionStore,
+    clock: Callable[[], datetime],
+    *,
+    po_name: str | None,
+    format_name: str,
+) -> Iterator[Imported]:
+    """Add sessions to a store, as `po_name`'s if given; yield what came of each, also before a failure.
+
+    Raises Busy, WriteFailed.
+    """
+    waiting = iter(sessions)
+    while some := list(islice(waiting, _AT_ONCE)):
+        made, failure = dict[int, Imported](), None
+        try:
+            for owner in dict.fromkeys(po_name or one.po_name for one in some):
+                mine = {at: one for at, one in enumerate(some) if owner == (po_name or one.po_name)}
+                with claimed(storage, owner, *(carried_name(one.name) for one in mine.values())) as now_called:
+                    free = FreeNames(storage.taken_names(now_called))
+                    for at, session in mine.items():
+                        made[at] = _import(session, storage, clock, free, po_name=now_called, format_name=format_name)
+        except PoError as error:
+            failure = error
+        yield from (made[at] for at in sorted(made))
+        if failure is not None:
+            raise failure
+
+
+def _import(
+    session: Session,
+    storage: SessionStore,
+    clock: Callable[[], datetime],
+    free: FreeNames,
+    *,
+    po_name: str,
+    format_name: str,
+) -> Imported:
+    name = None
+    while True:
+        id, there = place_of(session, storage)
+        if there is not None:
+            return Imported(there, session, made=False)
+        name = name or free.take(carried_name(session.name))
+        now = clock()
+        copy = imported(session, id or new_session_id(now), name, po_name, format_name, timestamp(now))
+        # If another process has made a session with this id since, it may be the same one.
+        with suppress(Conflict):
+            return Imported(storage.create(copy), session, made=True)
 
 
 def check_importable(session: Session, po_name: str | None = None) -> None:

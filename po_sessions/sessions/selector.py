@@ -12,9 +12,10 @@ from itertools import islice
 from typing import Protocol, TypeVar
 
 from po_sessions.errors import Advice, AmbiguousSelector, NoCurrent, SessionNotFound
-from po_sessions.names import is_session_id
+from po_sessions.names import DEFAULT_NAME, is_session_id
 from po_sessions.pointers import PointerStore
 from po_sessions.session import SessionSummary
+from po_sessions.sessions.naming import named
 from po_sessions.storage import Maintenance, SessionStore, ability
 from po_sessions.text.suggest import nearest
 
@@ -42,6 +43,28 @@ def select(ref: str, storage: SessionStore, pointers: PointerStore, po_name: str
         advice = Advice("see_sessions", po_name=po_name, elsewhere=elsewhere, near=near)
         raise SessionNotFound(ref, advice=advice)
     return found
+
+
+def meant(storage: SessionStore, pointers: PointerStore, po_name: str | None) -> SessionSummary:
+    """Return the session that is meant where none is named: the current one of `po_name`, else its `Default`.
+
+    Raises NoCurrent.
+    """
+    if po_name is None:
+        raise no_current_po()
+    found = current(storage, pointers, po_name) or named(storage, po_name, DEFAULT_NAME)
+    if found is None:
+        raise NoCurrent(
+            f"{po_name} has no current session, and none named {DEFAULT_NAME!r}.",
+            advice=Advice("no_current_session", po_name=po_name),
+        )
+    return found
+
+
+def current(storage: SessionStore, pointers: PointerStore, po_name: str) -> SessionSummary | None:
+    """Return the current session of a prompt object, None if it has none. Raises NoCurrent if that is gone."""
+    id = pointers.read().pointer(po_name).current
+    return None if id is None else _summary_at(id, "current", storage, po_name)
 
 
 def _look(ref: str, storage: SessionStore, pointers: PointerStore, po_name: str | None) -> SessionSummary | None:
@@ -75,10 +98,10 @@ def _pointed(ref: str, storage: SessionStore, pointers: PointerStore, po_name: s
     id = pointer.current if ref == "@current" else pointer.previous
     if id is None:
         raise NoCurrent(f"{po_name} has no {ref[1:]} session.", advice=Advice("no_such_pointer", po_name=po_name))
-    return summary_at(id, ref[1:], storage, po_name)
+    return _summary_at(id, ref[1:], storage, po_name)
 
 
-def summary_at(id: str, which: str, storage: SessionStore, po_name: str) -> SessionSummary:
+def _summary_at(id: str, which: str, storage: SessionStore, po_name: str) -> SessionSummary:
     """Return the session that a pointer names. Raises NoCurrent if it is gone."""
     found = _summary(id, storage)
     if found is None:

@@ -91,7 +91,7 @@ class PromptObject:
         """The prompt object's name."""
         return self.definition.name
 
-    def receive(self, message: str, *, context: Context, session: SessionSummary | None = None) -> Answer:
+    def receive(self, message: str, *, context: Context, session: Session | SessionSummary | None = None) -> Answer:
         """Send a message to the model with what the session holds, store both the message and the reply.
 
         The message is stored before the model is asked. A call that fails or is interrupted leaves a failed turn, with
@@ -121,7 +121,7 @@ class PromptObject:
             plan = Plan(held, before, sent, self._asked(context), last, is_stored=earlier is not None)
             return self._carry_out(plan, context)
 
-    def retry(self, *, context: Context, session: SessionSummary | None = None) -> Answer:
+    def retry(self, *, context: Context, session: Session | SessionSummary | None = None) -> Answer:
         """Go on with the last turn, which failed or was interrupted: the reply is added to it, and it keeps its number.
 
         The model goes on behind the last results of calls that are complete; where there are none, the message is asked

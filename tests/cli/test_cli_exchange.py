@@ -19,7 +19,7 @@ from po_sessions.formats import FORMATS, decode
 from po_sessions.message import Message
 from po_sessions.pointers import PointerFile
 from po_sessions.session import Session
-from po_sessions.storage import open_storage
+from po_sessions.storage import load, open_storage
 
 OTHER = "01ARZ3NDEKTSV4RRFFQ69G5FAW"
 
@@ -82,8 +82,8 @@ def test_any_session_comes_back_into_an_empty_environment(one, tmp_path):
     for form in map(formats.format_named, FORMATS):
         manager = SessionManager(open_storage("memory"), clock=Environment.open(tmp_path).session_manager._clock)
         found, some = decode(b"".join(form.encode(one)), "it")
-        (done,) = manager.import_(some, format_name=found.name)
-        back = manager.load(done.session.id)
+        (done,) = manager.import_sessions(some, format_name=found.name)
+        back = load(manager.storage, done.session.id)
         about = back.metadata["imported_from"]
         assert done.made
         assert (about["id"], about["name"]) == (one.id, one.name)
@@ -94,7 +94,7 @@ def test_any_session_comes_back_into_an_empty_environment(one, tmp_path):
         }
         assert about.get("imported_from") == one.metadata.get("imported_from")
         assert (back.po_name, back.created_at, back.updated_at) == (one.po_name, one.created_at, one.updated_at)
-        (again,) = manager.import_(some, format_name=found.name)
+        (again,) = manager.import_sessions(some, format_name=found.name)
         assert (again.made, again.session.id) == (False, back.id)
 
 

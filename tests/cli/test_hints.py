@@ -355,7 +355,7 @@ CASES: dict[str, list[Callable[[World], str]]] = {
     "po session import FILE": [on_nfs],
     "po session import {}": [copied_file],
     "po session import {} --po PO": [ownerless],
-    "po session list --all": [lambda w: raised(lambda: w.env.session_manager.load(ULID))],
+    "po session list --all": [lambda w: raised(lambda: w.env.session_manager.get(ULID))],
     "po session list --orphaned": [with_("session", "adopt", "Nope", "--po", "reader")],
     "po session list --po {}": [
         with_("session", "show", "Nope", "--po", "greeter"), with_("send", "greeter", "-s", "Nope", "Hi"),

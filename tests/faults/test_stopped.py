@@ -22,6 +22,7 @@ from po_sessions.cli.fast import complete, session_list
 from po_sessions.environment import Environment
 from po_sessions.errors import Busy, NotFound
 from po_sessions.message import Message
+from po_sessions.storage import load
 
 STOPPED = [
     *("append", "append to a torn end", "create", "rename", "delete", "undo", "restore", "switch", "settle", "import"),
@@ -171,7 +172,9 @@ def test_changes_of_other_sessions_go_on(name: str, prepared: Path, tmp_path: Pa
             count = manager.append(other, Message("user", "meanwhile", NOW)).message_count
             with suppress(Busy):  # it may hold the names
                 manager.create("reader", f"made {at}")
-            manager.storage.create(manager.load(other).__class__("01ARZ3NDEKTSV4RRFFQ6999999", "x", "reader", NOW, NOW))
+            manager.storage.create(
+                load(manager.storage, other).__class__("01ARZ3NDEKTSV4RRFFQ6999999", "x", "reader", NOW, NOW)
+            )
             manager.storage.delete(other, NOW)
         manager = open_(root).session_manager
         [entry] = [one for one in manager.trash.list() if one.session.id == other and one.kind == "deleted"]

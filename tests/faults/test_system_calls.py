@@ -26,6 +26,7 @@ from po_sessions.environment import Environment
 from po_sessions.errors import PoError
 from po_sessions.message import Message
 from po_sessions.prompt_objects.definition import Definition
+from po_sessions.storage import load
 
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES)
 UNSURE = ("did not confirm", "whether the message is stored is unknown", " is back: ", "finishes what is left")
@@ -37,7 +38,7 @@ def view(root: Path) -> dict[str, Any]:
     env = Environment.open(root, lock_timeout=1, notice=said.append)
     manager = env.session_manager
     listed = {one.id: one for one in manager.list()}
-    sessions = {id: manager.load(id) for id in listed}
+    sessions = {id: load(manager.storage, id) for id in listed}
     assert {id: one.summary() for id, one in sessions.items()} == listed, root
     assert {path.stem for path in (root / "sessions").glob("01*.json")} == set(listed)
     state = manager.pointers.read()

@@ -26,6 +26,7 @@ from support.verdict import judged
 from po_sessions.environment import Environment
 from po_sessions.session import Session, SessionSummary
 from po_sessions.sessions.pruning import Criteria
+from po_sessions.storage import load
 from po_sessions.storage.files import codec, parsing
 from po_sessions.storage.records import Backup, TrashEntry
 
@@ -126,7 +127,7 @@ def world(directory: Path, name: str) -> Subject:
     one = manager.find("alpha", "greeter")
     actor.back_up(one)
     backup = manager.backups.list(one.id)[0]
-    exported = manager.load(one.id)
+    exported = load(manager.storage, one.id)
     actor.send(one)
     actor.send(one)
     actor.undo(one)

@@ -138,7 +138,7 @@ def test_as_a_library_in_any_thread(silent, root):
     thread.start()
     thread.join(60)
     assert [error.session_id for error in raised] == [session.id]
-    assert env.session_manager.load(session.id).history[-1].failed
+    assert env.session_manager.get(session.id).history[-1].failed
 
 
 def test_time_that_is_over_ends_a_reply_that_never_pauses(tiny):

@@ -23,7 +23,7 @@ from po_sessions.errors import (
 from po_sessions.prompt_objects.definition import Definition
 from po_sessions.sessions.backups import BackupPolicy
 from po_sessions.sessions.manager import SessionManager
-from po_sessions.storage import open_storage
+from po_sessions.storage import load, open_storage
 from po_sessions.turns.prompt_object import Context, PromptObject
 
 GREETER = PromptObject(Definition("greeter", body="You greet."))
@@ -96,7 +96,7 @@ def test_with_keep_0_none_is_made_and_none_removed(storage, clock, send, tea, ma
         manager.backups.create(tea.id)
     off = SessionManager(storage, clock=clock, backup_policy=BackupPolicy(keep=0))
     clock.now += 10 * DAY
-    off.backups.before_turn(off.load(tea.id))
+    off.backups.before_turn(load(off.storage, tea.id))
     assert len(manager.backups.list()) == 3
     off.backups.create(tea.id)
     assert len(manager.backups.list()) == 4
@@ -161,7 +161,7 @@ def test_a_policy_of_a_call_counts_before_the_managers(manager, clock, tea):
     for _ in range(3):
         manager.backups.create(tea.id)
     clock.now += 2 * DAY
-    manager.backups.before_turn(manager.load(tea.id), BackupPolicy(keep=0))
+    manager.backups.before_turn(load(manager.storage, tea.id), BackupPolicy(keep=0))
     assert len(manager.backups.ids()) == 3
     manager.backups.create(tea.id, BackupPolicy(keep=2))
     assert len(manager.backups.ids()) == 2
@@ -199,15 +199,15 @@ def test_finding(manager, tea, clock):
 
 def test_restoring_keeps_what_was_there_in_the_trash(manager, tea):
     backup = manager.backups.create(tea.id)
-    there = manager.load(manager.append(manager.rename(tea, "Green").id, user("Two")).id)
+    there = load(manager.storage, manager.append(manager.rename(tea, "Green").id, user("Two")).id)
     restored = manager.backups.restore(backup)
     assert (restored.changed, restored.session) == (True, backup.session)
     assert manager.storage.trashed(restored.trash_id) == there
-    assert manager.load(tea.id) == manager.storage.backed_up(backup.id)
+    assert load(manager.storage, tea.id) == manager.storage.backed_up(backup.id)
     again = manager.backups.restore(backup)
     assert (again.changed, again.trash_id, len(manager.trash.list())) == (False, None, 1)
     undone = manager.trash.restore(manager.trash.find(restored.trash_id), "Before")
-    assert manager.load(undone.id).history == there.history
+    assert load(manager.storage, undone.id).history == there.history
 
 
 def test_restoring_a_session_that_went_makes_it_again(manager, tea):
@@ -228,18 +228,18 @@ def test_restoring_where_another_session_has_the_name_by_now(manager, tea):
     manager.create("greeter", "Tea")
     with pytest.raises(Conflict):
         manager.backups.restore(backup)
-    assert manager.load(tea.id).name == "Green"
+    assert load(manager.storage, tea.id).name == "Green"
     assert manager.trash.list() == []
 
 
 def test_restoring_under_another_name_leaves_the_session_alone(manager, tea):
     backup = manager.backups.create(tea.id)
-    there = manager.load(manager.append(tea.id, user("Two")).id)
+    there = load(manager.storage, manager.append(tea.id, user("Two")).id)
     with manager.turn(tea.id, "send"):
         made = manager.backups.restore(backup, "Old").session
     assert made.id != tea.id
-    assert manager.load(made.id) == replace(manager.storage.backed_up(backup.id), id=made.id, name="Old")
-    assert (manager.load(tea.id), manager.trash.list()) == (there, [])
+    assert load(manager.storage, made.id) == replace(manager.storage.backed_up(backup.id), id=made.id, name="Old")
+    assert (load(manager.storage, tea.id), manager.trash.list()) == (there, [])
     for name, error in (("Old", Conflict), ("Tea", Conflict), ("@x", InvalidInput)):
         with pytest.raises(error):
             manager.backups.restore(backup, name)
@@ -261,7 +261,7 @@ def test_a_session_in_a_turn_is_not_put_back(manager, tea):
     manager.append(tea.id, user("Two"))
     with manager.turn(tea.id, "send"), pytest.raises(Busy, match="send"):
         manager.backups.restore(backup)
-    assert manager.load(tea.id).message_count == 2
+    assert load(manager.storage, tea.id).message_count == 2
     seen = []
     real = manager.storage.put_back
     manager.storage.put_back = lambda *args: (seen.append(manager.storage.turn_owner(tea.id)), real(*args))[1]

@@ -9,11 +9,11 @@ from support.builders import ULID, assistant, user
 from support.hints import hint_of
 from support.settled import settled
 
-from po_sessions.errors import AmbiguousSelector, Conflict, InvalidInput, NoCurrent, SessionNotFound
+from po_sessions.errors import AmbiguousSelector, Conflict, InvalidInput, NoCurrent, SessionNotFound, Unreadable
 from po_sessions.session import Session
 from po_sessions.sessions.manager import SessionManager
 from po_sessions.sessions.selector import short_ids
-from po_sessions.storage import open_storage
+from po_sessions.storage import load, open_storage
 
 
 @pytest.fixture(params=["files", "memory"])
@@ -24,7 +24,7 @@ def manager(request, tmp_path, clock):
 
 def test_a_new_session_has_an_id_a_name_and_a_time(manager):
     made = manager.create("greeter", "Tea")
-    assert manager.load(made.id) == Session(
+    assert load(manager.storage, made.id) == Session(
         made.id, "Tea", "greeter", "2025-01-03T10:00:01.000Z", "2025-01-03T10:00:01.000Z"
     )
 
@@ -111,7 +111,7 @@ def test_selectors(manager):
     manager.append(tea.id, assistant())
     assert manager.find("@last", "greeter").id == tea.id
     assert manager.find("Coffee", "greeter") == coffee
-    assert manager.load(manager.find("Tea", "greeter").id).message_count == 2
+    assert load(manager.storage, manager.find("Tea", "greeter").id).message_count == 2
 
 
 def test_an_exact_name_wins_over_an_id(manager):
@@ -205,13 +205,13 @@ def test_short_ids_are_unique_suffixes():
 
 def test_a_change_of_the_header_has_its_time(manager, clock):
     made = manager.create("greeter", "Tea")
-    assert manager.load(made.id).amended_at is None
+    assert load(manager.storage, made.id).amended_at is None
     manager.rename(made, "Coffee")
-    renamed = manager.load(made.id)
+    renamed = load(manager.storage, made.id)
     assert renamed.amended_at is not None
     assert renamed.amended_at > renamed.updated_at == made.updated_at
     adopted = manager.adopt(manager.storage.summary(made.id), "reader")
-    assert manager.load(adopted.id).amended_at > renamed.amended_at
+    assert load(manager.storage, adopted.id).amended_at > renamed.amended_at
 
 
 def test_many_imports_look_at_the_names_once_for_many(manager, monkeypatch):
@@ -220,6 +220,91 @@ def test_many_imports_look_at_the_names_once_for_many(manager, monkeypatch):
     monkeypatch.setattr(manager.storage, "taken_names", lambda *args: looked.append(args) or real(*args))
     when = "2025-01-03T10:00:00.000Z"
     some = [Session(f"{ULID[:-3]}{number:03}", "Tea", "greeter", when, when) for number in range(250)]
-    done = list(manager.import_(some, format_name="json"))
+    done = list(manager.import_sessions(some, format_name="json"))
     assert [one.session.name for one in done] == ["Tea", *(f"Tea {number}" for number in range(2, 251))]
     assert len(looked) == 3
+
+
+def test_each_verb_takes_an_id_or_a_session_with_or_without_its_history(manager):
+    made = manager.create(po_name="greeter", name="Tea")
+    for number, given in enumerate(
+        (lambda: made.id, lambda: manager.storage.summary(made.id), lambda: manager.get(made))
+    ):
+        assert manager.append(given(), user(str(number))).message_count == number + 1
+        assert manager.get(given()).history[-1].content == str(number)
+        assert manager.rename(given(), f"Tea {number}").name == f"Tea {number}"
+        assert manager.duplicate(given(), new_name=f"Copy {number}").message_count == number + 1
+        assert manager.adopt(given(), ("reader", "greeter")[number % 2]).id == made.id
+        assert manager.export(given()) == manager.export(made.id, format="markdown")
+        manager.switch(given())
+        assert manager.find(None, manager.current_po()).id == made.id
+        assert manager.undo(given())[0].message_count == number
+        manager.append(made, user(str(number)))
+    copies = list(manager.list(po_name="reader"))[:2] + list(manager.list(po_name="greeter"))[:1]
+    before = len(list(manager.list()))
+    for copy, given in zip(copies, (lambda one: one.id, lambda one: one, manager.get), strict=True):
+        manager.delete(given(copy))
+    assert len(list(manager.list())) == before - 3
+
+
+@pytest.mark.parametrize("id", ["", "../x", "Tea", ULID])
+def test_what_is_no_id_of_a_session_is_not_found(manager, id):
+    manager.create("greeter", "Tea")
+    for verb in (
+        manager.get,
+        manager.delete,
+        manager.duplicate,
+        manager.export,
+        manager.undo,
+        manager.switch,
+        lambda id: manager.rename(id, "x"),
+        lambda id: manager.adopt(id, "reader"),
+        lambda id: manager.append(id, user()),
+    ):
+        with pytest.raises(SessionNotFound):
+            verb(id)
+    assert [one.name for one in manager.list()] == ["Tea"]
+    assert manager.current_po() is None
+
+
+@pytest.mark.parametrize("format", ["markdown", "json", "jsonl"])
+@pytest.mark.parametrize("encoded", [False, True])
+def test_an_exported_session_comes_back(manager, format, encoded):
+    made = manager.create("greeter", "Tee mit Zitrone und Grüßen")
+    manager.append(made, user("Grün?"))
+    before = load(manager.storage, made.id)
+    text = manager.export(made, format=format)
+    data = text.encode() if encoded else text
+    assert [one.id for one in manager.import_(data)] == [made.id]
+    assert len(list(manager.list())) == 1
+    manager.delete(made, purge=True)
+    [back] = manager.import_(data, po_name="reader")
+    assert (back.id, back.name, back.po_name) == (made.id, made.name, "reader")
+    after = manager.get(back)
+    assert after.history == before.history
+    assert after.metadata["imported_from"]["format"] == ("json" if format == "jsonl" else format)
+
+
+def test_several_sessions_come_in_one_document(manager):
+    made = [manager.create("greeter", name) for name in ("Tea", "Coffee")]
+    text = "".join(manager.export(one, format="jsonl") for one in made)
+    for one in made:
+        manager.delete(one, purge=True)
+    assert [one.name for one in manager.import_(text)] == ["Tea", "Coffee"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    ["", "x", "{}", b"\xff", '{"a":"\ud800"}', '{"version":99,"id":"x","name":"x","po_name":"x","history":[]}'],
+    ids=["empty", "text", "no session", "no UTF-8", "half a character", "newer"],
+)
+def test_what_cannot_be_imported_is_unreadable_and_imports_nothing(manager, data):
+    with pytest.raises(Unreadable):
+        manager.import_(data)
+    assert list(manager.list()) == []
+
+
+def test_there_is_no_such_format(manager):
+    made = manager.create("greeter", "Tea")
+    with pytest.raises(InvalidInput, match="no format 'markdwon'"):
+        manager.export(made, format="markdwon")

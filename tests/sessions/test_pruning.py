@@ -15,7 +15,7 @@ from support.named import OTHER, UUID, session
 
 from po_sessions.errors import InvalidInput
 from po_sessions.pointers import MemoryPointers
-from po_sessions.session import SessionSummary
+from po_sessions.session import Session, SessionSummary
 from po_sessions.sessions.pruning import Criteria, carry_out, plan, select
 from po_sessions.storage import LocalFiles, ability
 from po_sessions.text.times import UNKNOWN_TIME, timestamp
@@ -177,7 +177,7 @@ def test_what_is_never_chosen(store, pointers):
     ids = [f"{ULID[:-2]}{number:02}" for number in range(8)]
     store.create(session(ids[0]))
     store.create(session(ids[1], pinned=True))
-    store.create(replace(session(ids[2]), pinned="yes"))
+    store.create(Session.from_dict({**session(ids[2]).to_dict(), "pinned": "yes"}))
     store.create(session(ids[3], pinned=False))
     store.create(session(ids[4], version=2))
     store.create(session(ids[5], updated_at=timestamp(NOW + DAY)))

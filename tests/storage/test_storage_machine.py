@@ -34,7 +34,7 @@ from po_sessions.sessions import selector
 from po_sessions.sessions.backups import BackupPolicy
 from po_sessions.sessions.manager import SessionManager
 from po_sessions.sessions.pruning import Criteria
-from po_sessions.storage import SessionStore, open_storage
+from po_sessions.storage import SessionStore, load, open_storage
 from po_sessions.storage.files import appending, parsing
 from po_sessions.storage.files.index import Index
 from po_sessions.storage.files.publish import SUMMARY_FIELDS
@@ -618,7 +618,7 @@ class Managed(RuleBasedStateMachine):
     def say(self, id: str, *, answered: bool = True) -> None:
         with self.manager.turn(id, "send"):
             discarded = self.in_backups()
-            self.purging(discarded, lambda: self.manager.backups.before_turn(self.manager.load(id)))
+            self.purging(discarded, lambda: self.manager.backups.before_turn(load(self.manager.storage, id)))
             for role in ("user", "assistant")[: 1 + answered]:
                 self.count += 1
                 text = f"{role} {self.count}"
@@ -658,14 +658,14 @@ class Managed(RuleBasedStateMachine):
     def import_again(self, number: int, twice: bool) -> None:
         if one := self.one(number):
             exported = self.storage.load(one.id)
-            made = list(self.manager.import_([exported] * (1 + twice), format_name="json"))
+            made = list(self.manager.import_sessions([exported] * (1 + twice), format_name="json"))
             assert [new.made for new in made] == [False] * (1 + twice)
 
     @rule(one=sessions)
     def import_(self, one: Session) -> None:
         one = replace(one, history=(Message("user", f"imported {self.count}", one.updated_at),), version=1)
         self.count += 1
-        for made in self.manager.import_([one], format_name="json"):
+        for made in self.manager.import_sessions([one], format_name="json"):
             self.kept |= self.texts([self.storage.load(made.session.id)])
 
     # Taking away and bringing back

@@ -87,7 +87,7 @@ class Actor:
 
     def import_(self, session: Session) -> None:
         def do() -> dict[str, Any]:
-            (found,) = self.manager.import_([session], format_name="json")
+            (found,) = self.manager.import_sessions([session], format_name="json")
             stored = [[found.session.id, *said(one)] for one in session.history]
             return {"made": [found.session.id], "stored": stored}
 

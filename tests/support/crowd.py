@@ -14,6 +14,7 @@ from po_sessions.environment import Environment
 from po_sessions.errors import PoError
 from po_sessions.session import Session, SessionSummary
 from po_sessions.sessions.pruning import Criteria
+from po_sessions.storage import load
 from po_sessions.storage.records import Backup, TrashEntry
 
 NAMES = ["alpha", "beta", "gamma", "delta", "Default"]
@@ -148,7 +149,7 @@ class Crowd:
         self._with_some(
             lambda one: void(
                 self._actor.log.act(
-                    "export", lambda: self._exported.append(self._actor.manager.load(one.id)), ids=[one.id]
+                    "export", lambda: self._exported.append(load(self._actor.manager.storage, one.id)), ids=[one.id]
                 )
             )
         )

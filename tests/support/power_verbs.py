@@ -157,7 +157,7 @@ def import_(world: World, env: Environment) -> None:
         Session(f"01ARZ3NDEKTSV4RRFFQ6901{n:03}", "i", "reader", NOW, NOW, (Message("user", f"Hi {n}"),))
         for n in range(3)
     ]
-    for _ in env.session_manager.import_(sessions, format_name="json"):
+    for _ in env.session_manager.import_sessions(sessions, format_name="json"):
         world.mark()
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from po_sessions.environment import Environment
 from po_sessions.errors import PoError, Unreadable
 from po_sessions.message import Message
+from po_sessions.storage import load
 
 Things = dict[tuple[str, str], Any]
 """By kind and name: sessions, prompt objects, pointers, what is in the trash, backups, files, what po says."""
@@ -33,7 +34,7 @@ def look(base: str, root: str) -> Things:
     for path in _session_files(f"{root}/sessions"):
         id = os.path.basename(path).removesuffix(".json")
         try:
-            session = manager.load(id)
+            session = load(manager.storage, id)
         except PoError:
             things["damaged", os.path.relpath(path, base)] = _read(path)
             continue
@@ -143,11 +144,11 @@ def use(root: str, things: Things, touched: Collection[str], chance: int) -> Non
         json.loads(_read(f"{root}/sessions/{id}.json"))
     for id in _one_of([id for kind, id in things if kind == "trash"], chance):
         back = manager.trash.restore(manager.trash.find(id), "Back from the trash")
-        _check_back(manager.load(back.id).to_dict(), things["trash", id])
+        _check_back(load(manager.storage, back.id).to_dict(), things["trash", id])
     for id in _one_of([id for kind, id in things if kind == "backup"], chance):
         backup = next(one for one in manager.backups.list(id.partition(".")[0]) if one.id == id)
         back = manager.backups.restore(backup, "Back from a backup").session
-        _check_back(manager.load(back.id).to_dict(), things["backup", id])
+        _check_back(load(manager.storage, back.id).to_dict(), things["backup", id])
     if os.path.isdir(root):
         manager.ensure("greeter", "After the cut")
     manager.storage.close()

@@ -49,6 +49,7 @@ from po_sessions.errors import PoError
 from po_sessions.message import STANDS_FOR, Message
 from po_sessions.prompt_objects.definition import Definition
 from po_sessions.session import Session
+from po_sessions.storage import load
 
 SECONDS = 10
 """How long a verb may take; none waits for another process here."""
@@ -343,7 +344,7 @@ class World:
                 if missing := {*BYSTANDERS} - listed:
                     yield f"not listed afterwards: {missing}"
                 for id, name in BYSTANDERS.items():
-                    if f"{name}-says-0" not in str([one.content for one in manager.load(id).history]):
+                    if f"{name}-says-0" not in str([one.content for one in load(manager.storage, id).history]):
                         yield f"{name} cannot be read afterwards"
         except Hung:
             yield "listing hangs afterwards"

@@ -18,6 +18,7 @@ from po_sessions.errors import NotFound, PoError
 from po_sessions.message import Message
 from po_sessions.prompt_objects.definition import Definition
 from po_sessions.session import Session
+from po_sessions.storage import load
 
 IDS = [f"01ARZ3NDEKTSV4RRFFQ6900{number:03}" for number in range(4)]
 
@@ -138,7 +139,7 @@ OPERATIONS: dict[str, Callable[[Environment], object]] = {
     "restore messages": lambda env: env.session_manager.trash.restore(entry(env, "undone")),
     "duplicate": lambda env: env.session_manager.duplicate(summary(env, 0), to="reader"),
     "adopt": lambda env: env.session_manager.adopt(summary(env, 0), "reader"),
-    "import": lambda env: list(env.session_manager.import_(IMPORTED[:1], format_name="json")),
+    "import": lambda env: list(env.session_manager.import_sessions(IMPORTED[:1], format_name="json")),
     "switch": lambda env: env.session_manager.switch(summary(env, 1)),
     "rename a prompt object": lambda env: env.rename_prompt_object("greeter", "host"),
     "delete a prompt object": lambda env: env.delete_prompt_object("reader"),
@@ -149,7 +150,7 @@ OPERATIONS: dict[str, Callable[[Environment], object]] = {
     "read": lambda env: read(env, IDS[0]),
     "read backwards": lambda env: read(env, IDS[0], reversed),
     "read a torn end": lambda env: read(env, IDS[2]),
-    "load": lambda env: env.session_manager.load(IDS[0]),
+    "load": lambda env: load(env.session_manager.storage, IDS[0]),
     "refresh": lambda env: env.session_manager.storage.rescan(),
     "doctor": repaired,
     "settle": lambda env: env.session_manager.storage.close(),

@@ -13,7 +13,7 @@ from support.history import COPYING, FOR_GOOD, MOVING, TOKEN, History, Operation
 from po_sessions.doctor import Store, examine
 from po_sessions.environment import Environment
 from po_sessions.errors import PoError
-from po_sessions.storage import archive_ids
+from po_sessions.storage import archive_ids, load
 from po_sessions.storage.files import parsing
 
 
@@ -263,8 +263,8 @@ def agreement(root: Path, removed: set[str]) -> Iterator[str]:
     if files != set(listed):
         yield f"INDEX: {sorted(files ^ set(listed))} are files or listed, and not both"
     for id in files & set(listed):
-        if manager.load(id).summary() != listed[id]:
-            yield f"INDEX: {listed[id]} is not what its file says: {manager.load(id).summary()}"
+        if load(manager.storage, id).summary() != listed[id]:
+            yield f"INDEX: {listed[id]} is not what its file says: {load(manager.storage, id).summary()}"
     for name, pointer in manager.pointers.read().pointers.items():
         for id in {*pointer} - {None} - set(listed) - removed:
             yield f"POINTER: {name} points at {id}, which nothing removed"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from po_sessions.environment import Environment
 from po_sessions.message import Message
+from po_sessions.sessions.manager import SessionManager
 
 _CHARACTERS = {"-": "-", "e": "\\", "(aq": "'", "(ga": "`", "(dq": '"', "(ti": "~", "(ha": "^"}
 
@@ -22,8 +23,9 @@ def examples(page: Path) -> list[str]:
 
 
 def begin(env: Environment, po: str, name: str, *asked: str, **about: object) -> str:
-    """Make a session in which each of these was asked and answered; return its id."""
-    id = env.session_manager.create(po, name).id
+    """Make a session in which each of these was asked and answered, of any prompt object; return its id."""
+    manager = env.session_manager
+    id = SessionManager(manager.storage, clock=manager._clock).create(po, name).id
     for text in asked:
         env.session_manager.append(id, Message("user", text))
         env.session_manager.append(id, Message("assistant", f"You asked: {text}", extra=about))

@@ -23,7 +23,7 @@ from po_sessions.message import Message
 from po_sessions.prompt_objects.definition import Definition
 from po_sessions.session import Session
 from po_sessions.sessions.manager import SessionManager
-from po_sessions.storage import open_storage
+from po_sessions.storage import load, open_storage
 from po_sessions.turns.prompt_object import Context, PromptObject
 
 GREETER = PromptObject(Definition("greeter", body="You greet.", options={"seed": 1, "max_tokens": 50}))
@@ -53,7 +53,7 @@ def test_a_turn_is_stored_and_answered(context, manager, scripted):
     )
     assert heard == ["Hi ", "there!"]
     assert (answer.turn, answer.reply.content, answer.session.message_count) == (1, "Hi there!", 2)
-    question, reply = manager.load(context.session_id).history
+    question, reply = load(manager.storage, context.session_id).history
     assert (question.role, question.content, question.created_at) == ("user", "Hello", "2025-01-03T10:00:02.000Z")
     assert reply == answer.reply
     assert reply.to_dict() == {
@@ -77,7 +77,7 @@ def test_the_model_sees_what_was_answered_before(context, scripted):
 def test_the_message_is_stored_before_the_model_is_asked(context, manager, scripted):
     seen = []
     scripted.script = Script(says="a b")
-    on_chunk = lambda chunk: seen.append([m.content for m in manager.load(context.session_id).history])  # noqa: E731
+    on_chunk = lambda chunk: seen.append([m.content for m in load(manager.storage, context.session_id).history])  # noqa: E731
     GREETER.receive("Hello", context=dataclasses.replace(context, on_chunk=on_chunk))
     assert seen == [["Hello"], ["Hello"]]
 
@@ -98,7 +98,7 @@ def test_a_failed_call_leaves_a_failed_turn_that_the_model_does_not_see(
     with pytest.raises(raised) as told:
         GREETER.receive("second", context=context)
     assert told.value.session_id == context.session_id
-    failed = manager.load(context.session_id).history[-1]
+    failed = load(manager.storage, context.session_id).history[-1]
     assert failed.failed
     assert failed.content == ["", "partial ", "partial answer"][at]
     assert failed.extra["error"]["kind"] == kind
@@ -106,7 +106,7 @@ def test_a_failed_call_leaves_a_failed_turn_that_the_model_does_not_see(
     scripted.script = None
     assert GREETER.receive("third", context=context).turn == 3
     assert [m["content"] for m in scripted.asked[-1]["messages"]] == ["You greet.", "first", "first", "third"]
-    assert [t.state for t in manager.load(context.session_id).turns()] == ["done", "failed", "done"]
+    assert [t.state for t in load(manager.storage, context.session_id).turns()] == ["done", "failed", "done"]
 
 
 PARTIAL = "half of a reply that never came"
@@ -128,7 +128,7 @@ def partial_replies(context, scripted):
 
 @pytest.mark.parametrize("then", ["receive", "receive again", "retry", "compact"])
 def test_what_had_arrived_of_a_failed_reply_is_never_sent(then, context, manager, scripted, partial_replies):
-    stored = [one.content for one in manager.load(context.session_id).history]
+    stored = [one.content for one in load(manager.storage, context.session_id).history]
     assert [(one or "").strip() for one in stored] == ["first", PARTIAL, "whole", "second", PARTIAL]
     if then == "retry":
         GREETER.retry(context=context)
@@ -147,7 +147,7 @@ def test_an_interrupted_turn_is_left_out_too(context, manager, scripted):
     manager.append(context.session_id, user("cut off"))
     GREETER.receive("next", context=context)
     assert [m["content"] for m in scripted.asked[-1]["messages"]] == ["You greet.", "next"]
-    assert manager.load(context.session_id).message_count == 3
+    assert load(manager.storage, context.session_id).message_count == 3
 
 
 def calls(*ids, text=None):
@@ -187,9 +187,9 @@ def test_a_turn_goes_on_behind_its_last_results(cut, sent_again, failed, context
     contents = ["I look.", "what a gave", "what b gave", None, "what c gave", "what d gave"]
     assert [one["content"] for one in sent[3:]] == contents[:sent_again]
     assert (answer.turn, answer.session.turn_count) == (2, 2)
-    history = manager.load(context.session_id).history
+    history = load(manager.storage, context.session_id).history
     assert history[3:] == (*ROUNDS[:cut], *[lost] * failed, answer.reply)
-    assert manager.load(context.session_id).last_turn().state == "done"
+    assert load(manager.storage, context.session_id).last_turn().state == "done"
     GREETER.receive("after", context=context)
     assert refused(scripted.asked[-1]["messages"]) is None
     assert scripted.asked[-1]["messages"][-2]["content"].endswith(answer.reply.content)
@@ -219,7 +219,7 @@ def test_a_damaged_question_is_not_asked_again(context, manager):
 
 def test_what_stands_before_the_first_turn_is_sent(context, manager):
     manager.append(context.session_id, assistant("Welcome!", usage={}))
-    messages = GREETER.window(manager.load(context.session_id), "Hello").messages
+    messages = GREETER.window(load(manager.storage, context.session_id), "Hello").messages
     assert messages[1] == {"role": "assistant", "content": "Welcome!"}
 
 
@@ -227,7 +227,7 @@ def test_what_stands_before_the_first_turn_is_sent(context, manager):
 def test_an_empty_message_is_refused(message, context, manager):
     with pytest.raises(InvalidInput, match="empty"):
         GREETER.receive(message, context=context)
-    assert manager.load(context.session_id).history == ()
+    assert load(manager.storage, context.session_id).history == ()
 
 
 def test_another_prompt_objects_session_is_refused(context, manager):
@@ -235,27 +235,27 @@ def test_another_prompt_objects_session_is_refused(context, manager):
     with pytest.raises(Conflict, match="'Book' belongs to reader, not to greeter") as error:
         GREETER.receive("Hello", context=context, session=other)
     assert error.value.exit_code == 5
-    assert manager.load(other.id).history == ()
+    assert load(manager.storage, other.id).history == ()
 
 
 @pytest.mark.parametrize("options", [{"colour": "red"}, {"max_tokens": "many"}])
 def test_bad_options_store_nothing(options, context, manager):
     with pytest.raises(InvalidInput):
         GREETER.receive("Hello", context=dataclasses.replace(context, options=options))
-    assert manager.load(context.session_id).history == ()
+    assert load(manager.storage, context.session_id).history == ()
 
 
 def test_a_model_that_is_not_there_stores_nothing(context, manager, scripted):
     scripted.script = Script(unavailable=ModelUnavailable("There are no weights."))
     with pytest.raises(ModelUnavailable):
         GREETER.receive("Hello", context=context)
-    assert manager.load(context.session_id).history == ()
+    assert load(manager.storage, context.session_id).history == ()
 
 
 def test_a_held_session_is_busy_and_stores_nothing(context, manager):
     with manager.turn(context.session_id, "retry"), pytest.raises(Busy, match="retry"):
         GREETER.receive("Hello", context=context)
-    assert manager.load(context.session_id).history == ()
+    assert load(manager.storage, context.session_id).history == ()
 
 
 def test_a_session_that_cannot_be_read_is_not_written_to(context, manager):
@@ -264,7 +264,7 @@ def test_a_session_that_cannot_be_read_is_not_written_to(context, manager):
     )
     with pytest.raises(Exception, match="can be read, not changed"):
         GREETER.receive("Hello", context=context, session=manager.find("Future", "greeter"))
-    assert manager.load(ULID).history == ()
+    assert load(manager.storage, ULID).history == ()
 
 
 def test_a_reply_that_cannot_be_stored_is_an_error(context, manager, monkeypatch):
@@ -280,7 +280,7 @@ def test_a_reply_that_cannot_be_stored_is_an_error(context, manager, monkeypatch
         GREETER.receive("Hello", context=context)
     assert error.value.reply == "Hello"
     assert not error.value.retryable
-    assert [m.content for m in manager.load(context.session_id).history] == ["Hello"]
+    assert [m.content for m in load(manager.storage, context.session_id).history] == ["Hello"]
 
 
 def test_a_bug_in_a_back_end_leaves_a_failed_turn_and_keeps_its_traceback(context, manager):
@@ -291,7 +291,7 @@ def test_a_bug_in_a_back_end_leaves_a_failed_turn_and_keeps_its_traceback(contex
     broken = dataclasses.replace(context, resolve=lambda model: Broken())
     with pytest.raises(RuntimeError, match="without a reply"):
         GREETER.receive("Hello", context=broken)
-    assert manager.load(context.session_id).history[-1].failed
+    assert load(manager.storage, context.session_id).history[-1].failed
 
 
 def test_which_model_answers():

@@ -32,7 +32,7 @@ def context(manager, backend):
 
 
 def contents(context):
-    return [one.content for one in context.session_manager.load(context.session_id).history]
+    return [one.content for one in context.session_manager.get(context.session_id).history]
 
 
 def test_only_the_turn_that_holds_a_session_adds_to_it(context, manager):

@@ -172,11 +172,12 @@ class Invocation:
         return name
 
     def owner(self, given: str | None) -> str:
-        """Return the prompt object that gets a session that is made; it has to be there."""
+        """Return the prompt object that gets a session that is made, which sees whether it is there."""
         name = self.po_name(given)
         if name is None:
             raise no_current_po()
-        return self.environment(to_write_for=name).prompt_object(name).name
+        self.environment(to_write_for=name)
+        return name
 
     def confirm(self, question: str, *, yes: bool, command: Words) -> None:
         """Ask before what cannot be undone.

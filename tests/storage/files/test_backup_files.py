@@ -18,7 +18,7 @@ from po_sessions import atomic, folders
 from po_sessions.errors import Unreadable, WriteFailed
 from po_sessions.sessions.backups import BackupPolicy
 from po_sessions.sessions.manager import SessionManager
-from po_sessions.storage import open_storage
+from po_sessions.storage import load, open_storage
 
 
 @pytest.fixture
@@ -274,7 +274,7 @@ def test_on_a_disk_that_is_really_full_the_turn_goes_on(tmp_path, clock, said):
         manager = SessionManager(store, clock=clock, backup_policy=BackupPolicy(keep=2), notice=said.append)
         backup = manager.backups.create(ULID)
         clock.now = clock.now.replace(year=2026)
-        manager.backups.before_turn(manager.load(ULID))
+        manager.backups.before_turn(load(manager.storage, ULID))
         assert len(said) == 1
         assert "No space left on device" in said[0]
         assert "No backup of 'Tea' was made" in said[0]

@@ -128,7 +128,7 @@ def test_no_name_that_po_makes_up_is_that_of_a_damaged_session(root, env):
     later(env)
     cut_in_the_head(root / "sessions" / f"{first.id}.json")
     assert manager.create("greeter").name == "Session 2"
-    [imported] = manager.import_([named(OTHER, "Session")], po_name="greeter", format_name="json")
+    [imported] = manager.import_sessions([named(OTHER, "Session")], po_name="greeter", format_name="json")
     assert imported.session.name == "Session 3"
 
 

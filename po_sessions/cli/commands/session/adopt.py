@@ -34,10 +34,9 @@ def adopt(
     """Give an orphaned session a prompt object."""
     run: Invocation = ctx.obj
     env = run.environment()
-    manager = env.session_manager
     owner = env.prompt_object(run.po_name(po) or po).name
     session = _find_orphaned(run, run.session_ref(ref) or "")
-    adopted = manager.adopt(session, owner)
+    adopted = env.session_manager.adopt(session, owner)
     named = "" if adopted.name == session.name else f", as {adopted.name!r}"
     run.out.note(f"{session.name!r} of {session.po_name} belongs to {adopted.po_name} now{named}.")
     if run.out.as_json:

@@ -25,11 +25,9 @@ def duplicate(
 ) -> None:
     """Copy a whole session and print the copy's id."""
     run: Invocation = ctx.obj
-    env = run.environment()
-    manager = env.session_manager
+    manager = run.environment().session_manager
     original = manager.find(run.session_ref(ref), run.known_po(po))
-    target = None if to is None else env.prompt_object(run.po_name(to) or to).name
-    copy = manager.duplicate(original, name, to=target)
+    copy = manager.duplicate(original, name, to=None if to is None else run.po_name(to))
     if switch:
         manager.switch(copy)
     run.out.note(f"Copied {original.name!r} of {original.po_name} to {copy.name!r} of {copy.po_name}.")

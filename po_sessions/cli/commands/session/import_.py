@@ -50,7 +50,7 @@ def import_(
     made: list[Imported] = []
     try:
         for form, sessions in documents:
-            made.extend(env.session_manager.import_(sessions, po_name=owner, format_name=form.name))
+            made.extend(env.session_manager.import_sessions(sessions, po_name=owner, format_name=form.name))
     except WriteFailed as error:
         error.advice = Hint("Make room or mend the permissions, and repeat: what is here already adds nothing.")
         raise
