@@ -103,6 +103,17 @@ def with_message(totals: Totals, message: Message) -> Totals:
     return {**totals, model: counts if there is None else {key: there[key] + counts[key] for key in TOTALS}}
 
 
+def without(totals: Totals, messages: Iterable[Message]) -> Totals:
+    """Return the totals of a history without some of its messages."""
+    left = dict(totals)
+    for model, counts in totals_of(messages).items():
+        there = left.pop(model, dict.fromkeys(TOTALS, 0))
+        rest = {key: max(0, there[key] - counts[key]) for key in TOTALS}
+        if any(rest.values()):
+            left[model] = rest
+    return left
+
+
 def tokens_of(totals: Totals) -> int:
     """Return the tokens that were read and written."""
     return sum(counts["input"] + counts["output"] for counts in totals.values())

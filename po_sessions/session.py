@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 from po_sessions import schema
@@ -151,6 +152,12 @@ class Session:
             if message.role == "user":
                 return Turn(self.summary().turn_count, tuple(messages))
         return None
+
+    def turns_begin_at(self, turns: int) -> int | None:
+        """Return where in the history, from 0, the last `turns` turns begin; None if there are not as many."""
+        numbered = zip(reversed(range(len(self.history))), reversed(self.history), strict=False)
+        questions = (at for at, message in numbered if message.role == "user")
+        return next(islice(questions, turns - 1, None), None) if turns > 0 else None
 
     def newest_with(self, key: str, value: str | None = None) -> int | None:
         """Return where in the history, from 0, the newest message is that has one of the other keys, and this value."""

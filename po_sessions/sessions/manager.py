@@ -244,16 +244,15 @@ class SessionManager:
         """
         id = id_of(session)
         with self.storage.turn(id, "undo"):
-            stored = load(self.storage, id)
-            there = list(stored.turns())
-            if not 1 <= turns <= len(there):
+            with self.storage.reading(id) as stored:
+                start = stored.turns_begin_at(turns)
+                end, count = stored.message_count, stored.summary().turn_count
+            if start is None:
                 raise InvalidInput(
-                    f"Cannot undo {turns} turn{'s' * (turns != 1)} of {stored.name!r}, which has {len(there)}.",
+                    f"Cannot undo {turns} turn{'s' * (turns != 1)} of {stored.name!r}, which has {count}.",
                     advice=Advice("fewer_turns", session_id=id),
                 )
-            cut = sum(len(turn.messages) for turn in there[-turns:])
-            end = stored.message_count
-            return self._with_trash().cut(id, end - cut, end, self.now())
+            return self._with_trash().cut(id, start, end, self.now())
 
     def forget_summary(self, session: SessionRef) -> tuple[SessionSummary, str]:
         """Move the newest summary in a session to the trash, so that what it stands for is sent again.

@@ -170,15 +170,11 @@ class SessionFiles:
         self._publish(summary, lambda fd: atomic.write_at(fd, data, 0), move, mode)
         return summary
 
-    def publish_amended(self, made: Amended, source: int, *, mode: int) -> None:
-        """Replace a session by one with the messages of the open file `source`, which are copied unread."""
-
-        def write(fd: int) -> None:
-            atomic.write_at(fd, made.head, 0)
-            atomic.copy_range(source, fd, made.start, made.end, len(made.head))
-            atomic.write_at(fd, made.foot, len(made.head) + made.end - made.start)
-
-        self._publish(made.summary, write, folders.rename, mode)
+    def publish_amended(self, made: Amended, source: int) -> None:
+        """Replace the session of the open file `source` by one that takes its messages from there, unread."""
+        about = os.fstat(source)
+        mode = about.st_mode & 0o777 if about.st_nlink == 1 else atomic.FILE_MODE
+        self._publish(made.summary, lambda fd: made.write(source, fd), folders.rename, mode)
 
     def _publish(
         self, summary: SessionSummary, write: Callable[[int], None], move: Callable[[str, str], None], mode: int

@@ -17,8 +17,8 @@ from po_sessions.message import Message
 from po_sessions.names import check_po_name
 from po_sessions.session import Session, SessionSummary
 from po_sessions.storage import Notice, OnGap, Watch, archive_ids
-from po_sessions.storage.files import appending, codec, parsing
-from po_sessions.storage.files.amending import amended
+from po_sessions.storage.files import amending, appending, codec, parsing
+from po_sessions.storage.files.appending import Tail
 from po_sessions.storage.files.catalogue import Catalogue
 from po_sessions.storage.files.deletions import Deletions, described, described_at
 from po_sessions.storage.files.index import Index, Row
@@ -202,16 +202,14 @@ class FileStore:
         """
         path, repaired = self._files.path(id), ""
         with self._files.write_locked(id) as fd:
-            about, tail = os.fstat(fd), appending.read_tail(fd)
-            tail = tail and appending.counted(fd, tail)
+            tail = _counted(fd)
             if tail is None:
                 summary, repaired = self._rewrite(id, fd, lambda one: with_header(one, change))
             elif tail.summary.id != id:
                 raise not_its_own(path, tail.summary.id)
             else:
-                made = amended(tail, lambda before: change(self._renamed(before)))
-                mode = about.st_mode & 0o777 if about.st_nlink == 1 else atomic.FILE_MODE
-                self._files.publish_amended(made, fd, mode=mode)
+                made = amending.amended(tail, lambda before: change(self._renamed(before)))
+                self._files.publish_amended(made, fd)
                 summary = made.summary
         self._tell_repaired(path, repaired)
         return summary
@@ -270,9 +268,9 @@ class FileStore:
     def cut(self, id: str, start: int, end: int, now: str) -> tuple[SessionSummary, str]:
         """Move the messages from `start` on, before `end`, to the trash; return the session and the entry's id.
 
-        Raises as `append` does.
+        Those that stay are copied unread where that can be. Raises as `append` does.
         """
-        path, entry_id = self._files.path(id), ""
+        path, entry_id, repaired = self._files.path(id), "", ""
 
         def keep(before: Session) -> Session:
             nonlocal entry_id
@@ -281,8 +279,17 @@ class FileStore:
             return after
 
         with self._files.write_locked(id) as fd:
+            tail = _counted(fd)
+            cut = None
+            if tail is not None and tail.summary.id == id:
+                cut = amending.cut(tail, fd, path, start, end, self._renamed)
             try:
-                summary, repaired = self._rewrite(id, fd, keep, may_cut=True)
+                if cut is None:
+                    summary, repaired = self._rewrite(id, fd, keep, may_cut=True)
+                else:
+                    entry_id = self._trash.keep(cut.gone, now)
+                    self._files.publish_amended(cut.left, fd)
+                    summary = cut.left.summary
             except BaseException:
                 self._take_out_of_trash(entry_id, fd, path)
                 raise
@@ -670,6 +677,12 @@ class FileStore:
     def _renamed(self, one: S) -> S:
         """Return a session with the name that its prompt object has now."""
         return _with_new_name(one, self._renaming.names())
+
+
+def _counted(fd: int) -> Tail | None:
+    """Return the ends of a sound file and its totals; None if it has to be read whole."""
+    tail = appending.read_tail(fd)
+    return None if tail is None else appending.counted(fd, tail)
 
 
 def _with_new_name(one: S, renamed: tuple[str, str] | None) -> S:
