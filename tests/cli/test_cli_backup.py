@@ -221,7 +221,7 @@ def test_a_backup_that_cannot_be_made_keeps_no_turn_from_happening(talk, root, p
     (root / "backups").write_text("in the way")
     result = po("send", "greeter", "Two")
     assert (result.exit_code, result.stdout) == (0, "Two\n")
-    assert result.stderr.startswith("po: warning: No backup of 'Default' was made: Cannot ")
+    assert result.stderr.startswith(f"po: warning: No backup of 'Default' was made: {root}/backups is not a directory.")
     assert len(result.stderr.splitlines()) == 1
     result = po("backup", "create")
     assert (result.exit_code, result.stdout) == (9, "")
