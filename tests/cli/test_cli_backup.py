@@ -224,7 +224,7 @@ def test_a_backup_that_cannot_be_made_keeps_no_turn_from_happening(talk, root, p
     assert result.stderr.startswith(f"po: warning: No backup of 'Default' was made: {root}/backups is not a directory.")
     assert len(result.stderr.splitlines()) == 1
     result = po("backup", "create")
-    assert (result.exit_code, result.stdout) == (9, "")
+    assert (result.exit_code, result.stdout) == (7, "")
 
 
 def test_many_sends_at_once_make_one(talk, root, po):
