@@ -11,6 +11,7 @@ from typing import Any
 import hypothesis
 import pytest
 from support.model_server import ModelServer, set_up_llm
+from support.processes import children_ended
 from support.running import REAL_CACHE, Clock, command
 from support.scripted import ScriptedBackend
 from support.wire import Wire, wire
@@ -49,6 +50,13 @@ def _nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # What a test, or what it shares with others, puts into these goes with it.
     monkeypatch.setattr(models, "BACKENDS", dict(BACKENDS))
     monkeypatch.setattr(ScriptedBackend, "script", None)
+
+
+@pytest.fixture(autouse=True)
+def _children() -> Iterator[None]:
+    """End the processes that a test has started and left, whatever came of it."""
+    with children_ended():
+        yield
 
 
 @pytest.fixture

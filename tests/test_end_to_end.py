@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from support.running import PO, REAL_CACHE
+from support.selection import slow_but
 from support.stored import everything
 
 pytestmark = pytest.mark.usefixtures("model")
@@ -55,6 +56,7 @@ def test_somebody_new(tmp_path):
     assert stored["duration_ms"] > 0
 
 
+@pytest.mark.slow
 def test_without_saving(tmp_path):
     first = json.loads(run("send", "greeter", "Hello", "--no-save", "--json", "-o", "max_tokens=20"))
     assert first["usage"]["output"] > 2
@@ -76,6 +78,7 @@ def test_the_same_conversation_gets_the_same_reply():
 
 
 @pytest.mark.skipif(not shutil.which("jq"), reason="jq is not installed")
+@pytest.mark.slow
 def test_jq_reads_every_file_after_each_command():
     commands = [
         ["send", "greeter", "Hello", "-o", "max_tokens=5"],
@@ -97,7 +100,7 @@ def test_jq_reads_every_file_after_each_command():
         assert [line.split("\t") for line in read.splitlines()] == [[r[1], r[2], r[3], r[4], r[7]] for r in rows]
 
 
-@pytest.mark.parametrize("count", [2, 8, 12])
+@pytest.mark.parametrize("count", slow_but([2, 8, 12], 2))
 def test_sends_at_once_to_one_session(count):
     run("send", "greeter", "Hello", "-o", "max_tokens=5")
     texts = [f"This is message {number}." for number in range(count)]
@@ -116,6 +119,7 @@ def test_sends_at_once_to_one_session(count):
     assert times == sorted(times)
 
 
+@pytest.mark.slow
 def test_sends_at_once_to_different_sessions():
     run("init")
     processes = [
@@ -127,6 +131,7 @@ def test_sends_at_once_to_different_sessions():
     assert {row[3]: (row[4], row[9]) for row in rows} == {f"s{n}": ("2", f"I am {n}.") for n in range(12)}
 
 
+@pytest.mark.slow
 def test_twenty_first_uses_at_once_make_one_default():
     processes = [start("send", "greeter", f"I am {n}.", "-o", "max_tokens=2") for n in range(20)]
     for process in processes:
@@ -138,7 +143,7 @@ def test_twenty_first_uses_at_once_make_one_default():
     )
 
 
-@pytest.mark.parametrize("after", [0.0, 0.2, 0.5, 0.9])
+@pytest.mark.parametrize("after", slow_but([0.0, 0.2, 0.5, 0.9], 0.2))
 def test_a_send_that_is_killed(after):
     run("send", "greeter", "Hello", "-o", "max_tokens=5")
     path = Path(run("session", "path").strip())
@@ -160,6 +165,7 @@ def test_a_send_that_is_killed(after):
     assert ("Count to one hundred." in [m["content"] for m in sent]) == (state == "done")
 
 
+@pytest.mark.slow
 def test_weights_that_are_missing_or_corrupted(monkeypatch, tmp_path, weights):
     monkeypatch.delenv("PO_GGUF")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

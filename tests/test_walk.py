@@ -161,6 +161,7 @@ def in_a_pipe(script: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
+@pytest.mark.slow
 def test_in_a_pipe(surroundings):
     for line in WALK:
         script, expected = step(line)
@@ -175,6 +176,7 @@ def test_in_a_pipe(surroundings):
         assert not out or out.endswith("\n"), script
 
 
+@pytest.mark.slow
 def test_on_a_terminal(surroundings):
     for line in WALK:
         script, expected = step(line)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.running import PO, TESTS
+from support.selection import slow_but
 from support.worked_examples import begin, examples
 
 from po_sessions.cli.reference.manual import every
@@ -54,7 +55,7 @@ def world(env: Environment, weights: str) -> Environment:
     return env
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", slow_but(PAGES, "po-send.1", "po-session-list.1"))
 def test_the_examples_of(page, world, monkeypatch):
     if page == "po-session-export.1":
         Path("saved.jsonl").unlink()

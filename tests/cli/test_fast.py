@@ -11,6 +11,7 @@ import sys
 
 import pytest
 from support.fast_states import ORDINARY, STATES, file_of
+from support.selection import sampled, slow_but
 
 from po_sessions import pointers
 from po_sessions.layout import primitives
@@ -40,7 +41,7 @@ def has_answered(*args: str) -> bool:
     return run("before Typer", *args)[0] == 0
 
 
-@pytest.mark.parametrize("name", STATES)
+@pytest.mark.parametrize("name", sampled(STATES, every=12))
 def test_both_ways_say_the_same(name, env, root, monkeypatch):
     for variable in ("PO_ROOT", "PO_SESSION"):
         monkeypatch.setenv(variable, "")
@@ -115,7 +116,7 @@ def test_both_ways_say_the_same_on_a_terminal(name, env, root):
     assert b"\x1b" not in shown[0][0]
 
 
-@pytest.mark.parametrize("command", ["--version", "status", "session list", "--help", "-q status"])
+@pytest.mark.parametrize("command", slow_but(["--version", "status", "session list", "--help", "-q status"], "status"))
 @pytest.mark.parametrize(
     ("end", "code", "said"),
     [

@@ -19,6 +19,7 @@ from zlib import crc32
 
 import pytest
 from support.printed import printed
+from support.selection import sampled, slow_but
 from support.terminal import on_terminal, plain
 
 from po_sessions.cli.app.root import COMMANDS
@@ -240,7 +241,7 @@ def no_wait(monkeypatch):
     monkeypatch.setattr("po_sessions.cli.app.invocation.LOCK_TIMEOUT", 0.05)
 
 
-@pytest.mark.parametrize(("place", "name"), cases(0))
+@pytest.mark.parametrize(("place", "name"), sampled(cases(0), every=12))
 def test_hostile_text_acts_on_nothing_in_a_pipe(place, name, world):
     PLACES[place](world, TEXTS[name])
     for line in [*READ, *WRITE]:
@@ -254,7 +255,7 @@ def test_hostile_text_acts_on_nothing_in_a_pipe(place, name, world):
         check_hints(done.stderr + done.stdout * (not line.startswith(RESULTS)))
 
 
-@pytest.mark.parametrize(("place", "name"), cases(3))
+@pytest.mark.parametrize(("place", "name"), sampled(cases(3), every=12))
 def test_hostile_text_acts_on_no_terminal(place, name, world, monkeypatch):
     PLACES[place](world, TEXTS[name])
     monkeypatch.setattr("po_sessions.cli.terminal.output._is_terminal", lambda _: True)
@@ -265,7 +266,7 @@ def test_hostile_text_acts_on_no_terminal(place, name, world, monkeypatch):
         check_hints(plain(done.stderr))
 
 
-@pytest.mark.parametrize(("place", "name"), cases(7))
+@pytest.mark.parametrize(("place", "name"), sampled(cases(7), every=12))
 def test_hostile_text_gets_through_no_fast_answer(place, name, world, monkeypatch):
     PLACES[place](world, TEXTS[name])
     monkeypatch.setattr(sys.stdout, "isatty", lambda: False, raising=False)
@@ -278,7 +279,7 @@ def test_hostile_text_gets_through_no_fast_answer(place, name, world, monkeypatc
             check_text(complete.answer(args).decode(), line)
 
 
-@pytest.mark.parametrize("place", list(PLACES) if ALL else list(PLACES)[::9])
+@pytest.mark.parametrize("place", slow_but(list(PLACES) if ALL else list(PLACES)[::9], "state: current"))
 def test_hostile_text_acts_on_no_real_terminal(place, world):
     """On a pseudo-terminal, with its own standard error, and with what the shell reads."""
     PLACES[place](world, TEXTS["controls"] if place != "state: text" else "\x1b[31m")

@@ -153,6 +153,7 @@ def current(env: Environment) -> str | None:
     return env.session_manager.pointers.read().pointer("greeter").current
 
 
+@pytest.mark.slow
 def test_a_session_is_chosen_by_the_beginning_of_its_name(shell, env, sessions):
     wrong = []
     for name, all_typed in NAMES.items():
@@ -166,6 +167,7 @@ def test_a_session_is_chosen_by_the_beginning_of_its_name(shell, env, sessions):
     assert wrong == []
 
 
+@pytest.mark.slow
 def test_what_several_names_have_in_common_is_written_and_can_be_gone_on_with(shell, env):
     manager = env.session_manager
     manager.switch_po("greeter")
@@ -179,6 +181,7 @@ def test_what_several_names_have_in_common_is_written_and_can_be_gone_on_with(sh
         assert current(env) == ids[name], shell.shown
 
 
+@pytest.mark.slow
 def test_names_and_ids_are_listed_with_what_tells_them_apart(shell, env):
     manager = env.session_manager
     for name in ("Debug one", "Debug two"):
@@ -207,6 +210,7 @@ def test_an_id_and_a_name_with_a_dash(shell, env, root):
         assert current(env) == id, shell.shown
 
 
+@pytest.mark.slow
 def test_values_of_options_files_and_directories(shell):
     Path("notes to read.txt").touch()
     Path("a dir").mkdir()
@@ -228,6 +232,7 @@ def test_values_of_options_files_and_directories(shell):
         assert shell.ran().removesuffix("/") == ran.removesuffix("/"), shell.shown
 
 
+@pytest.mark.slow
 def test_a_store_that_cannot_be_read_completes_to_nothing_and_says_nothing(shell, root):
     (root / "sessions").mkdir(exist_ok=True)
     (root / "sessions" / "index.json").write_bytes(b"\xff{]")

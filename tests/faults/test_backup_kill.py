@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 
+import pytest
 from support.builders import ULID, session, user
 from support.running import command
 
@@ -37,6 +38,9 @@ print("ready", flush=True)
 manager.backups.restore(backup)
 print("done", flush=True)
 """
+
+
+pytestmark = pytest.mark.slow
 
 
 def killed(code: str, *args: str, after: float) -> list[str]:

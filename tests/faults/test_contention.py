@@ -15,6 +15,7 @@ from collections import Counter
 import pytest
 from support.builders import ULID, session
 from support.running import command
+from support.selection import slow_but
 
 from po_sessions.message import Message
 from po_sessions.pointers import PointerFile
@@ -65,7 +66,7 @@ def wait(processes: list[subprocess.Popen[str]]) -> list[str]:
     return out
 
 
-@pytest.mark.parametrize("workers", [2, 8, 32])
+@pytest.mark.parametrize("workers", slow_but([2, 8, 32], 2))
 def test_one_session(workers, tmp_path):
     root, count = tmp_path / "store", 192 // workers
     store = open_storage("files", root=str(root))
@@ -89,6 +90,7 @@ for number in range(int(sys.argv[2])):
 """
 
 
+@pytest.mark.slow
 def test_one_session_while_it_is_renamed(tmp_path):
     root = tmp_path / "store"
     store = open_storage("files", root=str(root))
@@ -99,7 +101,7 @@ def test_one_session_while_it_is_renamed(tmp_path):
     assert [(one.message_count, one.name) for one in store.list()] == [(160, "name 59")]
 
 
-@pytest.mark.parametrize("workers", [2, 8, 32])
+@pytest.mark.parametrize("workers", slow_but([2, 8, 32], 2))
 def test_many_sessions_while_others_list_and_fold(workers, tmp_path):
     root, count = tmp_path / "store", 64 // workers
     store = open_storage("files", root=str(root))
@@ -142,7 +144,7 @@ for number in range(5):
 """
 
 
-@pytest.mark.parametrize("workers", [2, 8, 32])
+@pytest.mark.parametrize("workers", slow_but([2, 8, 32], 2))
 def test_a_name_is_given_once(workers, tmp_path):
     root = tmp_path / "store"
     made = "".join(wait([start(CREATE, root) for _ in range(workers)])).split()
@@ -197,6 +199,7 @@ def test_sends_at_once(to, root, monkeypatch):
     assert not os.path.exists(root / "sessions" / "index.log")
 
 
+@pytest.mark.slow
 def test_twenty_first_uses_make_one_default(tmp_path):
     root = tmp_path / "store"
     found = wait([start(ENSURE, root) for _ in range(20)])
@@ -235,6 +238,7 @@ for number in range(count):
 """
 
 
+@pytest.mark.slow
 def test_creators_and_other_programs_at_once_leave_nothing_unseen(tmp_path):
     root = tmp_path / "store"
     store = open_storage("files", root=str(root))

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from support.builders import assistant, user
 from support.running import command
+from support.selection import sampled
 
 from po_sessions import folders
 from po_sessions.environment import Environment
@@ -184,7 +185,7 @@ def test_a_store_without_permission(root, po, po_process, tmp_path):
     assert tree(root) == before
 
 
-@pytest.mark.parametrize("args", WRITING, ids=" ".join)
+@pytest.mark.parametrize("args", sampled(WRITING, every=6), ids=" ".join)
 def test_a_full_disk(args, disk, po, backend):
     """Nothing that makes room is refused; the rest is, loses nothing, and works when there is room again."""
     before = said(disk)
@@ -233,7 +234,7 @@ def test_a_root_behind_symbolic_links(tmp_path, po, backend, monkeypatch):
     assert (real / "deletions.log").exists()
 
 
-@pytest.mark.parametrize("args", WRITING, ids=" ".join)
+@pytest.mark.parametrize("args", sampled(WRITING, every=6), ids=" ".join)
 def test_a_hard_linked_snapshot_stays_as_it_is(args, root, po, backend, tmp_path):
     """As `cp -al` and `rsync --link-dest` make them: what is written in place would change both."""
     fill(root)

@@ -9,11 +9,14 @@ import subprocess
 import sys
 import time
 
+import pytest
 from support.builders import ULID, session, user
+from support.selection import slow
 
 from po_sessions.storage import open_storage
 
 ROUNDS = int(os.environ.get("PO_TEST_KILL_ROUNDS", "40"))
+FEW = 4
 
 WRITER = """
 import sys
@@ -28,13 +31,14 @@ while True:
 """
 
 
-def test_a_killed_writer_loses_nothing_that_it_acknowledged(tmp_path):
+@pytest.mark.parametrize("rounds", [FEW, slow(ROUNDS)])
+def test_a_killed_writer_loses_nothing_that_it_acknowledged(rounds, tmp_path):
     root = str(tmp_path / "store")
     store = open_storage("files", root=root)
     store.create(session())
     rng = random.Random(1)
     written = 0
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         writer = subprocess.Popen(
             [sys.executable, "-c", WRITER, root, str(written), ULID], stdout=subprocess.PIPE, text=True
         )

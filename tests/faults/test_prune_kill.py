@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections import Counter
 
+import pytest
 from support.builders import user
 from support.running import command
 
@@ -18,6 +19,8 @@ from po_sessions.storage.files import codec
 
 SESSIONS = 300
 ROUNDS = 12
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_killed_pruning_loses_nothing_and_is_finished_by_the_next(root, po_process):

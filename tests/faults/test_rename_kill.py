@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 
+import pytest
 from support.running import command
 
 from po_sessions.pointers import PointerFile
@@ -16,6 +17,8 @@ from po_sessions.storage import open_storage
 
 SESSIONS = 200
 ROUNDS = 20
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_killed_renaming_is_finished_by_the_next_command(root, po_process):

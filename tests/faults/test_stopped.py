@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.selection import slow_but
 from support.system_calls import ALL, IDS, NOW, OPERATIONS, Faults
 from support.system_calls import prepared as prepared  # a fixture
 
@@ -138,7 +139,7 @@ READERS: dict[str, Callable[[Environment], object]] = {
 }
 
 
-@pytest.mark.parametrize("name", STOPPED)
+@pytest.mark.parametrize("name", slow_but(STOPPED, "append"))
 def test_no_reader_waits_for_a_process_that_is_stopped(name: str, prepared: Path, tmp_path: Path, clock: Clock) -> None:
     step = 1 if ALL or name == "append" else 4
     at = len(name) % step
@@ -158,7 +159,7 @@ def test_no_reader_waits_for_a_process_that_is_stopped(name: str, prepared: Path
     assert at >= 3 * step
 
 
-@pytest.mark.parametrize("name", [name for name in STOPPED if name != "rename a prompt object"])
+@pytest.mark.parametrize("name", slow_but([name for name in STOPPED if name != "rename a prompt object"], "append"))
 def test_changes_of_other_sessions_go_on(name: str, prepared: Path, tmp_path: Path, clock: Clock) -> None:
     step = 1 if ALL or name == "append" else 4
     at = len(name) % step

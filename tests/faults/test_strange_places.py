@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from support.running import command
+from support.selection import sampled, slow_but
 from support.strange import PRIVATE, Result, Snapshot, World
 from support.strange_kinds import LINKS, NO_DIRECTORY, OF_ANOTHER, Swap, kinds, link
 from support.strange_verbs import ALPHA, DIRECTORIES, PLACES, READS, VERBS
@@ -141,7 +142,7 @@ def test_every_verb_does_what_it_does_where_nothing_is_strange(world, ends):
         ends(name)
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", sampled(PLACES, every=8))
 def test_nothing_outside_changes_whatever_lies_in(place: str, world: World) -> None:
     wrong, first = [], sum(len(kinds(one)) for one in PLACES[: PLACES.index(place)])
     for at, (what, kind) in enumerate(kinds(place).items(), first):
@@ -160,7 +161,7 @@ def test_nothing_outside_changes_whatever_lies_in(place: str, world: World) -> N
     assert wrong == []
 
 
-@pytest.mark.parametrize("place", DIRECTORIES)
+@pytest.mark.parametrize("place", slow_but(DIRECTORIES, "trash"))
 def test_only_the_verbs_that_need_it_refuse_to_work_without(place, world, ends):
     if not (world.root / place).exists():
         pytest.skip("There is no such directory yet.")
@@ -183,7 +184,7 @@ def test_only_the_verbs_that_need_it_refuse_to_work_without(place, world, ends):
     assert wrong == []
 
 
-@pytest.mark.parametrize("place", DIRECTORIES)
+@pytest.mark.parametrize("place", slow_but(DIRECTORIES, "trash"))
 def test_doctor_names_a_linked_directory_and_looks_at_nothing_behind_it(place, world):
     if not (world.root / place).exists():
         pytest.skip("There is no such directory yet.")
@@ -199,7 +200,7 @@ def test_doctor_names_a_linked_directory_and_looks_at_nothing_behind_it(place, w
             assert [one["path"] for one in found if one["path"].startswith(f"{world.root / place}/")] == [], what
 
 
-@pytest.mark.parametrize("place", DIRECTORIES)
+@pytest.mark.parametrize("place", slow_but(DIRECTORIES, "trash"))
 def test_doctor_names_what_is_not_a_directory_or_belongs_to_another_user(place, world):
     if not (world.root / place).exists():
         pytest.skip("There is no such directory yet.")
@@ -290,7 +291,7 @@ def test_no_other_directory_may_be_a_link_where_the_environment_was_named(world)
 ALLOWED = [place for place in DIRECTORIES if place not in ("quarantine", "templates")]
 
 
-@pytest.mark.parametrize("place", ALLOWED)
+@pytest.mark.parametrize("place", slow_but(ALLOWED, "trash"))
 def test_a_link_that_the_users_settings_name_is_followed(place, world, ends, monkeypatch):
     names = sorted((REFUSED[place] if ALL else set(sample(sorted(REFUSED[place]), 0, 4))) - named("doctor"))
     for name in names:
@@ -362,7 +363,7 @@ MOMENTS = 40 if ALL else 2
 """How many moments of each verb are tried."""
 
 
-@pytest.mark.parametrize("place", SWAPPED)
+@pytest.mark.parametrize("place", slow_but(SWAPPED, "trash"))
 def test_a_directory_that_becomes_a_link_while_a_verb_runs_leads_nowhere(place, world):
     wrong = []
     for at, name in enumerate(sorted(set(VERBS) - READS) if ALL else SWAPPED[place]):

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from support.hints import hint_of
+from support.selection import slow_but
 from support.system_calls import ALL, IDS, NOW, OPERATIONS, Faults, Killed, open_, said
 from support.system_calls import prepared as prepared  # a fixture
 
@@ -92,7 +93,7 @@ def plan(name: str, count: int) -> Iterator[tuple[int, int, bool]]:
                 yield at, code, lasting
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("name", slow_but(OPERATIONS, "append", "rename"))
 def test_each_call_fails_in_turn(name: str, prepared: Path, tmp_path: Path) -> None:
     def fresh() -> Path:
         shutil.rmtree(tmp_path / "x", ignore_errors=True)
@@ -129,7 +130,7 @@ def test_each_call_fails_in_turn(name: str, prepared: Path, tmp_path: Path) -> N
 FOR_GOOD = {"purge", "empty the trash"}
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("name", slow_but(OPERATIONS, "append", "delete"))
 def test_a_process_is_killed_at_each_call(name: str, prepared: Path, tmp_path: Path) -> None:
     """The next command finds what there was before, or the whole change, and all that was said."""
 

@@ -19,6 +19,7 @@ from support.crowd import Crowd, begin
 from support.crowd_commands import Commands
 from support.history import Log
 from support.processes import CALLS, at_once, in_memory, wrapped
+from support.selection import slow_but
 from support.verdict import judged
 
 ALL = bool(os.environ.get("PO_TEST_ALL_FAULTS"))
@@ -67,7 +68,7 @@ def crowded(root: Path, logs: Path, seed: int, plan: Plan, worker: int) -> None:
     Crowd(actor, rng, for_good=plan.for_good, objects=plan.objects).run(plan.steps)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", slow_but(SEEDS, 0))
 def test_nothing_is_lost_between_verbs_at_random(seed: int, fast: Path) -> None:
     plan, root, logs = Plan.of(random.Random(seed)), fast / ".prompt_objects", fast / "logs"
     begin(root, logs)
@@ -81,6 +82,7 @@ def commanded(root: Path, logs: Path, seed: int, worker: int, *, steps: int) -> 
 
 
 @pytest.mark.parametrize("seed", range(6) if ALL else range(1))
+@pytest.mark.slow
 def test_nothing_is_lost_between_commands_at_random(seed: int, fast: Path) -> None:
     root, logs, (count, steps) = fast / ".prompt_objects", fast / "logs", (6, 12) if ALL else (2, 4)
     begin(root, logs)

@@ -21,6 +21,7 @@ import pytest
 from support.actor import Actor
 from support.history import Log
 from support.processes import ORDERED, ended, forked, in_memory, wrapped
+from support.selection import slow_but
 from support.verdict import judged
 
 from po_sessions.environment import Environment
@@ -243,7 +244,7 @@ MUST = {
 """Pairs that lost something, or failed, once; each run of the tests tries them at some two dozen of the calls."""
 
 
-@pytest.mark.parametrize("first", VERBS)
+@pytest.mark.parametrize("first", slow_but(VERBS, "append", "delete"))
 def test_nothing_is_lost_when_a_verb_stops_at_any_call_while_another_runs(
     first: str, worlds: dict[str, Subject], fast: Path
 ) -> None:

@@ -7,6 +7,7 @@ import fcntl
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
 import traceback
@@ -32,6 +33,28 @@ def in_memory(otherwise: Path) -> Iterator[Path]:
         yield made
     finally:
         shutil.rmtree(made)
+
+
+@contextmanager
+def children_ended() -> Iterator[None]:
+    """End what is started in the block by `subprocess` and runs at its end, as it does when a test fails."""
+    begun: list[subprocess.Popen[Any]] = []
+    real = subprocess.Popen.__init__
+
+    def init(self: subprocess.Popen[Any], *args: Any, **more: Any) -> None:
+        real(self, *args, **more)
+        begun.append(self)
+
+    subprocess.Popen.__init__ = init
+    try:
+        yield
+    finally:
+        subprocess.Popen.__init__ = real
+        for child in begun:
+            if child.poll() is None:
+                child.kill()
+                with child:  # which closes its pipes
+                    pass
 
 
 def forked(work: Callable[[], None], stacks: Path) -> int:
