@@ -81,6 +81,7 @@ def test_an_upward_import_is_seen(tmp_path):
 LONGEST_FILE, LONGEST_FUNCTION = 400, 60
 """In lines; of a function, with its parameters and its docstring."""
 
+
 def too_long(package: Path = PACKAGE) -> set[str]:
     """Return the files, and the functions as `FILE:FUNCTION`, that have more lines than they may."""
     found = set()
