@@ -32,3 +32,8 @@ def is_defined(objects: str, po_name: str) -> bool:
     if data is None or len(data) > LARGEST:
         return False
     return [value for key, value in front_matter(data) if key == "name"] in ([], [po_name])
+
+
+def may_be_named(data: bytes, po_name: str) -> bool:
+    """Tell whether a file not named like it can have this name: it would stand there as it is, or with an escape."""
+    return po_name.encode() in data or b"\\" in data

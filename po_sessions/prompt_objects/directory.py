@@ -46,7 +46,7 @@ class Definitions:
         """Yield what each file holds, in the order of their names; an error for one that is unreadable."""
         for stem in self._stems():
             try:
-                yield self._read(stem)
+                yield self._parsed(stem, self._bytes(stem))
             except FileNotFoundError:
                 continue
             except Unreadable as error:
@@ -188,29 +188,32 @@ class Definitions:
     def _find(self, name: str, *, suggest: bool = True) -> tuple[Definition, str]:
         """Return a definition by its name, and its file's name without the ending."""
         check_po_name(name)
-        known: list[str] = []
         found: list[tuple[Definition, str]] = []
         broken: PoError | None = None
         for stem in self._stems():
             try:
-                one = self._read(stem)
+                data = self._bytes(stem)
+                if stem != name and not prompt_object.may_be_named(data, name):
+                    continue  # to parse a file takes longer than all else
+                one = self._parsed(stem, data)
             except FileNotFoundError:
                 continue
             except Unreadable as error:
                 broken = error if stem == name else broken
                 continue
-            known.append(one.name)
             if one.name == name:
                 found.append((one, stem))
         if len(found) > 1:
             files = " and ".join(f"{stem}.md" for _, stem in found)
             raise Conflict(f"Two prompt objects are named {name!r}: {files}.", advice=Advice("name_one_otherwise"))
-        if not found:
-            if os.path.isdir(self._root):
-                near = nearest(name, known) if suggest else None
-                raise broken or PromptObjectNotFound(name, advice=Advice("see_prompt_objects", near=near))
+        if found:
+            return found[0]
+        if broken:
+            raise broken
+        if not os.path.isdir(self._root):
             raise PromptObjectNotFound(name, advice=Advice("no_environment_yet"))
-        return found[0]
+        known = [one.name for one in self if not isinstance(one, Unreadable)] if suggest else []
+        raise PromptObjectNotFound(name, advice=Advice("see_prompt_objects", near=nearest(name, known)))
 
     def _stems(self) -> list[str]:
         try:
@@ -221,12 +224,15 @@ class Definitions:
             raise Unreadable(f"Cannot read {self._directory}: {error.strerror}.") from error
         return [name.removesuffix(".md") for name in names if name.endswith(".md") and not name.startswith(".")]
 
-    def _read(self, stem: str) -> Definition:
+    def _bytes(self, stem: str) -> bytes:
+        return bounded.read(self._path(stem), LIMIT)
+
+    def _parsed(self, stem: str, data: bytes) -> Definition:
         from po_sessions.prompt_objects import definition
 
         path = self._path(stem)
         try:
-            text = bounded.read(path, LIMIT).decode()
+            text = data.decode()
         except UnicodeDecodeError as error:
             raise Unreadable(f"{path} is not UTF-8 text (byte {error.start}).", advice=Advice("save_as_utf8")) from None
         return definition.parse(text, stem=stem, where=path)
