@@ -30,7 +30,7 @@ _DEEPEST = 18
 """Levels of lists and quotes that are laid out; a little below, the parser leaves out what is deeper."""
 _CODE_THEME = "ansi_dark"  # the terminal's own colours, which suit its background
 _THEME = Theme({"markdown.code": "bold cyan"})  # without the black background, which not every terminal has
-_PADDING = re.compile(r" +((?:\x1b\[[0-9;]*m)*)$", re.MULTILINE)
+_PADDING = re.compile(r"(?<! ) ++((?:\x1b\[[0-9;]*m)*)$", re.MULTILINE)  # looks at each space once
 _STYLES = {"user": "bold cyan", "assistant": "bold green", "tool": "bold yellow", "system": "bold magenta"}
 
 
