@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import hypothesis
 import pytest
 from support.model_server import ModelServer, set_up_llm
-from support.processes import children_ended
+from support.processes import children_ended, outliving
 from support.running import REAL_CACHE, Clock, command
 from support.scripted import ScriptedBackend
 from support.wire import Wire, wire
@@ -65,6 +66,25 @@ def root(tmp_path: Path) -> Path:
     path = tmp_path / "work" / ".prompt_objects"
     Environment.create(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[], Any]], Any]:
+    """Return what a function returns that fills the working directory; of each name it is run once, and then copied.
+
+    The index takes a copy for a directory that somebody changed, until a command has listed the sessions.
+    """
+    made: dict[str, tuple[Path, Any]] = {}
+
+    def fill(name: str, function: Callable[[], Any]) -> Any:
+        if name in made:
+            shutil.copytree(made[name][0], Path.cwd(), symlinks=True, dirs_exist_ok=True)
+        else:
+            told = function()
+            made[name] = Path(shutil.copytree(Path.cwd(), tmp_path_factory.mktemp(name) / "x", symlinks=True)), told
+        return made[name][1]
+
+    return fill
 
 
 @pytest.fixture
@@ -148,7 +168,8 @@ def model(weights: str, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def shared_server(weights: str) -> Iterator[ModelServer]:
     """A real model over HTTP, which no test stops."""
-    server = ModelServer(weights)
+    with outliving():
+        server = ModelServer(weights)
     yield server
     server.kill()
 

@@ -80,6 +80,7 @@ def turns(name: str, po_name: str) -> int:
     return json.loads(script(f"po session show '{name}' --po {po_name} --json"))["turn_count"]
 
 
+@pytest.mark.slow
 def test_the_recorded_session(model, monkeypatch):
     """What is printed is what was recorded but for ids, times and what the model says."""
     monkeypatch.setenv("PATH", f"{Path(PO).parent}:{os.environ['PATH']}")
@@ -101,6 +102,7 @@ def skeleton(line: str, shown: str) -> list[str]:
     return [one for one in lines if not line.startswith("po session show --range") or re.match(r"\[|greeter|$", one)]
 
 
+@pytest.mark.slow
 def test_other_models(real, shared_server, monkeypatch, weights):
     monkeypatch.setenv("OPENAI_BASE_URL", f"{shared_server.url}/v1")
     text = block("models").replace("llm keys set openai", f"llm keys set openai --value {KEY}")
@@ -109,6 +111,7 @@ def test_other_models(real, shared_server, monkeypatch, weights):
     assert script("po config get model") == "gpt-4o-mini\n"
 
 
+@pytest.mark.slow
 def test_recipes_for_pipes(real):
     needs("git", "jq")
     script(
@@ -121,6 +124,7 @@ def test_recipes_for_pipes(real):
     assert turns("Debug task", "reader") == 2
 
 
+@pytest.mark.slow
 def test_recipes_for_scripts(real):
     for _ in range(2):
         script(block("recipe: scripts"))
@@ -128,6 +132,7 @@ def test_recipes_for_scripts(real):
     assert turns("Release 1.2", "greeter") == 1
 
 
+@pytest.mark.slow
 def test_recipes_for_xargs(real):
     Path("more.txt").write_text("Ice floats.\n")
     out = script(block("recipe: xargs"))
@@ -143,6 +148,7 @@ def test_the_recipe_for_fzf(real, monkeypatch):
     assert script("po status") == "reader: Debug task (2 msgs)\n"
 
 
+@pytest.mark.slow
 def test_the_recipe_for_git(real):
     needs("git")
     script("git init -q; git add notes.txt")
@@ -159,6 +165,7 @@ def test_the_recipe_for_git(real):
     assert script("git log --oneline | wc -l").strip() == "2"
 
 
+@pytest.mark.slow
 def test_the_lines_for_cron(real, monkeypatch):
     """As cron runs them: by sh, with hardly any variables, twice."""
     lines = block("recipe: cron").splitlines()

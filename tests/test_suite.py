@@ -9,7 +9,7 @@ import sys
 import tomllib
 
 import pytest
-from support.processes import children_ended
+from support.processes import children_ended, outliving
 from support.running import TESTS
 from support.selection import sampled, slow, slow_but
 
@@ -73,10 +73,24 @@ def test_a_slow_case_is_otherwise_the_same():
     assert (skipped.values, skipped.id, [mark.name for mark in skipped.marks]) == (("a",), "x", ["skip", "slow"])
 
 
+def child() -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
 def test_a_child_does_not_outlive_its_test():
     with children_ended():
-        one = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        one = child()
         assert one.poll() is None
     assert one.returncode == -9
     assert one.stdout is not None
     assert one.stdout.closed
+
+
+def test_what_tests_share_outlives_them():
+    with children_ended():
+        with outliving():
+            shared = child()
+        own = child()
+    assert (shared.poll(), own.poll()) == (None, -9)
+    shared.communicate(b"\n")
+    assert shared.returncode == 0

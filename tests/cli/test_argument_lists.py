@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from support.running import command
+from support.selection import sampled, slow_but
 from typer.testing import CliRunner
 
 from po_sessions.cli.app.root import app
@@ -202,7 +203,7 @@ def assert_all_there(world: World, place: Path) -> None:
         assert session.id == id
 
 
-@pytest.mark.parametrize("batch", range(BATCHES))
+@pytest.mark.parametrize("batch", slow_but(range(BATCHES), 0))
 def test_no_argument_list_breaks_po(batch, world, backend, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "copy"))
     broken = []
@@ -217,7 +218,7 @@ def test_no_argument_list_breaks_po(batch, world, backend, tmp_path, monkeypatch
     assert not broken, "\n".join(broken)
 
 
-@pytest.mark.parametrize("number", range(PROCESSES))
+@pytest.mark.parametrize("number", sampled(range(PROCESSES), every=6))
 def test_no_argument_list_breaks_a_process(number, world, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "copy"))
     args = next(islice(lists(world), 17 * number, None))

@@ -294,6 +294,7 @@ def test_on_a_terminal(talk, root, po):
     assert on_terminal("backup", "list", "Before")[1] == "There are no backups; 'po backup create' makes one.\n"
 
 
+@pytest.mark.slow
 def test_a_thousand_sessions(root, po, po_process):
     store = open_storage("files", root=str(root))
     for number in range(1000):

@@ -73,6 +73,7 @@ def test_there_and_back(form, tea, store, po, elsewhere):
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(one=sessions().filter(lambda one: one.version == 1))
 @example(one=session(*[Message("user", text, NOW) for text in HOSTILE], metadata={text: text for text in HOSTILE}))
+@pytest.mark.slow
 def test_any_session_comes_back_into_an_empty_environment(one, tmp_path):
     from po_sessions import formats
     from po_sessions.session import Session as Stored

@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 from support.model_server import ANTHROPIC, KEY, N_CTX, OPENAI, ModelServer
 from support.running import PO
+from support.selection import slow, slow_but
 from support.terminal import on_terminal, plain
 
-WIRES = pytest.mark.parametrize("model", [OPENAI, ANTHROPIC])
+WIRES = pytest.mark.parametrize("model", slow_but([OPENAI, ANTHROPIC], OPENAI))
 LLM = str(Path(sys.executable).with_name("llm"))
 
 
@@ -84,6 +85,7 @@ def test_a_conversation(model_server, model):
     assert answer["duration_ms"] > 0
 
 
+@pytest.mark.slow
 def test_the_model_of_a_prompt_object_or_of_the_environment(model_server, monkeypatch):
     define(f"model: {OPENAI}\noptions: {{max_tokens: 4}}")
     assert json.loads(run("send", "greeter", "Hi", "--json"))["usage"]["output"] == 4
@@ -92,6 +94,7 @@ def test_the_model_of_a_prompt_object_or_of_the_environment(model_server, monkey
 
 
 @WIRES
+@pytest.mark.slow
 def test_pieces_are_printed_as_they_come(model_server, model):
     command = [PO, "send", "greeter", "Tell me a long story.", "--model", model, "-o", "max_tokens=120"]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
@@ -106,6 +109,7 @@ def test_pieces_are_printed_as_they_come(model_server, model):
 
 
 @WIRES
+@pytest.mark.slow
 def test_an_interrupt_ends_the_command_and_keeps_what_came(model_server, model):
     command = [PO, "send", "greeter", "Tell me a long story.", "--model", model, "-o", "max_tokens=1500"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -131,7 +135,7 @@ def test_a_wrong_key(model_server, model):
     retry(again)
 
 
-@pytest.mark.parametrize(("model", "name"), [(OPENAI, "mine"), (ANTHROPIC, "anthropic")])
+@pytest.mark.parametrize(("model", "name"), [slow((OPENAI, "mine")), slow((ANTHROPIC, "anthropic"))])
 def test_a_missing_key(model_server, model, name):
     keys()
     error = run("send", "greeter", "Hello", "--model", model, code=8)
@@ -151,6 +155,7 @@ def test_an_unknown_model(model_server):
 
 
 @WIRES
+@pytest.mark.slow
 def test_a_server_that_is_down(own_server: ModelServer, model):
     own_server.kill()
     error = run("send", "greeter", "Hello", "--model", model, "-o", "max_tokens=5", code=8)
@@ -160,6 +165,7 @@ def test_a_server_that_is_down(own_server: ModelServer, model):
 
 
 @WIRES
+@pytest.mark.slow
 def test_a_server_that_is_killed_in_mid_reply(own_server: ModelServer, model):
     command = [PO, "send", "greeter", "Tell me a long story.", "--model", model, "-o", "max_tokens=1500"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -175,6 +181,7 @@ def test_a_server_that_is_killed_in_mid_reply(own_server: ModelServer, model):
 
 
 @WIRES
+@pytest.mark.slow
 def test_a_conversation_that_is_too_long(model_server, model):
     error = run("send", "greeter", "word " * 2 * N_CTX, "--model", model, code=8)
     assert check_failed(error, "longer than", "--new") == []
@@ -188,6 +195,7 @@ def test_a_dry_run_needs_no_key_and_no_server(model_server):
     assert (about["model"], about["messages"][-1]["content"]) == (OPENAI, "Hello")
 
 
+@pytest.mark.slow
 def test_an_address_in_front_matter_is_refused(model_server):
     define("options: {api_base: http://evil.example}")
     error = run("send", "greeter", "Hello", "--model", OPENAI, code=2)
@@ -207,7 +215,7 @@ def test_all_models_are_listed(model_server, model):
     assert set(found) == set(states)
 
 
-@pytest.mark.parametrize("columns", [200, 80, 60, 40])
+@pytest.mark.parametrize("columns", slow_but([200, 80, 60, 40], 60))
 def test_the_name_of_a_model_is_whole_however_narrow_the_terminal(columns, model_server, monkeypatch):
     monkeypatch.setenv("PAGER", "")
     names = run("model", "list").split("\n")[:-1]
@@ -219,6 +227,7 @@ def test_the_name_of_a_model_is_whole_however_narrow_the_terminal(columns, model
     assert ("Description" in head) == (columns > 60)
 
 
+@pytest.mark.slow
 def test_a_broken_plugin_is_a_warning(model_server, tmp_path, monkeypatch):
     site = tmp_path / "site"
     about = site / "llm_bad-1.0.dist-info"
@@ -253,6 +262,7 @@ def llm_home(tmp_path, monkeypatch):
     monkeypatch.setenv("LLM_USER_PATH", str(tmp_path / "llm"))
 
 
+@pytest.mark.slow
 def test_the_embedded_model_answers_in_llm(model, llm_home):
     reply = llm("-m", "smollm2", "Hello", "-s", "You are a gardener.", "-o", "max_tokens", "6")
     define("name: greeter")
@@ -267,12 +277,14 @@ def test_the_embedded_model_answers_in_llm(model, llm_home):
     assert json.loads(llm("logs", "--json"))[-1]["input_tokens"] == again["usage"]["input"]
 
 
+@pytest.mark.slow
 def test_the_embedded_model_fails_in_llm_with_a_sentence(llm_home, tmp_path, monkeypatch):
     assert "Error: The option 'n_ctx' cannot be 'x'." in llm("-m", "smollm2", "Hello", "-o", "n_ctx", "x", code=1)
     assert "po model pull" in llm("-m", "smollm2", "Hello", code=1)
     assert "smollm2" in llm("models", "list")
 
 
+@pytest.mark.slow
 def test_the_embedded_model_streams_in_llm(model, llm_home):
     command = [LLM, "-m", "smollm2", "Tell me a long story.", "-o", "max_tokens", "100"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as process:

@@ -11,6 +11,7 @@ from support.builders import ULID
 from support.model_server import OPENAI
 from support.odd_histories import HISTORIES
 from support.odd_histories import OPENAI as OPENAI_CALL
+from support.selection import slow_but
 from support.stored import history
 from support.strict import refused, refused_by_openai
 from support.terminal import on_terminal, plain
@@ -143,7 +144,7 @@ ODD = [
 ]
 
 
-@pytest.mark.parametrize("by", ["import", "hand"])
+@pytest.mark.parametrize("by", slow_but(["import", "hand"], "hand"))
 @pytest.mark.parametrize("messages", ODD)
 @pytest.mark.parametrize("model", [OPENAI, "claude-3-haiku"])
 def test_a_session_goes_on_with_a_strict_provider(model, messages, by, wire, root, po):
@@ -178,7 +179,7 @@ AGAIN = [("session", "retry", ULID), ("send", "greeter", "list it", "-s", ULID, 
 
 
 @pytest.mark.parametrize("again", AGAIN)
-@pytest.mark.parametrize("cut", range(1, 7))
+@pytest.mark.parametrize("cut", slow_but(range(1, 7), 1, 5))
 @pytest.mark.parametrize("model", [OPENAI, "claude-3-haiku"])
 def test_a_turn_that_was_cut_goes_on_with_a_strict_provider(model, cut, again, wire, root, po):
     assert po("session", "import", "-", input=document([ASKED, ANSWERED, *CUT_OFF[:cut]])).exit_code == 0
@@ -224,6 +225,7 @@ def test_the_embedded_model_goes_on_with_a_turn(model, root, po):
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(messages=HISTORIES)
+@pytest.mark.slow
 def test_whatever_a_session_file_holds_it_can_be_sent(messages, wire, root, po):
     (root / "sessions").mkdir(exist_ok=True)
     path = root / "sessions" / f"{ULID}.json"
@@ -243,6 +245,7 @@ def test_whatever_a_session_file_holds_it_can_be_sent(messages, wire, root, po):
 
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(messages=HISTORIES)
+@pytest.mark.slow
 def test_whatever_a_session_file_holds_the_embedded_model_answers(messages, model, root, po):
     (root / "sessions").mkdir(exist_ok=True)
     (root / "sessions" / f"{ULID}.json").write_text(document([one.to_dict() for one in messages]))

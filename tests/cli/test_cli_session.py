@@ -432,6 +432,7 @@ def test_no_store_file_gets_the_number_of_a_closed_standard_descriptor():
     assert (done.returncode, int(done.stdout) > 2) == (0, True)
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_is_no_failure(root):
     store = open_storage("files", root=str(root))
     for number in range(2000):

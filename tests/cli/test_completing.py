@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.running import PO
+from support.selection import slow_but
 
 from po_sessions.cli.fast import complete
 from po_sessions.cli.fast.bash_line import Line
@@ -179,7 +180,13 @@ def test_one_that_others_can_write_is_not_looked_into(many, env):
     assert names("--root", env.root, "session", "show", "--po", "reader", "") == ["Notes"]
 
 
-@pytest.mark.parametrize("what", ["sessions", "sessions/index.json", "sessions/index.log", "state.toml", "objects"])
+PLACES = ["sessions", "sessions/index.json", "sessions/index.log", "state.toml", "objects"]
+
+
+@pytest.mark.parametrize(
+    "what",
+    slow_but(PLACES, "sessions/index.json"),
+)
 @pytest.mark.parametrize("damage", ["missing", "garbage", "directory", "unreadable", "fifo"])
 def test_a_damaged_store_says_nothing(what, damage, many, env):
     many.storage.close()

@@ -55,7 +55,7 @@ def world(env: Environment, weights: str) -> Environment:
     return env
 
 
-@pytest.mark.parametrize("page", slow_but(PAGES, "po-send.1", "po-session-list.1"))
+@pytest.mark.parametrize("page", slow_but(PAGES, "po-status.1", "po-session-list.1"))
 def test_the_examples_of(page, world, monkeypatch):
     if page == "po-session-export.1":
         Path("saved.jsonl").unlink()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.scripted import Script
+from support.selection import sampled
 
 from po_sessions.cli.fast import session_list
 from po_sessions.errors import Unreachable
@@ -79,7 +80,7 @@ def expire(root: Path, took: float) -> None:
     seen.write_text(json.dumps({**json.loads(seen.read_text()), "at": 0.0, "took": took}))
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", sampled(COMMANDS, every=5))
 def test_a_list_is_answered_early_after_a_change(name, run, po, root, backend, monkeypatch):
     monkeypatch.setattr(directory, "_SHORT", 60.0)  # a busy machine takes long for any look
     if name == "session retry":

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from support.fast_states import STATES as OTHERS
 from support.running import PO
+from support.selection import sampled
 
 from po_sessions import pointers
 from po_sessions.cli.fast import session_list
@@ -461,7 +462,7 @@ def compare(po, root: Path) -> set[str]:
     return {" ".join(shape) for shape, said in early if said is not None}
 
 
-@pytest.mark.parametrize("name", STATES)
+@pytest.mark.parametrize("name", sampled(STATES, every=5))
 def test_both_ways_say_the_same(name, filled, po, root):
     STATES[name](filled, root / "sessions")
     answered = compare(po, root)
@@ -471,7 +472,7 @@ def test_both_ways_say_the_same(name, filled, po, root):
     compare(po, root)
 
 
-@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("name", sampled(OTHERS, every=5))
 def test_both_ways_say_the_same_in_the_states_of_status(name, env, root, po, monkeypatch):
     for variable in ("PO_ROOT", "PO_SESSION"):
         monkeypatch.setenv(variable, "")

@@ -18,6 +18,7 @@ from support.hints import hint_of
 from support.printed import printed
 from support.running import TESTS, command
 from support.scripted import Script
+from support.selection import sampled
 
 from po_sessions.cli.app import hints
 from po_sessions.cli.fast.commands_table import COMMANDS
@@ -421,7 +422,10 @@ def test_no_text_has_a_command_line():
     assert found == []
 
 
-@pytest.mark.parametrize(("template", "provoke"), [(one, case) for one, cases in CASES.items() for case in cases])
+EACH = [(one, case) for one, cases in CASES.items() for case in cases]
+
+
+@pytest.mark.parametrize(("template", "provoke"), sampled(EACH, every=4))
 def test_what_is_printed_works_when_pasted(template, provoke, world):
     shown = provoke(world)
     lines = [in_shell(line) for line in printed(shown)]

@@ -84,22 +84,24 @@ RESULTS = ("session show", "session export", "object show", "object path", "sess
 class World:
     """An environment with a session, one in the trash and a backup; its files are there to be spoilt."""
 
-    def __init__(self, po: Callable[..., Any], root: Path) -> None:
+    def __init__(self, po: Callable[..., Any], root: Path, once: Callable[..., Any]) -> None:
         self.po = po
         self.root = root
-        gone = po("session", "new", "Gone", "--po", "greeter").stdout.strip()
-        self.id = po("session", "new", "Tea", "--po", "greeter").stdout.strip()
-        for args in (
-            *(["send", "greeter", "-s", gone, "Hello"], ["send", "greeter", "-s", self.id, "Hello"]),
-            *(["backup", "create", self.id], ["session", "delete", gone], ["session", "switch", self.id]),
-            ["session", "list"],
-        ):
-            assert po(*args).exit_code == 0
-        self.gone = gone
+        self.gone, self.id = once("hostile", self._fill)
+        assert po("session", "list").exit_code == 0
         self.session = root / "sessions" / f"{self.id}.json"
         (self.trashed,) = (root / "trash").iterdir()
         (self.backup,) = (root / "backups" / self.id).iterdir()
         self.sent = (root / "sessions" / "index.json").read_bytes()
+
+    def _fill(self) -> tuple[str, str]:
+        gone, id = (self.po("session", "new", name, "--po", "greeter").stdout.strip() for name in ("Gone", "Tea"))
+        for args in (
+            *(["send", "greeter", "-s", gone, "Hello"], ["send", "greeter", "-s", id, "Hello"]),
+            *(["backup", "create", id], ["session", "delete", gone], ["session", "switch", id], ["session", "list"]),
+        ):
+            assert self.po(*args).exit_code == 0
+        return gone, id
 
     def words(self, line: str) -> list[str]:
         return [{"ID": self.id, "GONE": self.gone}.get(word, word) for word in line.split()]
@@ -229,8 +231,8 @@ def cases(first: int) -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def world(po, root, backend):
-    made = World(po, root)
+def world(po, root, backend, once):
+    made = World(po, root, once)
     yield made
     while HELD:
         os.close(HELD.pop())

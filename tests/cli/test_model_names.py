@@ -116,6 +116,7 @@ def test_a_name_ends_no_line(file):
     assert model_names.read() == [("a b c", "d e"), ("f", "")]
 
 
+@pytest.mark.slow
 def test_many_presses_of_tab_at_once():
     line = [PO, "__complete", "zsh", "send", "greeter", "-m", "gpt-4o"]
     running = [subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for _ in range(4)]

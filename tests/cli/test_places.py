@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.running import TESTS
+from support.selection import slow_but
 
 from po_sessions.environment import Environment
 
@@ -138,7 +139,7 @@ def nobody(*args: str, **variables: str | None) -> subprocess.CompletedProcess[s
     return done
 
 
-@pytest.mark.parametrize("home", [None, "", "relative"])
+@pytest.mark.parametrize("home", slow_but([None, "", "relative"], None))
 def test_without_a_home_directory_the_environment_in_the_working_directory_works(home, root):
     for line in (
         *("session list", "object list", "send greeter Hello", "session show", "status", "doctor", "config list"),

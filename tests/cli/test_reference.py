@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from support.running import TESTS
+from support.selection import slow_but
 from support.worked_examples import begin, examples
 
 from po_sessions.cli.app.root import load
@@ -226,7 +227,7 @@ def all_held(root: Path, torn: str) -> Iterator[None]:
 READING = {"session list", "session show", "session current", "session path", "status", "doctor", "model", "config"}
 
 
-@pytest.mark.parametrize("code", [4, 5, 6, 8])
+@pytest.mark.parametrize("code", slow_but([4, 5, 6, 8], 4))
 def test_an_exit_code_is_in_the_pages_of_the_commands_that_can_have_it(code, env, po, backend, monkeypatch):
     """Each command is run on what makes it end so if it can: a selector of two sessions, a model that is not there, two
     prompt objects of one name, an environment in which all is held by another process.

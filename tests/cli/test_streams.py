@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from support.running import command
 from support.scripted import Script
+from support.selection import sampled, slow_but
 from typer.main import get_command
 
 from po_sessions.cli.app.root import app
@@ -71,8 +72,18 @@ ASKS = [["trash", "empty"], ["session", "delete", "Tea", "--purge"], ["send", "g
 
 
 @pytest.fixture
-def full(root, po, backend, request) -> Path:
+def full(root, po, backend, request, once) -> Path:
     """An environment in which all of the table can be done."""
+    once("streams", lambda: fill(po, backend))
+    assert po("session", "list").exit_code == 0
+    if "adopt" in request.node.name:  # which is a fault to the doctor
+        for line in (["object", "new", "gone", "--body", "Gone."], ["session", "new", "Lost", "--po", "gone"]):
+            assert po(*line).exit_code == 0
+        assert po("object", "delete", "gone").exit_code == 0
+    return root
+
+
+def fill(po, backend) -> None:
 
     def do(*args: str) -> None:
         done = po(*args)
@@ -87,11 +98,6 @@ def full(root, po, backend, request) -> Path:
     backend.script = Script(error=Unreachable("Down."))
     assert po("send", "greeter", "-s", "Failed", "--create", "Hello").exit_code == 8
     backend.script = None
-    if "adopt" in request.node.name:  # which is a fault to the doctor
-        do("object", "new", "gone", "--body", "Gone.")
-        do("session", "new", "Lost", "--po", "gone")
-        do("object", "delete", "gone")
-    return root
 
 
 class Untouched(io.RawIOBase):
@@ -125,7 +131,7 @@ def test_every_command_is_in_the_table():
 
 
 @pytest.mark.parametrize("words", EVERY)
-@pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.parametrize("as_json", slow_but([False, True], True))
 def test_what_works_tells_nothing_but_its_result(words, as_json, full, po):
     done = po(*["--json"] * as_json, *words.split(), *EVERY[words])
     assert (done.exit_code, done.stderr) == (0, "")
@@ -134,7 +140,7 @@ def test_what_works_tells_nothing_but_its_result(words, as_json, full, po):
         json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("words", EVERY)
+@pytest.mark.parametrize("words", sampled(EVERY, every=6))
 def test_standard_input_is_not_touched_unasked(words, full):
     assert run([*words.split(), *EVERY[words]], stdin=untouched()) == (0, "")
 
@@ -159,7 +165,7 @@ def test_what_needs_a_standard_input_tells_that_there_is_none(args, code, full):
     assert (found, told.startswith("po: ")) == (code, True)
 
 
-@pytest.mark.parametrize("words", EVERY)
+@pytest.mark.parametrize("words", sampled(EVERY, every=6))
 @pytest.mark.parametrize("as_json", [False, True])
 def test_an_output_that_cannot_be_written_is_exit_9(words, as_json, full):
     args = [*["--json"] * as_json, *words.split(), *EVERY[words]]
@@ -173,7 +179,7 @@ def test_an_output_that_cannot_be_written_is_exit_9(words, as_json, full):
     assert "Cannot write to standard output: No space left on device." in said
 
 
-@pytest.mark.parametrize("words", EVERY)
+@pytest.mark.parametrize("words", sampled(EVERY, every=6))
 def test_closed_streams(words, full):
     code, told = run([*words.split(), *EVERY[words]], stdin=None, stdout=None)
     if words in SILENT:

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 from support.builders import ULID
 from support.running import PO, command
+from support.selection import sampled, slow_but
 from support.terminal import on_terminal, plain
 
 from po_sessions import atomic, locks
@@ -359,7 +360,7 @@ def sound(root: Path) -> dict[str, tuple[Message, ...]]:
     return found
 
 
-@pytest.mark.parametrize("name", HARMS)
+@pytest.mark.parametrize("name", sampled(HARMS, every=6))
 def test_what_is_harmed_is_found_repaired_and_not_lost(name, root, store, doctor):
     harm = HARMS[name]
     assert doctor() == (0, [])
@@ -609,7 +610,7 @@ for n in itertools.count():
 # Several harms at once
 
 
-@pytest.mark.parametrize("seed", range(int(os.environ.get("PO_TEST_DOCTOR_ROUNDS", "12"))))
+@pytest.mark.parametrize("seed", slow_but(range(int(os.environ.get("PO_TEST_DOCTOR_ROUNDS", "12"))), 0))
 def test_several_harms_at_once(seed, root, store, doctor):
     rng = random.Random(seed)
     alone = {"trash is a file", "interrupted renaming", "renaming of garbage"}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.running import command
+from support.selection import sampled
 
 from po_sessions import folders
 from po_sessions.environment import Environment
@@ -28,7 +29,7 @@ TOGETHER = {
 }
 
 
-@pytest.mark.parametrize("name", TOGETHER)
+@pytest.mark.parametrize("name", sampled(TOGETHER, every=4))
 def test_at_once_they_end_as_documented_and_lose_nothing(name, root):
     for _ in range(ROUNDS):
         for path in [*(root / "objects").glob("*.md"), *root.glob("trash/*.md")]:

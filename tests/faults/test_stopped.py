@@ -159,7 +159,7 @@ def test_no_reader_waits_for_a_process_that_is_stopped(name: str, prepared: Path
     assert at >= 3 * step
 
 
-@pytest.mark.parametrize("name", slow_but([name for name in STOPPED if name != "rename a prompt object"], "append"))
+@pytest.mark.parametrize("name", slow_but([name for name in STOPPED if name != "rename a prompt object"], "rename"))
 def test_changes_of_other_sessions_go_on(name: str, prepared: Path, tmp_path: Path, clock: Clock) -> None:
     step = 1 if ALL or name == "append" else 4
     at = len(name) % step

@@ -93,7 +93,7 @@ def plan(name: str, count: int) -> Iterator[tuple[int, int, bool]]:
                 yield at, code, lasting
 
 
-@pytest.mark.parametrize("name", slow_but(OPERATIONS, "append", "rename"))
+@pytest.mark.parametrize("name", slow_but(OPERATIONS, "append", "delete"))
 def test_each_call_fails_in_turn(name: str, prepared: Path, tmp_path: Path) -> None:
     def fresh() -> Path:
         shutil.rmtree(tmp_path / "x", ignore_errors=True)

@@ -28,6 +28,7 @@ def written(form, *some):
 @example(one=session(*[Message("user", text) for text in HOSTILE]))
 @example(one=session(*[Message("assistant", None, None, {"tool_calls": [{"id": text}]}) for text in HOSTILE]))
 @example(one=session(metadata={text: text for text in HOSTILE}, extra={text + "x": [text] for text in HOSTILE}))
+@pytest.mark.slow
 def test_a_session_comes_back_as_it_was(one):
     for form in map(format_named, FORMATS):
         document = written(form, one)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from support.hints import hint_of
+from support.selection import slow
 
 from po_sessions.errors import ContextTooLong, InvalidInput, ModelError, ModelUnavailable, WeightsMissing
 from po_sessions.models import ModelPaths, Reply, engine, known, resolve
@@ -74,6 +75,7 @@ def damage(paths, at, length=1):
         file.write(bytes(byte ^ 0xFF for byte in old))
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_same_reply(paths):
     body = "print(list(ask('Name a colour.', 20))[-1].message['content'])"
     said = {subprocess.run(script(paths, body), capture_output=True, check=True).stdout for _ in range(3)}
@@ -81,12 +83,14 @@ def test_two_processes_give_the_same_reply(paths):
     assert len(said.pop()) > 10
 
 
+@pytest.mark.slow
 def test_what_was_asked_before_changes_nothing(paths):
     alone = text(paths)
     ask(paths, [{"role": "user", "content": "Something else altogether."}])
     assert text(paths) == alone
 
 
+@pytest.mark.slow
 def test_temperature_and_seed_are_used(paths):
     assert text(paths, seed=5) == text(paths)
     warm = text(paths, temperature="1.5", seed="1")
@@ -132,6 +136,7 @@ def test_a_conversation_that_does_not_fit(paths):
     assert hint_of(caught.value)
 
 
+@pytest.mark.slow
 def test_a_conversation_that_needs_more_than_the_usual_room(paths):
     reply = ask(paths, [{"role": "user", "content": "word " * 1400}], max_tokens=1)[-1]
     assert reply.usage["input"] > 1400
@@ -176,6 +181,7 @@ def test_tools_are_refused(paths):
         EmbeddedBackend(paths).complete(HELLO, model="smollm2", tools=[{"name": "clock"}], options={})
 
 
+@pytest.mark.slow
 def test_any_gguf_file_runs_by_its_path(paths, weights, own):
     other = os.path.join(own.cache, "other.gguf")
     os.rename(weights_module.path(own), other)
@@ -335,11 +341,13 @@ def test_it_writes_nothing_of_its_own(paths):
     assert (done.stdout, done.stderr) == ("ContextTooLong\n", "")
 
 
+@pytest.mark.slow
 def test_an_interrupt_stops_the_reply_at_once(paths):
     whole = to_its_end(paths, "list(ask('Tell me a story.'))")
     assert interrupted(paths, "r = ask('Tell me a story.'); next(r); say_so(0.2); list(r)") < whole / 3
 
 
+@pytest.mark.slow
 def test_an_interrupt_stops_the_reading_of_a_long_prompt(paths):
     whole = to_its_end(paths, "next(ask('word ' * 1500))")
     assert interrupted(paths, "say_so(0.8); next(ask('word ' * 1500))") < whole / 3
@@ -375,13 +383,13 @@ except KeyboardInterrupt:
 @pytest.mark.parametrize(
     ("body", "code"),
     [
-        ("list(ask('Hello', 3))", 0),
+        slow(("list(ask('Hello', 3))", 0)),
         ("r = ask(LONG); next(r)", 0),
         ("r = ask(LONG); next(r); os._exit(4)", 4),
-        ("for said in ask('Hello', 3):\n    if isinstance(said, Reply): os._exit(5)", 5),
-        ("r = ask(LONG); next(r); sys.exit(6)", 6),
-        ("for said in ask(LONG): raise ValueError", 1),
-        ("a, b = ask(LONG), ask(LONG); next(a), next(b)", 0),
+        slow(("for said in ask('Hello', 3):\n    if isinstance(said, Reply): os._exit(5)", 5)),
+        slow(("r = ask(LONG); next(r); sys.exit(6)", 6)),
+        slow(("for said in ask(LONG): raise ValueError", 1)),
+        slow(("a, b = ask(LONG), ask(LONG); next(a), next(b)", 0)),
     ],
 )
 def test_a_process_ends_promptly_however_it_ends(paths, body, code):
@@ -393,6 +401,7 @@ def test_a_process_ends_promptly_however_it_ends(paths, body, code):
         assert os.listdir(paths.runtime) == []
 
 
+@pytest.mark.slow
 def test_a_model_that_was_never_asked_goes_without_hanging(paths):
     body = """
 from po_sessions.models import engine, weights

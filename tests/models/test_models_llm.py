@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from support.hints import hint_of
 from support.model_server import ANTHROPIC, KEY, OPENAI
+from support.selection import sampled, slow, slow_but
 from support.wire import nobody
 
 from po_sessions.cli.app.hints import with_hint
@@ -356,7 +357,7 @@ def test_a_server_that_dies_in_mid_reply(own_server, backend, model):
     assert ask(backend, model=model, options={"max_tokens": 3})[-1].usage["output"] == 3
 
 
-@pytest.mark.parametrize("model", [OPENAI, "slow", ANTHROPIC])
+@pytest.mark.parametrize("model", slow_but([OPENAI, "slow", ANTHROPIC], OPENAI))
 def test_a_server_that_is_not_there(tiny, backend, model, monkeypatch):
     address = nobody()
     monkeypatch.setenv("ANTHROPIC_BASE_URL", address)
@@ -438,6 +439,7 @@ def test_a_limit_tells_how_long_to_wait(tiny, backend, headers, low, high):
 
 
 @WIRES
+@pytest.mark.slow
 def test_a_long_wait_of_the_sdk_is_told(tiny, model):
     notices = []
 
@@ -464,7 +466,7 @@ SECRETS = [
 
 
 @WIRES
-@pytest.mark.parametrize(("status", "message"), SECRETS)
+@pytest.mark.parametrize(("status", "message"), sampled(SECRETS, every=4))
 def test_no_error_has_a_key_or_what_an_address_may_hide(tiny, backend, model, status, message):
     (home() / "keys.json").write_text(json.dumps({"mine": "sk-SECRET-1234567890", "anthropic": "sk-SECRET-1234567890"}))
     tiny.fails(status, message, x_should_retry="false")
@@ -695,6 +697,7 @@ def test_a_broken_plugin_is_named_and_the_others_work(plugin):
     ]
 
 
+@pytest.mark.slow
 def test_settings_of_llm_that_are_broken_are_named_and_the_rest_works(plugin, tmp_path):
     (tmp_path / "llm").mkdir()
     (tmp_path / "llm" / "extra-openai-models.yaml").write_text("- model_id: x\n")
@@ -730,11 +733,11 @@ def test_an_old_plugin_is_given_calls_and_results(plugin):
     ("model", "messages"),
     [
         ("old", WITH_TOOLS),
-        ("old-tools", [TALK[1], *TALK[1:]]),
-        ("old-tools", [TALK[2], *TALK[1:]]),
-        ("old-tools", [*TALK[:3], TALK[0], *TALK[3:]]),
-        ("deaf", TALK),
-        ("single", TALK),
+        slow(("old-tools", [TALK[1], *TALK[1:]])),
+        slow(("old-tools", [TALK[2], *TALK[1:]])),
+        slow(("old-tools", [*TALK[:3], TALK[0], *TALK[3:]])),
+        slow(("deaf", TALK)),
+        slow(("single", TALK)),
     ],
 )
 def test_a_plugin_that_would_lose_some_of_it_is_refused(plugin, model, messages):
@@ -764,12 +767,13 @@ def test_the_limit_of_a_prompt_object_holds_for_a_model_that_calls_it_otherwise(
     assert out == ["Hello 7", "Hello 8", "old has no option 'max_tokens'. It has no options."]
 
 
-@pytest.mark.parametrize("model", ["deaf", "single"])
+@pytest.mark.parametrize("model", slow_but(["deaf", "single"], "deaf"))
 def test_a_first_message_loses_nothing(plugin, model):
     plugin("llm_old", OLD)
     assert in_process(f"out = ask({HELLO!r}, {model!r})")
 
 
+@pytest.mark.slow
 def test_the_openai_sdk_is_imported_only_for_its_models(plugin):
     plugin("llm_old", OLD)
     out = in_process(f"""
@@ -781,6 +785,7 @@ def test_the_openai_sdk_is_imported_only_for_its_models(plugin):
     assert out == [False, True]
 
 
+@pytest.mark.slow
 def test_a_plugin_that_wraps_the_models_of_others_sees_them_all(plugin):
     plugin("llm_old", OLD)
     plugin("llm_wrapper", WRAPPER)

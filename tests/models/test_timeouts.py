@@ -12,6 +12,7 @@ import pytest
 from support.model_server import OPENAI, set_up_llm
 from support.running import PO
 from support.scripted import Script
+from support.selection import slow_but
 from support.stored import history
 
 from po_sessions.environment import Environment
@@ -57,7 +58,7 @@ def failed(done):
     return error
 
 
-@pytest.mark.parametrize("model", [OPENAI, "slow"])
+@pytest.mark.parametrize("model", slow_but([OPENAI, "slow"], OPENAI))
 def test_a_silent_provider_ends_with_the_timeout(model, silent, root, run, po):
     error = failed(run("send", "greeter", "Hello", "-m", model, "--timeout", "1s"))
     assert "did not answer in full within 1 second" in error["message"]
@@ -68,6 +69,7 @@ def test_a_silent_provider_ends_with_the_timeout(model, silent, root, run, po):
     assert len(history(po, error["session_id"])) == 3
 
 
+@pytest.mark.slow
 def test_a_silent_provider_ends_with_the_setting(silent, root, run, po, monkeypatch):
     assert po("config", "set", "model.idle_timeout", "1s").exit_code == 0
     assert "has sent nothing for 1 second" in failed(run("send", "greeter", "Hello", "-m", OPENAI))["message"]
@@ -75,6 +77,7 @@ def test_a_silent_provider_ends_with_the_setting(silent, root, run, po, monkeypa
     assert "has sent nothing for 2 seconds" in failed(run("send", "greeter", "Hello", "-m", OPENAI))["message"]
 
 
+@pytest.mark.slow
 def test_a_summary_is_bounded_too(silent, root, run, po, backend, monkeypatch):
     assert po("send", "greeter", "Hello").exit_code == 0
     failed(run("session", "compact", "-m", OPENAI, "--timeout", "1s"))
@@ -84,6 +87,7 @@ def test_a_summary_is_bounded_too(silent, root, run, po, backend, monkeypatch):
     assert po("session", "compact", "--undo", "--timeout", "1s").exit_code == 2
 
 
+@pytest.mark.slow
 def test_a_provider_that_stalls_ends_and_what_had_come_is_kept(tiny, root, run, po, monkeypatch):
     monkeypatch.setenv("PO_MODEL_IDLE_TIMEOUT", "1s")
     tiny.says({"content": "Once"}, {"content": " upon"}, finish=None)
@@ -103,6 +107,7 @@ def test_a_provider_that_trickles_ends_with_the_timeout(tiny, root, run, po):
     assert tiny.gone.wait(10)
 
 
+@pytest.mark.slow
 def test_asking_again_by_itself_is_bounded(tiny, root, run, po):
     tiny.fails(503, retry_after="50")  # the SDK would wait, and ask again
     failed(run("send", "greeter", "Hello", "-m", OPENAI, "--timeout", "2s"))
@@ -123,6 +128,7 @@ def test_an_interrupt_ends_the_wait_for_a_silent_provider(silent, root, po):
     assert history(po, error["session_id"])[-1]["error"]["kind"] == "interrupted"
 
 
+@pytest.mark.slow
 def test_as_a_library_in_any_thread(silent, root):
     env = Environment.open(root, model_paths=ModelPaths(cache="/nowhere", runtime="/tmp"))
     session = env.session_manager.begin("greeter")

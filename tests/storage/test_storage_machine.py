@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -45,6 +46,8 @@ from po_sessions.text.times import UNKNOWN_TIME, timestamp
 ALL = bool(os.environ.get("PO_TEST_ALL_FAULTS"))
 STORES = settings(max_examples=300, stateful_step_count=60) if ALL else settings(max_examples=25, derandomize=True)
 MANAGERS = settings(max_examples=60, stateful_step_count=60) if ALL else settings(max_examples=12, derandomize=True)
+BRIEFLY = settings(max_examples=4, derandomize=True)
+"""For the tests that are not slow."""
 
 ULIDS = [f"01ARZ3NDEKTSV4RRFFQ69G5FA{end}" for end in "VWXYZ"]  # the same moment, so only the ends differ
 IDS = [*ULIDS, "123e4567-e89b-12d3-a456-426614174000"]
@@ -503,8 +506,13 @@ class Stores(RuleBasedStateMachine):
         return sorted(name.removesuffix(".json") for name in names if name[0] != "." and not name.endswith(".torn"))
 
 
-TestStores = Stores.TestCase
-TestStores.settings = STORES
+class TestStoresBriefly(Stores.TestCase):
+    settings = BRIEFLY
+
+
+@pytest.mark.slow
+class TestStores(Stores.TestCase):
+    settings = STORES
 
 
 class Managed(RuleBasedStateMachine):
@@ -767,5 +775,14 @@ class ManagedInMemory(Managed):
     kind = "memory"
 
 
-TestManager, TestManagerInMemory = Managed.TestCase, ManagedInMemory.TestCase
-TestManager.settings = TestManagerInMemory.settings = MANAGERS
+class TestManagerBriefly(Managed.TestCase):
+    settings = BRIEFLY
+
+
+@pytest.mark.slow
+class TestManager(Managed.TestCase):
+    settings = MANAGERS
+
+
+class TestManagerInMemory(ManagedInMemory.TestCase):
+    settings = MANAGERS

@@ -35,26 +35,40 @@ def in_memory(otherwise: Path) -> Iterator[Path]:
         shutil.rmtree(made)
 
 
+_start = subprocess.Popen.__init__
+
+
 @contextmanager
 def children_ended() -> Iterator[None]:
     """End what is started in the block by `subprocess` and runs at its end, as it does when a test fails."""
     begun: list[subprocess.Popen[Any]] = []
-    real = subprocess.Popen.__init__
+    before = subprocess.Popen.__init__
 
-    def init(self: subprocess.Popen[Any], *args: Any, **more: Any) -> None:
-        real(self, *args, **more)
+    def start(self: subprocess.Popen[Any], *args: Any, **more: Any) -> None:
+        before(self, *args, **more)
         begun.append(self)
 
-    subprocess.Popen.__init__ = init
+    subprocess.Popen.__init__ = start
     try:
         yield
     finally:
-        subprocess.Popen.__init__ = real
+        subprocess.Popen.__init__ = before
         for child in begun:
             if child.poll() is None:
                 child.kill()
                 with child:  # which closes its pipes
                     pass
+
+
+@contextmanager
+def outliving() -> Iterator[None]:
+    """Leave alone what is started in the block: several tests share it, and one of them may be the first to ask."""
+    ended = subprocess.Popen.__init__
+    subprocess.Popen.__init__ = _start
+    try:
+        yield
+    finally:
+        subprocess.Popen.__init__ = ended
 
 
 def forked(work: Callable[[], None], stacks: Path) -> int:

@@ -179,6 +179,7 @@ def test_an_interrupt_says_that_nothing_was_added():
         )
 
 
+@pytest.mark.slow
 def test_with_the_real_model_also_in_parts(root, po, model):
     for text in ("My name is Ada and I have two cats.", "I need a present for my brother Tom.", "He likes to sail."):
         assert po("send", "greeter", text, "--option", "max_tokens=90").exit_code == 0

@@ -72,6 +72,7 @@ def head(told):
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(message(), max_size=12), st.booleans(), st.sampled_from(LIMITS), st.sampled_from(["", "You greet."]))
+@pytest.mark.slow
 def test_as_the_oracle_says(tmp_path_factory, history, goes_on, limit, system):
     stored = Session(ULID, "Default", "greeter", WHEN, WHEN, tuple(history))
     last = stored.last_turn()

@@ -26,6 +26,7 @@ def store(tmp_path: Path) -> FileStore:
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(messages, min_size=1, max_size=7), st.data())
+@pytest.mark.slow
 def test_it_is_as_if_the_file_had_been_written_anew(tmp_path_factory, history, data):
     store = FileStore(str(tmp_path_factory.mktemp("store")), lock_timeout=0.2)
     start = data.draw(st.integers(0, len(history) - 1))

@@ -421,6 +421,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10)
 """
 
 
+@pytest.mark.slow
 def test_a_large_file_with_a_torn_end_takes_little_memory(store):
     path = Path(store.path(ULID))
     line = b',{"role":"user","content":"%s","created_at":"2025-01-03T10:00:00.000Z"}\n' % (b"x" * 10_000)

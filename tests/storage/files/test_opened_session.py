@@ -153,6 +153,7 @@ def test_the_newest_summary_is_found_without_reading_the_rest(files, monkeypatch
     assert looked == 2
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(files):
     from po_sessions import formats
 
