@@ -132,6 +132,10 @@ class Session:
         """How many messages there are."""
         return len(self.history)
 
+    def with_history(self, history: Sequence[Message]) -> Session:
+        """Return this session with another history, which also outlasts the block that this one was opened for."""
+        return Session(**{**{key: getattr(self, key) for key in Session.__dataclass_fields__}, "history": history})
+
     def turns(self) -> Iterator[Turn]:
         """Yield the turns; messages before the first user's belong to none."""
         number, messages = 0, list[Message]()
@@ -161,8 +165,8 @@ class Session:
 
     def newest_with(self, key: str, value: str | None = None) -> int | None:
         """Return where in the history, from 0, the newest message is that has one of the other keys, and this value."""
-        found = (at for at in reversed(range(len(self.history))) if self.history[at].has(key, value))
-        return next(found, None)
+        numbered = zip(reversed(range(len(self.history))), reversed(self.history), strict=False)
+        return next((at for at, message in numbered if message.has(key, value)), None)
 
     def summary_at(self) -> int | None:
         """Return where in the history the newest summary is, counted from 0."""

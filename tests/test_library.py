@@ -104,6 +104,19 @@ def test_every_class_that_the_library_takes_or_returns_is_exported():
     assert len(seen) > len(po_sessions.__all__) - 10  # but for the aliases
 
 
+@pytest.mark.parametrize("kind", [po_sessions.SessionManager, po_sessions.SessionBackups])
+def test_what_is_done_to_a_session_takes_its_id_too(kind):
+    taken = {
+        f"{name}({parameter})": hint
+        for name, function in vars(kind).items()
+        if inspect.isfunction(function) and not name.startswith("_")
+        for parameter, hint in typing.get_type_hints(function, names_in(kind.__module__)).items()
+        if parameter.startswith("session") and parameter != "sessions"
+    }
+    assert len(taken) >= 3
+    assert [one for one, hint in taken.items() if str not in typing.get_args(hint)] == []
+
+
 def met(thing: Any) -> set[type]:
     """Return the classes of the package in the annotations of a function, or of a class's fields and public methods."""
     if inspect.isfunction(thing):

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from po_sessions.changes import check_writable
 from po_sessions.errors import Advice, Advised, Conflict, NotFound, PoError, SessionNotFound, Unreadable
 from po_sessions.names import check_session_name, new_session_id
-from po_sessions.session import Session, SessionSummary
+from po_sessions.session import Session, SessionRef, SessionSummary, id_of
 from po_sessions.sessions import selector
 from po_sessions.sessions.naming import claimed
-from po_sessions.storage import Backups, Notice, SessionStore, archive_ids, load
+from po_sessions.storage import Backups, Notice, SessionStore, archive_ids, load, summary_of
 from po_sessions.storage.records import Backup, no_backup
 from po_sessions.text.times import timestamp
 
@@ -74,32 +74,34 @@ class SessionBackups:
         self._policy = policy
         self._notice = notice
 
-    def before_turn(self, session: SessionSummary, policy: BackupPolicy | None = None) -> None:
+    def before_turn(self, session: SessionRef, policy: BackupPolicy | None = None) -> None:
         """Copy a session that is in a turn, if it has messages and a backup is due; a failure is told and no more."""
-        if not session.message_count:
+        known = summary_of(self._storage, session)
+        if not known.message_count:
             return
         try:
             policy, now = policy or self._policy, self._clock()
-            if policy.is_due(self._times(session.id), now):
-                self._make(session.id, policy, now)
+            if policy.is_due(self._times(known.id), now):
+                self._make(known.id, policy, now)
         except PoError as error:
-            self._notice(Advised(f"No backup of {session.name!r} was made: {error}", error.advice))
+            self._notice(Advised(f"No backup of {known.name!r} was made: {error}", error.advice))
 
-    def create(self, session_id: str, policy: BackupPolicy | None = None) -> Backup:
+    def create(self, session: SessionRef, policy: BackupPolicy | None = None) -> Backup:
         """Copy a session now; the oldest that is too many goes.
 
         Raises SessionNotFound, Busy, WriteFailed; Unreadable, since a damaged copy would take a sound one's place.
         """
-        load(self._storage, session_id)
-        return self._make(session_id, policy or self._policy, self._clock())
+        id = id_of(session)
+        load(self._storage, id)
+        return self._make(id, policy or self._policy, self._clock())
 
     def ids(self) -> Sequence[str]:
         """Return the ids of all backups, newest first; cheap. Raises Unreadable."""
         return self._kept.backup_ids()
 
-    def list(self, session_id: str | None = None) -> Sequence[Backup]:
+    def list(self, session: SessionRef | None = None) -> Sequence[Backup]:
         """Return the backups, of one session if given, newest first. Raises Unreadable."""
-        return self._kept.backups(session_id)
+        return self._kept.backups(None if session is None else id_of(session))
 
     def find(self, ref: str) -> Backup:
         """Return the backup that `ref` means: its id, its session's id or name, or 4 characters of either end of an id.

@@ -24,7 +24,7 @@ from po_sessions.session import Session, SessionRef, SessionSummary, id_of
 from po_sessions.sessions import selector
 from po_sessions.sessions.naming import UNNAMED, check_free, claimed, free_name, named
 from po_sessions.sessions.stored import History
-from po_sessions.storage import Backups, LocalFiles, Notice, OnGap, SessionStore, Trash, ability, load
+from po_sessions.storage import Backups, LocalFiles, Notice, OnGap, SessionStore, Trash, ability, load, summary_of
 from po_sessions.text.times import timestamp
 
 if TYPE_CHECKING:
@@ -118,8 +118,7 @@ class SessionManager:
         """
         id = id_of(session)
         with self.storage.reading(id) as opened:
-            fields = {name: getattr(opened, name) for name in Session.__dataclass_fields__}
-            return Session(**{**fields, "history": History(self.storage, id, opened.message_count)})
+            return opened.with_history(History(self.storage, id, opened.message_count))
 
     def rename(self, session: SessionRef, name: str) -> SessionSummary:
         """Give a session another name; the time of its last turn stays.
@@ -284,7 +283,7 @@ class SessionManager:
 
         return pruning.carry_out(chosen, self.storage, self.pointers, self.now, purge=purge)
 
-    def before_turn(self, session: SessionSummary, policy: BackupPolicy | None = None) -> None:
+    def before_turn(self, session: SessionRef, policy: BackupPolicy | None = None) -> None:
         """Make the backup that is due before a turn by `policy`, or by the manager's, in a store that keeps backups."""
         if ability(self.storage, Backups) is not None:
             self.backups.before_turn(session, policy)
@@ -306,7 +305,7 @@ class SessionManager:
 
     def summary(self, session: SessionRef) -> SessionSummary:
         """Return a session without its history, read anew unless it is given as that. Raises SessionNotFound."""
-        return session if isinstance(session, SessionSummary) else self.storage.summary(id_of(session))
+        return summary_of(self.storage, session)
 
     def reading(self, session: SessionRef, *, on_gap: OnGap | None = None) -> AbstractContextManager[Session]:
         """Open a session for a block that looks at its history once, however long. Raises SessionNotFound, Unreadable.
@@ -333,9 +332,10 @@ class SessionManager:
         """Hold a session for one turn. Raises Busy, with the owner."""
         return self.storage.turn(id_of(session), verb)
 
-    def is_interrupted(self, session: SessionSummary) -> bool:
+    def is_interrupted(self, session: SessionRef) -> bool:
         """Tell whether the newest turn has no reply and nobody is working on one."""
-        return session.last_turn == "open" and self.storage.turn_owner(session.id) is None
+        known = self.summary(session)
+        return known.last_turn == "open" and self.storage.turn_owner(known.id) is None
 
     def current_po(self) -> str | None:
         """Return the current prompt object's name."""

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import fields
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from po_sessions.changes import End
 from po_sessions.message import Message
-from po_sessions.session import Session, SessionSummary
+from po_sessions.session import Session, SessionRef, SessionSummary, id_of
 
 if TYPE_CHECKING:
     from po_sessions.errors import Unreadable
@@ -240,8 +239,12 @@ class LocalFiles(Protocol):
 def load(store: SessionStore, id: str) -> Session:
     """Return a session with its history in memory. Raises SessionNotFound, Unreadable."""
     with store.reading(id) as session:
-        kept = {field.name: getattr(session, field.name) for field in fields(Session) if field.init}
-        return Session(**{**kept, "history": tuple(session.history)})
+        return session.with_history(tuple(session.history))
+
+
+def summary_of(store: SessionStore, session: SessionRef) -> SessionSummary:
+    """Return a session without its history, read anew unless it is given as that. Raises SessionNotFound."""
+    return session if isinstance(session, SessionSummary) else store.summary(id_of(session))
 
 
 A = TypeVar("A")

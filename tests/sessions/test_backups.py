@@ -84,6 +84,19 @@ def test_the_first_turn_of_a_day_makes_one_and_no_other_turn(manager, clock, sen
     assert counts(manager) == [8, 2]
 
 
+def test_each_verb_takes_an_id_or_a_session_with_or_without_its_history(manager, tea):
+    other = manager.create("greeter", "Coffee")
+    for given in (tea.id, tea, manager.get(tea)):
+        assert manager.backups.create(given).session.id == tea.id
+        assert len(manager.backups.list(given)) == len(manager.backups.list()) > 0
+        assert not manager.backups.list(other)
+    manager.backups.create(other)
+    for given in (tea.id, tea, manager.get(tea)):
+        before = len(manager.backups.list(tea))
+        manager.before_turn(given, BackupPolicy(interval=timedelta(-1), keep=9))
+        assert len(manager.backups.list(tea)) == before + 1
+
+
 def test_the_newest_are_kept(manager, clock, send, tea):
     for _ in range(6):
         send(tea)

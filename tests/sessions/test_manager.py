@@ -192,6 +192,8 @@ def test_a_turn_without_a_reply_and_without_an_owner_is_interrupted(manager):
     assert not manager.is_interrupted(made)
     after = manager.append(made.id, user())
     assert manager.is_interrupted(after)
+    assert manager.is_interrupted(made.id)
+    assert manager.is_interrupted(manager.get(made))
     with manager.turn(made.id, "send"):
         assert not manager.is_interrupted(after)
     assert not manager.is_interrupted(manager.append(made.id, assistant()))

@@ -47,6 +47,18 @@ def test_nothing_of_it_is_read_before_it_is_looked_at(manager, tea, monkeypatch)
     assert opened == [tea.id] * 2
 
 
+def test_what_is_looked_for_is_found_in_one_look(manager, tea, monkeypatch):
+    for _ in range(5):
+        manager.append(tea, assistant("More"))
+    stored, opened = manager.get(tea), []
+    real = manager.storage.reading
+    monkeypatch.setattr(manager.storage, "reading", lambda id: opened.append(id) or real(id))
+    assert stored.newest_with("model") is None
+    assert len(opened) == 1
+    assert stored.turns_begin_at(1) == 0
+    assert len(opened) == 2
+
+
 def test_what_is_added_later_is_not_in_it(manager, tea):
     manager.append(tea, user("Three"))
     assert [one.content for one in tea.history] == ["One", "Two"]

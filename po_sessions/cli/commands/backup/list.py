@@ -71,7 +71,7 @@ def _of_session(run: Invocation, ref: str | None, po: str | None) -> Sequence[Ba
     manager = run.environment().session_manager
     given = run.session_ref(ref)
     try:
-        return manager.backups.list(manager.find(given, run.known_po(po)).id)
+        return manager.backups.list(manager.find(given, run.known_po(po)))
     except (SessionNotFound, Unreadable):
         every = manager.backups.list() if given else []
         found = [one for one in every if given in (one.session.name, one.session.id, one.session.id.lower())]
