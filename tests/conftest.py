@@ -12,7 +12,7 @@ from typing import Any
 import hypothesis
 import pytest
 from support.model_server import ModelServer, set_up_llm
-from support.processes import children_ended, outliving
+from support.processes import children_ended, in_memory, outliving
 from support.running import REAL_CACHE, Clock, command
 from support.scripted import ScriptedBackend
 from support.wire import Wire, wire
@@ -58,6 +58,13 @@ def _children() -> Iterator[None]:
     """End the processes that a test has started and left, whatever came of it."""
     with children_ended():
         yield
+
+
+@pytest.fixture
+def fast(tmp_path: Path) -> Iterator[Path]:
+    """A directory in memory, where the machine has one: for tests that look for an order, and not at a disk."""
+    with in_memory(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture

@@ -74,10 +74,10 @@ def test_the_cuts_are_many(capsys):
 
 
 @pytest.mark.parametrize("case", slow_but(range(len(CASES)), 0))
-def test_no_cut_loses_an_acknowledged_message(case, tmp_path):
+def test_no_cut_loses_an_acknowledged_message(case, fast):
     history, message = CASES[case]
     acknowledged = [one.content for one in history]
-    store = open_storage("files", root=str(tmp_path / "store"))
+    store = open_storage("files", root=str(fast / "store"))
     store.create(session(*history))
     path = store.path(ULID)
     left = cuts(history, message)

@@ -94,10 +94,10 @@ def plan(name: str, count: int) -> Iterator[tuple[int, int, bool]]:
 
 
 @pytest.mark.parametrize("name", slow_but(OPERATIONS, "append", "delete"))
-def test_each_call_fails_in_turn(name: str, prepared: Path, tmp_path: Path) -> None:
+def test_each_call_fails_in_turn(name: str, prepared: Path, fast: Path) -> None:
     def fresh() -> Path:
-        shutil.rmtree(tmp_path / "x", ignore_errors=True)
-        return Path(shutil.copytree(prepared, tmp_path / "x" / ".prompt_objects", symlinks=True))
+        shutil.rmtree(fast / "x", ignore_errors=True)
+        return Path(shutil.copytree(prepared, fast / "x" / ".prompt_objects", symlinks=True))
 
     before = known(view(fresh()))
     root = fresh()
@@ -131,12 +131,12 @@ FOR_GOOD = {"purge", "empty the trash"}
 
 
 @pytest.mark.parametrize("name", slow_but(OPERATIONS, "append", "delete"))
-def test_a_process_is_killed_at_each_call(name: str, prepared: Path, tmp_path: Path) -> None:
+def test_a_process_is_killed_at_each_call(name: str, prepared: Path, fast: Path) -> None:
     """The next command finds what there was before, or the whole change, and all that was said."""
 
     def fresh() -> Path:
-        shutil.rmtree(tmp_path / "x", ignore_errors=True)
-        return Path(shutil.copytree(prepared, tmp_path / "x" / ".prompt_objects", symlinks=True))
+        shutil.rmtree(fast / "x", ignore_errors=True)
+        return Path(shutil.copytree(prepared, fast / "x" / ".prompt_objects", symlinks=True))
 
     def seen(root: Path) -> dict[str, Any]:
         trash = Environment.open(root).session_manager

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,18 +17,12 @@ from support.actor import Actor
 from support.crowd import Crowd, begin
 from support.crowd_commands import Commands
 from support.history import Log
-from support.processes import CALLS, at_once, in_memory, wrapped
+from support.processes import CALLS, at_once, wrapped
 from support.selection import slow_but
 from support.verdict import judged
 
 ALL = bool(os.environ.get("PO_TEST_ALL_FAULTS"))
 SEEDS = range(300) if ALL else range(8)
-
-
-@pytest.fixture
-def fast(tmp_path: Path) -> Iterator[Path]:
-    with in_memory(tmp_path) as made:
-        yield made
 
 
 @dataclass

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import pytest
 from support.actor import Actor
 from support.history import Log
-from support.processes import ORDERED, ended, forked, in_memory, wrapped
+from support.processes import ORDERED, ended, forked, wrapped
 from support.selection import slow_but
 from support.verdict import judged
 
@@ -32,12 +32,6 @@ from po_sessions.storage.files import codec, parsing
 from po_sessions.storage.records import Backup, TrashEntry
 
 ALL = bool(os.environ.get("PO_TEST_ALL_FAULTS"))
-
-
-@pytest.fixture
-def fast(tmp_path: Path) -> Iterator[Path]:
-    with in_memory(tmp_path) as made:
-        yield made
 
 
 class Subject(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -225,6 +226,21 @@ def test_many_imports_look_at_the_names_once_for_many(manager, monkeypatch):
     done = list(manager.import_sessions(some, format_name="json"))
     assert [one.session.name for one in done] == ["Tea", *(f"Tea {number}" for number in range(2, 251))]
     assert len(looked) == 3
+
+
+def test_a_session_that_began_at_another_time_is_not_the_one_that_is_here(manager):
+    """Not even if it has the same id and the same messages, or none: all sessions begin with those."""
+    for id, history in ((ULID, (user(),)), (f"{ULID[:-1]}W", ())):
+        here = Session(id, "Tea", "greeter", "2025-01-03T10:00:00.000Z", "2025-01-03T10:00:00.000Z", history)
+        manager.storage.create(here)
+        other = replace(here, created_at="2025-01-02T10:00:00.000Z")
+        (made,) = manager.import_sessions([other], format_name="json")
+        assert made.made
+        assert made.session.id != id
+        assert made.session.created_at == other.created_at
+        assert load(manager.storage, id) == here
+        (again,) = manager.import_sessions([other], format_name="json")
+        assert (again.made, again.session) == (False, made.session)
 
 
 def test_each_verb_takes_an_id_or_a_session_with_or_without_its_history(manager):
