@@ -65,9 +65,9 @@ class Shell:
         self._pid, self._fd = pty.fork()
         if self._pid == 0:
             os.execvpe(SHELLS[kind][0], SHELLS[kind], environment)
-        self._set_up(directory)
 
-    def _set_up(self, directory: Path) -> None:
+    def set_up(self, directory: Path) -> None:
+        """Let it know how `po` is completed."""
         name = {"zsh": "_po", "fish": "po.fish"}.get(self.kind, "po.bash")
         file = directory / name
         file.write_text(script(self.kind.split()[0]))
@@ -138,8 +138,11 @@ def missing(kind: str) -> bool:
 )
 def shell(request, root, tmp_path) -> Iterator[Shell]:
     made = Shell(request.param, tmp_path)
-    yield made
-    made.close()
+    try:
+        made.set_up(tmp_path)
+        yield made
+    finally:
+        made.close()
 
 
 @pytest.fixture
