@@ -121,7 +121,12 @@ def read_one(env: Environment, id: str) -> None:
     with suppress(NotFound), manager.reading(id) as opened:
         list(opened.history)
         list(opened.encoded())
-    for look in (manager.load, manager.storage.head, lambda id: manager.find(id, None), manager.storage.turn_owner):
+    for look in (
+        lambda id: load(manager.storage, id),
+        manager.storage.head,
+        lambda id: manager.find(id, None),
+        manager.storage.turn_owner,
+    ):
         with suppress(NotFound):
             look(id)
 
