@@ -231,7 +231,7 @@ def test_a_session_whose_ends_are_sound(harm, full, po, backend):
     put(INSIDE[harm], path)
     before = path.read_bytes()
     assert [one["id"] for one in listed(po)] == [OTHER, FINE, BAD]
-    for verb in ("show", "export", "undo", "duplicate"):
+    for verb in ("show", "export", "duplicate"):
         refused(po("session", verb, BAD), 7, path, begun=verb in ("show", "export"))
     refused(po("backup", "create", BAD), 7, path)
     refused(po("send", "greeter", "Hello", "--session", BAD), 7, path)
@@ -243,9 +243,13 @@ def test_a_session_whose_ends_are_sound(harm, full, po, backend):
             path.read_bytes().partition(b"\n")[2].partition(b"\n]")[0]
             == before.partition(b"\n")[2].partition(b"\n]")[0]
         )
+        assert po("session", "undo", BAD).exit_code == 0  # which copies what stays unread
+        line = next(line for line in before.split(b"\n") if line.startswith(b",{"))
+        assert line in path.read_bytes()
         before = path.read_bytes()
     else:
-        refused(po("session", "rename", BAD, "x"), 7, path)
+        for args in (["rename", BAD, "x"], ["undo", BAD]):
+            refused(po("session", *args), 7, path)
     assert po("session", "delete", BAD).exit_code == 0
     (kept,) = (one for one in (full / "trash").iterdir() if one.read_bytes() == before)
     assert [one["id"] for one in listed(po)] == [OTHER, FINE]

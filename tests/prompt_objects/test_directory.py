@@ -43,7 +43,6 @@ def test_only_the_file_that_can_have_the_name_is_parsed(objects, monkeypatch):
         "name: 'two'",
         'name: "\\x74wo"',
         "name: >-\n  two",
-        "a: &x two\nname: *x",
         '"n\\x61me": two',
         "? name\n: two",
     ],

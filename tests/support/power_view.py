@@ -149,8 +149,9 @@ def use(root: str, things: Things, touched: Collection[str], chance: int) -> Non
         backup = next(one for one in manager.backups.list(id.partition(".")[0]) if one.id == id)
         back = manager.backups.restore(backup, "Back from a backup").session
         _check_back(load(manager.storage, back.id).to_dict(), things["backup", id])
-    if os.path.isdir(root):
-        manager.ensure("greeter", "After the cut")
+    there = (one.name for one in env.definitions if not isinstance(one, PoError))
+    if owner := next(there, None):
+        manager.ensure(owner, "After the cut")
     manager.storage.close()
 
 
