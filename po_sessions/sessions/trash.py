@@ -75,15 +75,21 @@ class SessionTrash:
         if the name or the id is taken, or if the session of undone messages has gone or moved on.
         """
         wanted = None if name is None else check_session_name(name)
-        with ExitStack() as held:
-            if entry.undone_at is None or wanted is None:
-                # A half-done deletion may be in the hands of a live process, which holds the turn.
-                held.enter_context(self._store.turn(entry.session.id, "restore"))
-            if entry.undone_at is not None and wanted is None:
-                return self._restore_messages(entry)
-            owner = held.enter_context(claimed(self._store, entry.session.po_name, wanted or entry.session.name))
-            with _told_if_back(wanted or entry.session.name):
-                return self._restore_damaged(entry, owner, wanted) if entry.damage else self._back(entry, owner, wanted)
+        while True:
+            with ExitStack() as held:
+                if entry.undone_at is None or wanted is None:
+                    # A half-done deletion may be in the hands of a live process, which holds the turn.
+                    held.enter_context(self._store.turn(entry.session.id, "restore"))
+                if entry.undone_at is not None and wanted is None:
+                    return self._restore_messages(entry)
+                owner = held.enter_context(claimed(self._store, entry.session.po_name, wanted or entry.session.name))
+                # Its prompt object may have got another name since it was read, and then another name was claimed.
+                now = self._trash.trash_entry(entry.id)
+                if now.session.po_name == entry.session.po_name:
+                    with _told_if_back(wanted or entry.session.name):
+                        back = self._restore_damaged if entry.damage else self._back
+                        return back(entry, owner, wanted)
+            entry = now
 
     def _back(self, entry: TrashEntry, owner: str, name: str | None) -> SessionSummary:
         session = self._trash.trashed(entry.id)
