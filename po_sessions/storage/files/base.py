@@ -20,17 +20,10 @@ from po_sessions.storage.files.appending import Tail
 from po_sessions.storage.files.catalogue import Catalogue
 from po_sessions.storage.files.deletions import Deletions
 from po_sessions.storage.files.index import Index, Row
-from po_sessions.storage.files.publish import (
-    SessionFiles,
-    link_new,
-    not_its_own,
-)
+from po_sessions.storage.files.publish import SessionFiles, link_new, not_its_own
 from po_sessions.storage.files.rename_journal import Renaming
 from po_sessions.storage.files.trash import Trash
-from po_sessions.storage.records import (
-    HeldTurn,
-    id_taken,
-)
+from po_sessions.storage.records import HeldTurn, id_taken
 
 if TYPE_CHECKING:
     from po_sessions.storage.files.backups import Backups
@@ -177,8 +170,9 @@ class Base:
             raise
 
     def turn_owner(self, id: str) -> str | None:
-        """Return who holds a session for a turn now, or None. Raises ForeignDirectory: then nobody can tell."""
+        """Return who holds a session for a turn now, or None. Raises ForeignDirectory."""
         path = self._lock_path(id)
+        # Where the locks are not ours to look at, nobody can tell; a lock that cannot be opened is one that is held.
         folders.is_dir(self._locks)
         return (locks.owner(path) or "another process") if locks.is_held(path) else None
 

@@ -5,20 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from po_sessions.errors import Advice, PoError, Unreadable
 from po_sessions.session import SessionSummary
 from po_sessions.storage.files.base import Base, with_new_name
 from po_sessions.storage.files.index import Row
-from po_sessions.storage.files.publish import (
-    to_summary,
-    why_damaged,
-)
+from po_sessions.storage.files.publish import to_summary, why_damaged
 from po_sessions.text.strict_json import dumps
-
-if TYPE_CHECKING:
-    pass
 
 
 class Listing(Base):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
 
 from po_sessions import atomic, folders
 from po_sessions.changes import End, check_writable
@@ -16,20 +15,10 @@ from po_sessions.storage import OnGap
 from po_sessions.storage.files import appending, codec, parsing
 from po_sessions.storage.files.deletions import described
 from po_sessions.storage.files.listing import Listing
-from po_sessions.storage.files.publish import (
-    coming_row,
-    not_its_own,
-    to_summary,
-)
+from po_sessions.storage.files.publish import coming_row, not_its_own, to_summary
 from po_sessions.storage.files.with_backups import WithBackups
 from po_sessions.storage.files.with_trash import WithTrash
-from po_sessions.storage.records import (
-    HeldTurn,
-    SessionStat,
-)
-
-if TYPE_CHECKING:
-    pass
+from po_sessions.storage.records import HeldTurn, SessionStat
 
 _ROUNDS = 3
 """How often an append finds a file that it cannot extend, and makes it anew, before it gives up."""

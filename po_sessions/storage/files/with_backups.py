@@ -14,10 +14,7 @@ from po_sessions.session import Session, SessionSummary
 from po_sessions.storage.files import appending, codec, parsing
 from po_sessions.storage.files.base import Base
 from po_sessions.storage.files.deletions import described
-from po_sessions.storage.files.publish import (
-    link_new,
-    not_its_own,
-)
+from po_sessions.storage.files.publish import link_new, not_its_own
 
 if TYPE_CHECKING:
     from po_sessions.storage.records import Backup

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from po_sessions import atomic, folders
 from po_sessions.errors import Advice, Advised, WriteFailed
@@ -13,19 +12,8 @@ from po_sessions.storage import archive_ids
 from po_sessions.storage.files import amending
 from po_sessions.storage.files.base import Base, counted_tail
 from po_sessions.storage.files.deletions import described, described_at
-from po_sessions.storage.files.publish import (
-    link_new,
-)
-from po_sessions.storage.records import (
-    UNDONE_AT,
-    TrashEntry,
-    cut_apart,
-    not_in_trash,
-    with_undone,
-)
-
-if TYPE_CHECKING:
-    pass
+from po_sessions.storage.files.publish import link_new
+from po_sessions.storage.records import UNDONE_AT, TrashEntry, cut_apart, not_in_trash, with_undone
 
 
 class WithTrash(Base):
