@@ -126,7 +126,7 @@ def tokens_in(message: Message) -> int:
 
 
 def _counts(message: Message) -> tuple[str, dict[str, int]] | None:
-    """Return the model and the counts of a reply or a summary; None if a message is neither."""
+    """Return the model and the counts of a reply, or of a summary that cost something; None for other messages."""
     about = message.extra
     usage = about.get("usage")
     is_reply = message.role == "assistant"
@@ -137,7 +137,7 @@ def _counts(message: Message) -> tuple[str, dict[str, int]] | None:
     model = about.get("model")
     failed = message.failed
     cached = [_whole(count) for key, count in usage.items() if str(key).rpartition(".")[2] in _CACHED]
-    return model if isinstance(model, str) else "", {
+    counts = {
         "replies": int(is_reply and not failed),
         "failed": int(is_reply and failed),
         "input": _whole(usage.get("input")),
@@ -145,6 +145,7 @@ def _counts(message: Message) -> tuple[str, dict[str, int]] | None:
         "cached": max(cached, default=0),
         "duration_ms": _whole(about.get("duration_ms")),
     }
+    return (model if isinstance(model, str) else "", counts) if any(counts.values()) else None
 
 
 def _whole(value: Any) -> int:

@@ -107,3 +107,12 @@ def test_a_question_in_the_middle_is_cut_by_writing_anew(store):
     big(store)
     summary, _ = store.cut(ULID, 0, 2, NOW)
     assert (summary.preview, summary.turn_count) == ("q1", 19)
+
+
+def test_a_summary_that_cost_nothing_is_in_no_totals(store):
+    nothing = {"model": "m", "usage": {}}
+    store.create(
+        session(user("q"), Message("system", "s", None, {STANDS_FOR: 1, **nothing}), assistant("a", **nothing))
+    )
+    summary, _ = store.cut(ULID, 2, 3, NOW)
+    assert summary.totals == store.load(ULID).summary().totals == {}
