@@ -11,6 +11,7 @@ from typing import Any
 from po_sessions.environment import Environment
 from po_sessions.errors import PoError, Unreadable
 from po_sessions.message import Message
+from po_sessions.sessions.manager import SessionManager
 from po_sessions.storage import load
 
 Things = dict[tuple[str, str], Any]
@@ -149,9 +150,8 @@ def use(root: str, things: Things, touched: Collection[str], chance: int) -> Non
         backup = next(one for one in manager.backups.list(id.partition(".")[0]) if one.id == id)
         back = manager.backups.restore(backup, "Back from a backup").session
         _check_back(load(manager.storage, back.id).to_dict(), things["backup", id])
-    there = (one.name for one in env.definitions if not isinstance(one, PoError))
-    if owner := next(there, None):
-        manager.ensure(owner, "After the cut")
+    if os.path.isdir(root):  # whatever has become of the prompt object
+        SessionManager(manager.storage, clock=manager._clock).ensure("greeter", "After the cut")
     manager.storage.close()
 
 
