@@ -176,7 +176,7 @@ def busy(path: str, error: Busy) -> Finding:
 
 
 def foreign(error: ForeignDirectory) -> Iterator[Finding]:
-    """Yield the finding for a directory that is not used; what is no directory at all is found among the places."""
+    """Yield the finding for a directory that is not used; `layout` finds what is not a directory."""
     is_link = os.path.islink(error.path)
     if is_link or os.path.isdir(error.path):
         yield Finding("symlink" if is_link else "owner", error.path, str(error), advice=error.advice)

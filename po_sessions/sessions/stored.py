@@ -28,7 +28,8 @@ class History(Sequence[Message]):
         with self._storage.reading(self._id) as session:
             if session.message_count < self._count:
                 raise Conflict(
-                    f"{session.name!r} has {session.message_count} messages by now; {self._count} were there before."
+                    f"{session.name!r} has {session.message_count} messages by now; {self._count} were there before. "
+                    "Get the session again."
                 )
             yield session.history[: self._count]
 

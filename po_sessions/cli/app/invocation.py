@@ -172,7 +172,7 @@ class Invocation:
         return name
 
     def owner(self, given: str | None) -> str:
-        """Return the prompt object that gets a session that is made, which sees whether it is there."""
+        """Return the prompt object of a new session; making the session checks that it is there."""
         name = self.po_name(given)
         if name is None:
             raise no_current_po()
